@@ -1,0 +1,78 @@
+"""Exceptions of jukeflow: every message is fit to show a user.
+
+MusicCoreError
+├── ConfigError (ValueError)        a wrong option or configuration
+├── AudioError                      unreadable, empty, not finite, wrong rate
+├── CodesError (ValueError)         wrong shape, level or range; too short to upsample
+├── ConditioningError (ValueError)  unknown artist or genre, characters outside the vocabulary
+├── CheckpointError                 weights missing, damaged, or not of this model
+├── StorageError                    the store failed
+│   ├── NotFound                    no such run or object
+│   ├── Corrupt                     bytes differ from their digest, or the log has a gap
+│   ├── Unavailable                 transient: the store did not answer
+│   └── Fenced                      another worker has claimed the run
+└── DeviceError                     no such device, or out of memory
+"""
+
+from __future__ import annotations
+
+
+class MusicCoreError(Exception):
+    """Base of all errors that jukeflow raises on purpose.
+
+    Args:
+        message: what happened, with the values; one sentence that names the field.
+        hint: what the user can do about it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n\nhint: {self.hint}"
+
+
+class ConfigError(MusicCoreError, ValueError):
+    """An option or a configuration is wrong."""
+
+
+class AudioError(MusicCoreError):
+    """Audio is unreadable, empty, not finite, or has the wrong rate."""
+
+
+class CodesError(MusicCoreError, ValueError):
+    """Codes have the wrong shape, level or range, or are too short."""
+
+
+class ConditioningError(MusicCoreError, ValueError):
+    """An artist or genre is unknown, or lyrics hold characters outside the vocabulary."""
+
+
+class CheckpointError(MusicCoreError):
+    """Weights are missing, damaged, or belong to another model."""
+
+
+class StorageError(MusicCoreError):
+    """The store failed."""
+
+
+class NotFound(StorageError):
+    """The store holds no such run or object."""
+
+
+class Corrupt(StorageError):
+    """Stored bytes differ from their digest, or the log has a gap."""
+
+
+class Unavailable(StorageError):
+    """The store did not answer; the same call may succeed later."""
+
+
+class Fenced(StorageError):
+    """Another worker has claimed this run; this one must stop without touching it."""
+
+
+class DeviceError(MusicCoreError):
+    """The device does not exist or is out of memory."""
