@@ -1,0 +1,77 @@
+"""The Prefect server that a command starts for itself: `python -P embedded_server.py TEMPLATE`.
+
+It prints its port at once and `ready` when it answers, and it ends when its standard input closes,
+that is, when the command that started it ends in whatever way.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def _say(word: str) -> None:
+    os.write(1, f"{word}\n".encode())
+
+
+def _keep_template(database: Path, template: Path) -> None:
+    """Keep the migrated, still empty database: the next start skips the migrations."""
+    aside = template.with_name(f".{template.name}.{os.getpid()}")
+    try:
+        source = sqlite3.connect(database)
+        target = sqlite3.connect(aside)
+        with source, target:
+            source.backup(target)
+        source.close()
+        target.close()
+        os.replace(aside, template)
+    except (OSError, sqlite3.Error):
+        aside.unlink(missing_ok=True)
+
+
+def _server(database: Path, template: Path) -> Server:
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if not template.exists():
+                _keep_template(database, template)
+            _say("ready")
+
+    return Announcing(
+        uvicorn.Config(
+            lambda: create_app(ephemeral=True, final=True),
+            factory=True,
+            log_level="error",
+            lifespan="on",
+        )
+    )
+
+
+def main(database: str, template: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)  # early callers wait in the queue
+    _say(str(listener.getsockname()[1]))
+    _server(Path(database), Path(template)).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

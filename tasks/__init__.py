@@ -1,0 +1,1 @@
+"""Durable steps: load, one call into musiccore, save, return a reference."""

@@ -1,0 +1,60 @@
+"""Retries, caching and timeouts of all tasks; the only place for such numbers.
+
+The store remembers what is done, so Prefect's cache and persisted results are off everywhere.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from musiccore.errors import Unavailable
+
+if TYPE_CHECKING:
+    from prefect import Task
+    from prefect.client.schemas.objects import State, TaskRun
+
+RETRIES = 4
+RETRY_DELAYS_SECONDS: list[float] = [2.0, 5.0, 15.0, 60.0]
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same call may succeed later: only a store that did not answer."""
+    return isinstance(error, Unavailable)
+
+
+def retry_transient(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+    """Tell Prefect whether to try a failed task again."""
+    error = state.data
+    return isinstance(error, BaseException) and is_transient(error)
+
+
+_durable = partial(
+    task,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    log_prints=False,
+)
+
+gpu_task = partial(
+    _durable,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=retry_transient,
+    tags=["gpu"],
+)
+"""A step that needs the model; called directly, so that it runs in the main thread."""
+
+io_task = partial(
+    _durable,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
+    retry_condition_fn=retry_transient,
+)
+"""A step that reads, converts and writes."""
+
+durable_flow = partial(flow, persist_result=False, log_prints=False, validate_parameters=True)
+"""A flow whose progress lies in the store."""

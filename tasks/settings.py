@@ -1,0 +1,75 @@
+"""Settings: the only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from musiccore.errors import ConfigError
+
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things lie and what they run on.
+
+    Attributes:
+        store: root address of the store (`JUKEFLOW_STORE`).
+        device: torch device (`JUKEFLOW_DEVICE`); `auto` is the first accelerator, else the CPU.
+        dtype: storage type of the weights while sampling (`JUKEFLOW_DTYPE`).
+        models: folder of released checkpoints (`JUKEFLOW_MODELS`), None without one.
+        labels: folder of artist and genre tables (`JUKEFLOW_LABELS`), None without one.
+        threads: CPU threads of torch (`JUKEFLOW_THREADS`). Small models are 12 to 20 times slower
+            on two threads of a busy machine than on one, so the default is 1.
+    """
+
+    store: str = "./runs"
+    device: str = "auto"
+    dtype: str = "float32"
+    models: Path | None = None
+    labels: Path | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.store.strip():
+            raise ConfigError("store is empty", hint="give a folder, for example --store ./runs")
+        if self.dtype not in _DTYPES:
+            raise ConfigError(f"JUKEFLOW_DTYPE is {self.dtype!r}; use one of {', '.join(_DTYPES)}")
+        if self.threads < 1:
+            raise ConfigError(f"JUKEFLOW_THREADS is {self.threads}; it must be 1 or more")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Args:
+            environment: variables to read; those of the process by default.
+
+        Raises:
+            ConfigError: if a variable holds a wrong value; the message names it.
+        """
+        env = os.environ if environment is None else environment
+        threads = env.get("JUKEFLOW_THREADS", "1")
+        if not threads.strip().isdigit():
+            raise ConfigError(f"JUKEFLOW_THREADS is {threads!r}; it must be a whole number")
+        return cls(
+            store=env.get("JUKEFLOW_STORE", "./runs"),
+            device=env.get("JUKEFLOW_DEVICE", "auto"),
+            dtype=env.get("JUKEFLOW_DTYPE", "float32"),
+            models=_folder(env, "JUKEFLOW_MODELS"),
+            labels=_folder(env, "JUKEFLOW_LABELS"),
+            threads=int(threads),
+        )
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    value = env.get(name, "")
+    if not value:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_dir():
+        raise ConfigError(f"{name} is {value!r}, which is not a folder")
+    return path
