@@ -1,0 +1,1 @@
+"""Sampling: windows, randomness, choice of codes, decoding and alignment."""
