@@ -23,6 +23,13 @@ PY
 {
     echo "# Exact versions of everything: run time, tests, lint. Written by \`make lock\`."
     "$work/venv/bin/python" -m pip freeze --all 2> /dev/null | grep -v '^pip==' | sed 's/+cpu$//'
-    echo "audioop-lts==0.2.2; python_version >= '3.13'"
+    cat << 'LOCK'
+# Needed by newer Pythons only.
+audioop-lts==0.2.2; python_version >= '3.13'
+standard-aifc==3.13.0; python_version >= '3.13'
+standard-chunk==3.13.0; python_version >= '3.13'
+standard-sunau==3.13.0; python_version >= '3.13'
+whenever==0.10.5; python_version >= '3.13'
+LOCK
 } > "$work/lock"
 mv "$work/lock" requirements.lock

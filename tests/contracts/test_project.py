@@ -1,0 +1,52 @@
+"""Files that describe the project agree with one another."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+def _locked() -> dict[str, Requirement]:
+    lines = [line for line in LOCK.splitlines() if line and not line.startswith("#")]
+    return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+
+
+def test_lock_holds_exact_versions_and_no_addresses() -> None:
+    assert not re.search(r"://|^-|\s@\s|\+cpu", LOCK, re.MULTILINE)
+    for requirement in _locked().values():
+        assert requirement.url is None
+        assert [specifier.operator for specifier in requirement.specifier] == ["=="]
+
+
+def test_lock_satisfies_every_range() -> None:
+    locked = _locked()
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    for requirement in map(Requirement, wanted):
+        (pin,) = locked[canonicalize_name(requirement.name)].specifier
+        assert requirement.specifier.contains(pin.version), f"{requirement} is locked at {pin}"
+
+
+def test_lock_has_no_gpl_package_at_run_time() -> None:
+    assert "unidecode" not in _locked()
+    assert not any(Requirement(text).name == "mutagen" for text in PROJECT["dependencies"])
+
+
+def test_command_is_named_like_the_distribution() -> None:
+    assert PROJECT["scripts"] == {PROJECT["name"]: "flows.__main__:main"}
+
+
+def test_every_decision_has_its_four_parts() -> None:
+    records = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(record.name[:4]) for record in records]
+    assert numbers == list(range(1, len(records) + 1))
+    for record in records:
+        headings = re.findall(r"^## (.+)$", record.read_text(), re.MULTILINE)
+        assert headings == ["Status", "Context", "Decision", "Consequences"], record.name
