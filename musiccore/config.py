@@ -41,15 +41,15 @@ def attention_kind(order: int, layer: int) -> AttentionKind:
     if order == 2:
         return three
     if order == 3:
-        return ("row", "summary")[layer % 2]  # type: ignore[return-value]
+        return ("row", "summary")[layer % 2]
     if order == 6:
-        return (*_ROW3, "cross")[layer % 4]  # type: ignore[return-value]
+        return (*_ROW3, "cross")[layer % 4]
     if order in (7, 8):
         period = 16 if order == 7 else 10
         place = layer % period
         return "cross" if place == period - 1 else _ROW3[place % 3]
     if order == 9:
-        return (*_ROW3, "dense")[layer % 4]  # type: ignore[return-value]
+        return (*_ROW3, "dense")[layer % 4]
     if order == 10:
         place = layer % 79
         if place < 9:
@@ -301,7 +301,7 @@ class ConditionerConfig:
     @property
     def factor(self) -> int:
         """Codes of this level per upper code."""
-        return self.strides_t**self.downs_t
+        return int(self.strides_t**self.downs_t)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
