@@ -1,0 +1,226 @@
+"""Read a run again, byte by byte, and list every doubt. Repairs nothing, guesses nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
+from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
+from musiccore.records import MAX_RECORD_BYTES, Event, Json, Replay, decode_record, sha256, unseal
+from musiccore.storage import BlobRef, Store, validate_run_id
+
+_RECORD = re.compile(r"log/(\d{8})\.json")
+_BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
+_DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "spool/")
+_TIP_LAG: Final = 1  # a worker may die between a record and its hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """One thing that is not as it was written.
+
+    Attributes:
+        key: object below the run.
+        message: one sentence.
+    """
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        run_id: the run.
+        n_records: log records read.
+        n_blobs: blobs read.
+        n_bytes: bytes read, all together.
+        n_unreferenced: intact blobs that no record names; leftovers of a killed worker.
+        events: facts of the log as far as it could be read; each with its epoch and owner.
+        doubts: everything that is not as it was written; empty for a sound run.
+    """
+
+    run_id: str
+    n_records: int
+    n_blobs: int
+    n_bytes: int
+    n_unreferenced: int
+    events: tuple[Event, ...]
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is in doubt."""
+        return not self.doubts
+
+
+def verify_run(store: Store, run_id: str) -> Report:
+    """Read every record and blob of a run again.
+
+    Args:
+        store: the store's root.
+        run_id: the run; it may be damaged in any way.
+
+    Raises:
+        ConfigError: if the run id is not one.
+        NotFound: if there is nothing of this name.
+    """
+    folder = store.at(validate_run_id(run_id))
+    if not folder.list():
+        raise NotFound(f"run: there is no run {run_id} in {store.location()}")
+    return _Audit(folder, run_id).report()
+
+
+class _Audit:
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.doubts: list[Doubt] = []
+        self.replay = Replay()
+        self.n_bytes = 0
+        self.heads: dict[int, str] = {}
+        self.tip = self._tip()  # before the listing, which may then only be longer
+        self.sizes = store.list()
+
+    def report(self) -> Report:
+        head = self._run_record()
+        records = self._records(head)
+        self._check_tip(max(records, default=0))
+        blobs, unreferenced = self._blobs()
+        for key in self.sizes:
+            known = key in ("run.json", "tip.json", "manifest.json") or key.startswith(_DERIVED)
+            if not (known or _RECORD.fullmatch(key) or _BLOB.fullmatch(key)):
+                self._doubt(key, "does not belong to a run")
+        return Report(
+            run_id=self.run_id,
+            n_records=len(records),
+            n_blobs=blobs,
+            n_bytes=self.n_bytes,
+            n_unreferenced=unreferenced,
+            events=tuple(self.replay.events),
+            doubts=tuple(self.doubts),
+        )
+
+    def _doubt(self, key: str, message: str) -> None:
+        self.doubts.append(Doubt(key=key, message=message))
+
+    def _read(self, key: str, limit: int | None) -> bytes | None:
+        try:
+            data = self.store.get(key, limit=limit)
+        except NotFound:
+            self._doubt(key, "is missing")
+            return None
+        except StorageError as error:
+            self._doubt(key, error.message)
+            return None
+        self.n_bytes += len(data)
+        return data
+
+    def _run_record(self) -> str | None:
+        data = self._read("run.json", MAX_RUN_RECORD_BYTES)
+        if data is None:
+            return None
+        try:
+            RunRecord.from_bytes(data, run_id=self.run_id)
+        except (StorageError, ConfigError) as error:
+            self._doubt("run.json", error.message)
+        return sha256(data)
+
+    def _records(self, head: str | None) -> list[int]:
+        found = sorted(int(match[1]) for key in self.sizes if (match := _RECORD.fullmatch(key)))
+        for seq in range(1, max(found, default=0) + 1):
+            key = f"log/{seq:08d}.json"
+            data = self._read(key, MAX_RECORD_BYTES)
+            if data is None:
+                head = None
+                continue
+            self.heads[seq] = sha256(data)
+            try:
+                self.replay.add(decode_record(data, seq=seq, prev=head or _prev(data)))
+            except StorageError as error:
+                self._doubt(key, error.message)
+            head = self.heads[seq]
+        for event in self.replay.excluded:
+            self._doubt(f"log/{event.seq:08d}.json", "was written by a worker without a claim")
+        return found
+
+    def _tip(self) -> tuple[int, str] | None:
+        try:
+            body = unseal(self.store.get("tip.json", limit=4096), what="tip.json")
+        except NotFound:
+            return None
+        except StorageError as error:
+            self._doubt("tip.json", error.message)
+            return None
+        seq, digest = body.get("seq"), body.get("record_sha256")
+        if type(seq) is int and isinstance(digest, str):
+            return seq, digest
+        self._doubt("tip.json", "is damaged: a field is missing")
+        return None
+
+    def _check_tip(self, last: int) -> None:
+        if self.tip is None:
+            if last > _TIP_LAG and not any(doubt.key == "tip.json" for doubt in self.doubts):
+                self._doubt("tip.json", "is missing, so a lost end of the log would go unnoticed")
+            return
+        seq, digest = self.tip
+        if seq > last:
+            self._doubt(
+                f"log/{seq:08d}.json", f"is missing: record {seq} was written, {last} is last"
+            )
+        elif last - seq > _TIP_LAG:
+            self._doubt("tip.json", f"is stale: it names record {seq}, {last} is the last one")
+        elif seq in self.heads and self.heads[seq] != digest:
+            self._doubt(f"log/{seq:08d}.json", "is not the record that was written last")
+
+    def _blobs(self) -> tuple[int, int]:
+        """Check blobs that records name, then those that nobody names; return how many."""
+        named: set[str] = set()
+        for event in self.replay.events:
+            for ref, path in _references(dict(event.fields)):
+                key = path or ref.key
+                if key not in named:
+                    named.add(key)
+                    self._check_content(key, ref, seq=event.seq)
+        loose = 0
+        for key in self.sizes:
+            match = _BLOB.fullmatch(key)
+            if match is None or key in named:
+                continue
+            data = self._read(key, None)
+            if data is not None and (sha256(data) != match[2] or match[2][:2] != match[1]):
+                self._doubt(key, "is damaged: its content does not have its name")
+            loose += 1
+        return sum(1 for key in self.sizes if _BLOB.fullmatch(key)), loose
+
+    def _check_content(self, key: str, ref: BlobRef, *, seq: int) -> None:
+        data = self._read(key, ref.size)
+        if data is not None and BlobRef.of(data) != ref:
+            self._doubt(key, f"is damaged: it is not what record {seq} names")
+
+
+def _prev(data: bytes) -> str:
+    """Return the chain link that a record claims, to check the rest of it after a gap."""
+    try:
+        link = unseal(data, what="record").get("prev")
+    except Corrupt:
+        return ""
+    return link if isinstance(link, str) else ""
+
+
+def _references(value: Json) -> Iterator[tuple[BlobRef, str | None]]:
+    """Yield every blob reference inside a record, with the path of a derived file, if it has one."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        if {"sha256", "size"} <= value.keys():
+            path = value.get("path")
+            yield BlobRef.from_json(value), path if isinstance(path, str) else None
+        for item in value.values():
+            yield from _references(item)

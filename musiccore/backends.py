@@ -1,0 +1,257 @@
+"""What a store can do to bytes: the local folder and the memory of one process.
+
+A backend knows keys and bytes, nothing of runs. It raises plain `OSError`s (`FileExistsError` when
+`create` finds the key taken, `FileNotFoundError` when there is nothing to read); `storage.Store`
+translates them at the door. A cloud backend implements the same protocol with the conditional put
+of its service and joins the same test suite.
+
+fsspec is imported here and nowhere else, and only by the backend that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+TEMP_PREFIX = ".tmp-"
+TEMP_LIFETIME_SECONDS = 24 * 3600.0
+
+
+class Backend(Protocol):
+    """Bytes under keys. Keys are relative, `/`-separated and already validated."""
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a new object, complete and durable, or raise `FileExistsError`."""
+        ...
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write an object, complete and durable; readers see the old or the new bytes."""
+        ...
+
+    def read(self, key: str, limit: int | None) -> bytes:
+        """Read an object; at most `limit` + 1 bytes of it."""
+        ...
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return key → size in bytes of every object below a prefix (`""`, or a folder)."""
+        ...
+
+    def children(self, prefix: str) -> set[str]:
+        """Return the first path parts below a prefix."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Remove an object or raise `FileNotFoundError`."""
+        ...
+
+    def location(self, key: str) -> str:
+        """Return where an object is, in words that a user can act on."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return the room left, or None where the question makes no sense."""
+        ...
+
+    def remove_stale_temps(self, prefix: str) -> int:
+        """Remove what killed writers left behind more than a day ago; return how many."""
+        ...
+
+
+class LocalBackend:
+    """A folder: temp file, fsync, link or replace, fsync of the folder.
+
+    Args:
+        root: absolute path of the folder; made on the first write.
+        single_writer: create without hard links, by looking first. Only for file systems that have
+            none (some mounted drives) and only while one worker writes.
+    """
+
+    def __init__(self, root: str, *, single_writer: bool = False) -> None:
+        self.root = root
+        self.single_writer = single_writer
+
+    def create(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        with self._temp_beside(path, data) as temp:
+            if self.single_writer:
+                if os.path.lexists(path):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+                os.replace(temp, path)
+            else:
+                os.link(temp, path)
+        _fsync_folder(os.path.dirname(path))
+
+    def replace(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        with self._temp_beside(path, data) as temp:
+            os.replace(temp, path)
+        _fsync_folder(os.path.dirname(path))
+
+    def read(self, key: str, limit: int | None) -> bytes:
+        # O_NONBLOCK: a pipe in place of a file must not hang us; O_NOFOLLOW: nor a link lead away.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+        fd = os.open(self._path(key), flags)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", self._path(key))
+            return file.read() if limit is None else file.read(limit + 1)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        pending = [prefix.rstrip("/")]
+        while pending:
+            folder = pending.pop()
+            with contextlib.suppress(FileNotFoundError), os.scandir(self._path(folder)) as entries:
+                for entry in entries:
+                    key = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(key)
+                    elif not entry.name.startswith(TEMP_PREFIX):
+                        with contextlib.suppress(FileNotFoundError):  # removed while we look
+                            found[key] = entry.stat(follow_symlinks=False).st_size
+        return found
+
+    def children(self, prefix: str) -> set[str]:
+        try:
+            names = os.listdir(self._path(prefix.rstrip("/")))
+        except FileNotFoundError:
+            return set()
+        return {name for name in names if not name.startswith(TEMP_PREFIX)}
+
+    def remove(self, key: str) -> None:
+        os.unlink(self._path(key))
+
+    def location(self, key: str) -> str:
+        return self._path(key)
+
+    def free_bytes(self) -> int | None:
+        folder = self.root
+        while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+            folder = os.path.dirname(folder)
+        try:
+            info = os.statvfs(folder)
+        except OSError:
+            return None
+        return info.f_bavail * info.f_frsize
+
+    def remove_stale_temps(self, prefix: str) -> int:
+        oldest = time.time() - TEMP_LIFETIME_SECONDS
+        removed = 0
+        for folder, _, names in os.walk(self._path(prefix.rstrip("/"))):
+            for name in names:
+                path = os.path.join(folder, name)
+                with contextlib.suppress(OSError):
+                    if name.startswith(TEMP_PREFIX) and os.lstat(path).st_mtime < oldest:
+                        os.unlink(path)
+                        removed += 1
+        return removed
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self.root, *key.split("/")) if key else self.root
+
+    @contextlib.contextmanager
+    def _temp_beside(self, path: str, data: bytes) -> Iterator[str]:
+        """Yield a complete, synced temp file in the folder of `path`; it never survives."""
+        folder = os.path.dirname(path)
+        _make_folder(folder)
+        temp = os.path.join(folder, f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            yield temp
+        finally:  # also after success: a linked temp is a second name, a moved one is gone
+            with contextlib.suppress(OSError):
+                os.unlink(temp)
+
+
+def _make_folder(path: str) -> None:
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another writer was faster
+            os.mkdir(folder)
+        _fsync_folder(os.path.dirname(folder))
+
+
+def _fsync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class MemoryBackend:
+    """fsspec's memory file system: one process, gone with it. Threads may share it."""
+
+    _lock: ClassVar[threading.RLock] = threading.RLock()  # the file system is one per process too
+
+    def __init__(self, root: str) -> None:
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        self.root = root.strip("/")
+        self._fs: MemoryFileSystem = MemoryFileSystem()
+
+    def create(self, key: str, data: bytes) -> None:
+        with self._lock:
+            if self._fs.exists(self._path(key)):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
+            self._fs.pipe_file(self._path(key), data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._fs.pipe_file(self._path(key), data)
+
+    def read(self, key: str, limit: int | None) -> bytes:
+        with self._lock:
+            data = self._fs.cat_file(self._path(key), end=None if limit is None else limit + 1)
+        return bytes(data)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        with self._lock:
+            try:
+                found = self._fs.find(self._path(prefix.rstrip("/")), detail=True)
+            except FileNotFoundError:
+                return {}
+        return {self._key(path): int(info["size"]) for path, info in found.items()}
+
+    def children(self, prefix: str) -> set[str]:
+        skip = len(prefix.rstrip("/")) + 1 if prefix else 0
+        return {key[skip:].split("/")[0] for key in self.sizes(prefix)}
+
+    def remove(self, key: str) -> None:
+        with self._lock:
+            self._fs.rm_file(self._path(key))
+
+    def location(self, key: str) -> str:
+        return f"memory:/{self._path(key)}"
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def remove_stale_temps(self, prefix: str) -> int:
+        return 0
+
+    def _path(self, key: str) -> str:
+        return f"/{self.root}/{key}".rstrip("/")
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(f"/{self.root}/")

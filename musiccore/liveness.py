@@ -1,0 +1,197 @@
+"""Is the worker that claimed a run still at work? For politeness only; fencing gives the safety.
+
+On the machine of the claim the operating system knows: a process that is gone does not delay anyone.
+Elsewhere a worker is alive if its heartbeat changes while we watch, by our own monotonic clock; clocks
+of two machines are never compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import platform
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from musiccore.errors import NotFound, StorageError
+from musiccore.records import Json, canonical_json, sha256
+from musiccore.storage import Store
+
+log = logging.getLogger(__name__)
+
+_MAX_HEARTBEAT_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A process, named so that it can be recognised when it is gone.
+
+    Attributes:
+        host: digest of machine, boot and process namespace.
+        host_name: the machine's name, for people.
+        pid: process id.
+        started: start of the process in ticks since boot, 0 where unknown; process ids come back.
+    """
+
+    host: str
+    host_name: str
+    pid: int
+    started: int
+
+    @classmethod
+    def this(cls) -> Self:
+        """Return the running process."""
+        pid = os.getpid()
+        return cls(host=_host(), host_name=platform.node(), pid=pid, started=_started(pid) or 0)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self | None:
+        """Read the form of a claim record; None if it is not one."""
+        if not isinstance(value, dict):
+            return None
+        host, name = value.get("host"), value.get("host_name")
+        pid, started = value.get("pid"), value.get("started")
+        if not isinstance(host, str) or not isinstance(name, str):
+            return None
+        if type(pid) is not int or type(started) is not int:
+            return None
+        return cls(host=host, host_name=name, pid=pid, started=started)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the form of a claim record."""
+        return {
+            "host": self.host,
+            "host_name": self.host_name,
+            "pid": self.pid,
+            "started": self.started,
+        }
+
+    def is_alive(self) -> bool | None:
+        """Return whether the process runs; None if it is on another machine."""
+        if self.host != _host():
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        started = _started(self.pid)
+        if started is None:
+            return not os.path.isdir("/proc/self")  # gone or a zombie, where /proc can tell
+        return self.started in (0, started)
+
+
+class Heartbeat:
+    """A thread that writes `heartbeat/<epoch>.json` until it is stopped.
+
+    Args:
+        store: the run's folder.
+        epoch: claim to beat for.
+        owner: worker that holds it.
+        interval: seconds between beats.
+    """
+
+    def __init__(self, store: Store, *, epoch: int, owner: str, interval: float) -> None:
+        self._store = store
+        self._epoch = epoch
+        self._owner = owner
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=_thread_name(owner, epoch), daemon=True
+        )
+
+    def start(self) -> None:
+        """Start beating; the first beat is written before this returns."""
+        self._beat(0)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop beating and wait for a beat under way."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10.0)
+
+    def _run(self) -> None:
+        beat = 0
+        while not self._stop.wait(self._interval):
+            beat += 1
+            self._beat(beat)
+
+    def _beat(self, number: int) -> None:
+        data = canonical_json({"epoch": self._epoch, "owner": self._owner, "beat": number})
+        try:
+            self._store.put(heartbeat_key(self._epoch), data)
+        except StorageError as error:  # never stops the music; at worst another worker takes over
+            log.warning("heartbeat of claim %d not written: %s", self._epoch, error.message)
+
+
+def heartbeat_key(epoch: int) -> str:
+    """Return the key of a claim's heartbeat below the run."""
+    return f"heartbeat/{epoch:08d}.json"
+
+
+def seems_active(
+    store: Store, worker: Worker | None, *, epoch: int, owner: str, patience: float
+) -> bool:
+    """Return whether the holder of a claim is at work.
+
+    Args:
+        store: the run's folder.
+        worker: process of the claim, None if the claim does not say.
+        epoch: the claim.
+        owner: who holds it.
+        patience: seconds to watch a heartbeat of another machine.
+    """
+    if worker is not None and worker == Worker.this():
+        return any(t.name == _thread_name(owner, epoch) for t in threading.enumerate())
+    alive = worker.is_alive() if worker is not None else None
+    if alive is not None:
+        return alive
+    first = _read(store, epoch)
+    name = worker.host_name if worker is not None else "another machine"
+    log.info("watching up to %.0f s whether the worker on %s is still there", patience, name)
+    end = time.monotonic() + patience
+    step = min(1.0, patience / 20)
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(step, left))
+        if _read(store, epoch) != first:
+            return True
+    return False
+
+
+def _read(store: Store, epoch: int) -> bytes | None:
+    try:
+        return store.get(heartbeat_key(epoch), limit=_MAX_HEARTBEAT_BYTES)
+    except NotFound:
+        return None
+
+
+def _thread_name(owner: str, epoch: int) -> str:
+    return f"heartbeat-{owner}-{epoch}"
+
+
+@functools.cache
+def _host() -> str:
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with contextlib.suppress(OSError):
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return sha256("\n".join(parts).encode())[:16]
+
+
+def _started(pid: int) -> int | None:
+    """Return a process's start in ticks since boot; None if unknown, gone, or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    after_name = text.rpartition(")")[2].split()
+    return None if after_name[0] in "ZX" else int(after_name[19])

@@ -1,0 +1,435 @@
+"""The store: keys and bytes, blobs named by their digest, and nothing that is ever half written.
+
+    <root>/<run id>/run.json             written once
+                    log/00000001.json    create-only, numbered, chained: the only commit point
+                    blobs/ab/<sha256>    content-named
+                    tip.json             a hint about the end of the log
+                    heartbeat/           who is at work
+                    export/              derived files; never read on resume
+                    quarantine/          damaged bytes, kept
+
+A folder and the memory of one process are here. Cloud roots (`gs://`, `s3://`) come with their own
+backend; everything above this module already asks the store what it can do instead of assuming it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from musiccore.backends import Backend, LocalBackend, MemoryBackend
+from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError, Unavailable
+from musiccore.records import Json
+
+Writers = Literal["multi-writer", "single-writer"]
+
+_RUN_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_DEVICE_NAMES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
+)
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_MEMORY_ROOT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_CLOUD_SCHEMES: Final = ("gs", "gcs", "s3", "s3a", "az", "abfs")
+_UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EIO)
+
+
+class AlreadyExists(StorageError):
+    """`create` found the key taken; what is there was not touched."""
+
+
+class Digest(Protocol):
+    """Names bytes: their sha256 and how many there are."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRef:
+    """Name of stored bytes.
+
+    Attributes:
+        sha256: digest of the content, 64 hexadecimal digits.
+        size: bytes.
+    """
+
+    sha256: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise Corrupt(f"a blob is named {self.sha256!r}, which is not a sha256")
+        if type(self.size) is not int or self.size < 0:
+            raise Corrupt(f"blob {self.sha256[:12]} has the size {self.size!r}")
+
+    @property
+    def key(self) -> str:
+        """Key below the run."""
+        return f"blobs/{self.sha256[:2]}/{self.sha256}"
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the form that log records hold."""
+        return {"sha256": self.sha256, "size": self.size}
+
+    @classmethod
+    def from_json(cls, value: object) -> BlobRef:
+        """Read the form that log records hold.
+
+        Raises:
+            Corrupt: if `value` is anything else.
+        """
+        if not isinstance(value, dict) or not {"sha256", "size"} <= value.keys():
+            raise Corrupt(f"expected a blob reference, found {str(value)[:80]!r}")
+        return cls(sha256=value["sha256"], size=value["size"])
+
+    @classmethod
+    def of(cls, data: bytes) -> BlobRef:
+        """Return the name that `data` has in every store."""
+        return cls(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What the start-up probe found out about a store.
+
+    Attributes:
+        writers: `multi-writer` if creation is exclusive, so that workers can fence each other.
+        reason: one sentence that says how we know.
+    """
+
+    writers: Writers
+    reason: str
+
+
+def validate_run_id(run_id: object, *, field: str = "run") -> str:
+    """Return `run_id` if it is a safe name for a folder on every system.
+
+    Args:
+        run_id: lower-case letters, digits, `.`, `_`, `-`; 1 to 64 of them; a letter or digit at
+            both ends; no `..`; not a device name of Windows.
+        field: name of the field in the message.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    if not isinstance(run_id, str):
+        raise ConfigError(f"{field}: a run id is text, not {type(run_id).__name__}")
+    safe = _RUN_ID.fullmatch(run_id) and ".." not in run_id
+    if not safe or run_id.split(".")[0] in _DEVICE_NAMES:
+        shown = ascii(run_id if len(run_id) <= 80 else run_id[:80] + "...")
+        raise ConfigError(
+            f"{field}: {shown} is not a run id",
+            hint="1 to 64 lower-case letters, digits, '.', '_' or '-', with a letter or digit "
+            "first and last, no '..', and not a device name such as 'con'",
+        )
+    return run_id
+
+
+def open_store(root: object, *, single_writer: bool = False) -> Store:
+    """Open a store; nothing is read or written yet.
+
+    Args:
+        root: a folder (`./runs`, `~/songs`), `file:///absolute/folder`, or `memory://name`.
+        single_writer: promise that only one worker writes, for file systems without exclusive
+            creation (some mounted drives).
+
+    Raises:
+        ConfigError: if the root is not one of these; the text is checked before any library that
+            could open a connection sees it.
+        StorageError: if the root belongs to a backend of a later release.
+    """
+    scheme, place = _split_root(root)
+    if scheme == "memory":
+        return Store(MemoryBackend(place), writers="multi-writer")
+    return Store(
+        LocalBackend(os.path.abspath(os.path.expanduser(place)), single_writer=single_writer),
+        writers="single-writer" if single_writer else "multi-writer",
+    )
+
+
+def _split_root(root: object) -> tuple[Literal["file", "memory"], str]:
+    def refuse(why: str, hint: str | None = None) -> ConfigError:
+        return ConfigError(
+            f"store: {why}",
+            hint=hint or "give a folder such as ./runs, or file:///absolute/folder",
+        )
+
+    if isinstance(root, os.PathLike):
+        root = os.fspath(root)
+    if not isinstance(root, str):
+        raise refuse(f"a store address is text, not {type(root).__name__}")
+    if not root.strip():
+        raise refuse("the address is empty")
+    shown = ascii(root if len(root) <= 120 else root[:120] + "...")
+    match = _SCHEME.match(root)
+    authority = re.match(r"[^/]*://([^/]*)", root)
+    if authority and "@" in authority[1]:  # never repeated in the message: it holds a secret
+        raise refuse("the address holds credentials", "take them from the environment instead")
+    if len(root) > 4096 or not root.isprintable():
+        raise refuse(f"{shown} is too long or holds invisible characters")
+    if "::" in root:
+        raise refuse(f"{shown} chains protocols")
+    for bad in "?#%\\*":
+        if bad in root:
+            raise refuse(f"{shown} holds {bad!r}")
+    if ".." in root.split("/"):
+        raise refuse(
+            f"{shown} holds '..'",
+            None if match else f"write the folder out: {os.path.abspath(root)}",
+        )
+    if match is None:
+        if root.startswith("//") or (root.startswith("~") and not root.startswith("~/")):
+            raise refuse(f"{shown} is not a folder")
+        return "file", root
+    scheme, place = match[1], root[match.end() :]
+    if scheme == "file" and re.match(r"///[^/]", place):
+        return "file", place[2:]
+    if scheme == "memory" and place[:2] == "//" and _MEMORY_ROOT.fullmatch(place[2:].rstrip("/")):
+        return "memory", place[2:].rstrip("/")
+    if scheme in _CLOUD_SCHEMES and place[:2] == "//":
+        raise StorageError(
+            f"store: {scheme}:// stores follow in a later release",
+            hint="use a folder for now; finished runs can be copied as they are",
+        )
+    raise refuse(f"{shown} is not an address that a store can have")
+
+
+class Store:
+    """Objects under keys, with the promises that the journal needs.
+
+    Args:
+        backend: where the bytes are.
+        writers: what the caller promises, checked by `probe`.
+        prefix: folder of this view of the store, `""` for all of it.
+    """
+
+    def __init__(self, backend: Backend, *, writers: Writers, prefix: str = "") -> None:
+        self._backend = backend
+        self._writers: Writers = writers
+        self._prefix = prefix
+
+    def at(self, prefix: str) -> Store:
+        """Return a view of one folder; its keys are relative to the folder."""
+        return type(self)(self._backend, writers=self._writers, prefix=self._key(prefix) + "/")
+
+    def location(self, key: str = "") -> str:
+        """Return where an object is: a path for a folder, an address otherwise."""
+        return self._backend.location(self._key(key) if key else self._prefix.rstrip("/"))
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a new object; exactly one of any number of writers succeeds.
+
+        Raises:
+            AlreadyExists: if the key is taken, perhaps by our own write whose reply was lost.
+            Unavailable: if it is not known whether the object was written.
+            StorageError: if the store refused.
+        """
+        with self._door("writing", key, size=len(data)):
+            self._backend.create(self._key(key), data)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object over what is there; a reader sees the old or the new, never a part.
+
+        Raises:
+            StorageError: if the store refused or did not answer.
+        """
+        with self._door("writing", key, size=len(data)):
+            self._backend.replace(self._key(key), data)
+
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """Read an object.
+
+        Args:
+            key: its key.
+            limit: bytes that it may have at most.
+
+        Raises:
+            NotFound: if there is no such object.
+            Corrupt: if it is larger than `limit`.
+        """
+        with self._door("reading", key):
+            data = self._backend.read(self._key(key), limit)
+        if limit is not None and len(data) > limit:
+            raise Corrupt(f"{self.location(key)} is larger than the {limit} bytes it may have")
+        return data
+
+    def exists(self, key: str) -> bool:
+        """Return whether an object can be read; a hint, never a decision to write."""
+        try:
+            self.get(key, limit=None)
+        except NotFound:
+            return False
+        return True
+
+    def list(self, prefix: str = "") -> dict[str, int]:
+        """Return key → size in bytes of every object below a folder, sorted by key."""
+        full = self._key(prefix) + "/" if prefix else self._prefix
+        with self._door("listing", prefix):
+            found = self._backend.sizes(full)
+        skip = len(self._prefix)
+        return {key[skip:]: size for key, size in sorted(found.items())}
+
+    def children(self) -> tuple[str, ...]:
+        """Return the names directly below this folder, sorted."""
+        with self._door("listing", ""):
+            return tuple(sorted(self._backend.children(self._prefix)))
+
+    def delete(self, key: str) -> None:
+        """Remove an object. Log records must never be removed: their numbers would come free.
+
+        Raises:
+            NotFound: if there is no such object.
+        """
+        with self._door("removing", key):
+            self._backend.remove(self._key(key))
+
+    def put_blob(self, data: bytes) -> BlobRef:
+        """Write content under its own name and read it back.
+
+        Writing what is already there is harmless and heals a damaged copy.
+
+        Raises:
+            Corrupt: if other bytes come back.
+            StorageError: if the store refused.
+        """
+        ref = BlobRef.of(data)
+        self.put(ref.key, data)
+        self.get_blob(ref)
+        return ref
+
+    def get_blob(self, ref: Digest) -> bytes:
+        """Read content and compare it with its name.
+
+        Raises:
+            Corrupt: if it is missing or differs in size or digest.
+        """
+        name = BlobRef(sha256=ref.sha256, size=ref.size)
+        try:
+            data = self.get(name.key, limit=name.size)
+        except NotFound as error:
+            raise Corrupt(
+                f"blob {name.sha256[:12]} is missing: {self.location(name.key)}"
+            ) from error
+        if BlobRef.of(data) != name:
+            raise Corrupt(
+                f"blob {name.sha256[:12]} is damaged: {self.location(name.key)} holds "
+                f"{len(data)} bytes that differ from the {name.size} recorded"
+            )
+        return data
+
+    def remove_stale_temps(self) -> int:
+        """Remove what killed writers left in this folder over a day ago; return how many."""
+        return self._backend.remove_stale_temps(self._prefix)
+
+    def probe(self) -> Capability:
+        """Write twice under one new name and look what happens; leaves nothing behind.
+
+        Raises:
+            StorageError: if the store cannot be written, or cannot create exclusively and nobody
+                promised to be the only writer.
+        """
+        key = f"probe-{uuid.uuid4().hex}"
+        root = Store(self._backend, writers=self._writers)
+        try:
+            return root._probe(key)
+        finally:
+            with contextlib.suppress(StorageError):
+                root.delete(key)
+
+    def _probe(self, key: str) -> Capability:
+        first, second = b"first", b"second"
+        try:
+            self.create(key, first)
+        except StorageError as error:
+            self._explain(error, key)
+            self.create(key, first)  # a passing failure: it works the second time
+        try:
+            self.create(key, second)
+            exclusive = False
+        except AlreadyExists:
+            exclusive = self.get(key) == first
+        if key not in self.list():
+            raise StorageError(f"{self.location()} does not list an object just written to it")
+        if not exclusive:
+            raise self._not_exclusive("it let two writers create one name")
+        if self._writers == "single-writer":
+            return Capability(writers="single-writer", reason="opened for a single writer")
+        return Capability(writers="multi-writer", reason="creation is exclusive")
+
+    def _explain(self, error: StorageError, key: str) -> None:
+        """Raise what `error` of the first create means, unless trying again is worth while."""
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in _NO_LINKS:
+            raise error
+        try:
+            self.put(key, b"writable")
+            self.delete(key)
+        except StorageError:
+            raise error from cause
+        try:
+            self.create(f"{key}-again", b"")
+            self.delete(f"{key}-again")
+        except StorageError:
+            raise self._not_exclusive("it cannot make hard links") from error
+
+    def _not_exclusive(self, why: str) -> StorageError:
+        return StorageError(
+            f"{self.location()} cannot keep several workers apart: {why}",
+            hint="use another folder, or open this one for a single writer and start only one "
+            "worker at a time",
+        )
+
+    def _key(self, key: str) -> str:
+        if not _KEY.fullmatch(key) or ".." in key.split("/"):
+            raise StorageError(f"{ascii(key)[:120]} is not a key")
+        return self._prefix + key
+
+    @contextlib.contextmanager
+    def _door(self, action: str, key: str, *, size: int = 0) -> Iterator[None]:
+        """Translate every error of a backend."""
+        try:
+            yield
+        except FileExistsError as error:
+            raise AlreadyExists(f"{self.location(key)} exists already") from error
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.location(key)} does not exist") from error
+        except (ConnectionError, TimeoutError) as error:
+            raise Unavailable(f"{action} {self.location(key)} got no answer: {error}") from error
+        except OSError as error:
+            raise self._translated(error, action, key, size) from error
+
+    def _translated(self, error: OSError, action: str, key: str, size: int) -> StorageError:
+        place = self.location(key)
+        if error.errno in _FULL:
+            free = self._backend.free_bytes()
+            left = "" if free is None else f", {free} bytes are free"
+            return StorageError(
+                f"the disk is full: {action} {size} bytes to {place} failed{left}",
+                hint="make room and resume the run; what was finished is safe",
+            )
+        if error.errno in _UNWRITABLE and action != "reading":
+            return StorageError(
+                f"the store cannot be written: {action} {place} failed ({error.strerror})",
+                hint="choose another folder or change its permissions",
+            )
+        if error.errno in (errno.ENOTDIR, errno.EISDIR):
+            return StorageError(
+                f"{action} {place} failed: a file stands where a folder should be, or the reverse",
+                hint="choose another folder for the store",
+            )
+        if error.errno in (errno.ELOOP, errno.EINVAL):
+            return Corrupt(f"{place} is not a regular file")
+        return StorageError(f"{action} {place} failed: {error.strerror or error}")
