@@ -1,0 +1,8 @@
+"""Priors: a top-level prior and upsamplers, one class, told apart by configuration only.
+
+Paper: "Music priors and upsamplers".
+"""
+
+from musiccore.prior.model import Conditioned, Prior, PriorLoss
+
+__all__ = ["Conditioned", "Prior", "PriorLoss"]

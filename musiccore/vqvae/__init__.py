@@ -1,0 +1,8 @@
+"""VQ-VAE: sound to codes at every level, and back.
+
+Paper: "VQ-VAE" and "Separated autoencoders".
+"""
+
+from musiccore.vqvae.model import VQVAE
+
+__all__ = ["VQVAE"]
