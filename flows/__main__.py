@@ -1,0 +1,59 @@
+"""`jukeflow`: make music with Jukebox-class models as a durable workflow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from flows.cli.output import BadRequest, Exit, complain, talk
+from flows.cli.parser import parser
+from musiccore.errors import MusicCoreError
+from tasks.stopping import Interrupted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words of the command line; those of the process by default.
+
+    Returns:
+        The exit code: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
+        1 anything else.
+    """
+    options = parser().parse_args(arguments)
+    if getattr(options, "store", None) is not None:
+        os.environ["JUKEFLOW_STORE"] = options.store
+    try:
+        return int(options.handler(options))
+    except BadRequest as refusal:
+        if options.debug:
+            raise
+        complain(refusal.error)
+        return Exit.BAD_REQUEST
+    except MusicCoreError as error:
+        if options.debug:
+            raise
+        complain(error)
+        return Exit.FAILED
+    except (KeyboardInterrupt, Interrupted):
+        if options.debug:
+            raise
+        talk("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    except Exception as error:
+        if options.debug:
+            raise
+        complain(
+            f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
+            hint="this is a fault of the program; run the command again with --debug for details",
+        )
+        return Exit.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Exit codes, error lines and JSON: what every sub-command says and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from musiccore.errors import ConfigError, MusicCoreError
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_REQUEST = 2
+    WAITING = 3
+    INTERRUPTED = 4
+
+
+class BadRequest(Exception):
+    """A request that was refused before anything was created.
+
+    Args:
+        error: what is wrong.
+    """
+
+    def __init__(self, error: MusicCoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def checking() -> Iterator[None]:
+    """Inside, every error is a bad request: nothing has been created yet."""
+    try:
+        yield
+    except MusicCoreError as error:
+        raise BadRequest(error) from error
+
+
+def talk(text: str = "") -> None:
+    """Say something to the person; data alone goes to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def data(text: str) -> None:
+    """Write data for the person or the next program."""
+    print(text, flush=True)
+
+
+def data_json(value: object) -> None:
+    """Write one JSON value on one line, last on standard output."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def complain(error: MusicCoreError | str, hint: str | None = None) -> None:
+    """Write one error line and, where there is one, a hint line."""
+    message = error.message if isinstance(error, MusicCoreError) else error
+    hint = error.hint if isinstance(error, MusicCoreError) else hint
+    talk(f"error: {' '.join(message.split())}")
+    if hint:
+        talk(f"hint: {' '.join(hint.split())}")
+
+
+def is_terminal() -> bool:
+    """Return whether a person watches standard error."""
+    return sys.stderr.isatty()
+
+
+def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+    """Return rows as aligned plain text."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
+    return "\n".join(lines)
+
+
+def numbers(text: str, name: str) -> tuple[float, ...]:
+    """Read comma-separated numbers of an option.
+
+    Raises:
+        ConfigError: if one of them is no number; the message names the option.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} is {text!r}; give one number, or one per level with commas"
+        ) from error
+
+
+def whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """Read comma-separated whole numbers of an option.
+
+    Raises:
+        ConfigError: if one of them is no whole number; the message names the option.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"{name} is {text!r}; give whole numbers, one per level, bottom level first"
+        ) from error
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a time in words that fit a progress line."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """Return an honest range of time."""
+    if low is None or high is None:
+        return "measuring"
+    first, last = seconds_text(low), seconds_text(high)
+    if first == last:
+        return f"about {first}"
+    if first.split()[1] == last.split()[1]:
+        return f"{first.split()[0]}-{last}"
+    return f"{first} to {last}"

@@ -1,0 +1,378 @@
+"""The durable loop over the windows of one level; knows neither Prefect nor torch.
+
+Every window is looked up in the log by level, takes, index and the digest of everything that
+decides its codes. What is found is read back, what is missing is sampled, stored, and recorded
+before the next window begins. So a kill costs the window in progress and nothing else, and another
+choice of takes or another request never meets codes that are not its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from musiccore.codes import from_npy, to_npy
+from musiccore.errors import CodesError, Corrupt
+from musiccore.records import Event, Json, canonical_json
+from musiccore.sampling.windows import Window, upper_span
+from musiccore.storage import BlobRef, Digest
+from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
+from tasks.stopping import NeverStop, Stop
+
+CodeArray = npt.NDArray[np.int64]
+
+
+class RunLog(Protocol):
+    """The log of one run, claimed by this process."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Records that count, oldest first."""
+        ...
+
+    def append(self, type: str, **fields: Json) -> object:
+        """Add a record; it is durable when this returns."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Bytes under their own digest."""
+
+    def put_blob(self, data: bytes) -> BlobRef:
+        """Store bytes; they can be read back when this returns."""
+        ...
+
+    def get_blob(self, ref: Digest) -> bytes:
+        """Read bytes and check them."""
+        ...
+
+
+class WindowSampler(Protocol):
+    """Samples one window of one group of takes."""
+
+    def __call__(
+        self,
+        unit: Unit,
+        codes: CodeArray,
+        upper: CodeArray | None,
+        on_step: Callable[[int], None],
+    ) -> CodeArray:
+        """Return the new codes of a window.
+
+        Args:
+            unit: which window of which takes.
+            codes: [B, unit.window.first_new] codes known so far.
+            upper: [B, n] codes of the level above that condition this window, or None.
+            on_step: told the number of positions sampled so far; may raise to stop.
+
+        Returns:
+            int64 [B, unit.window.new].
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One window of one group of takes: what a kill can cost at most."""
+
+    level: int
+    takes: tuple[int, ...]
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelWork:
+    """Everything that decides the codes of one level.
+
+    Attributes:
+        n_codes: codes wanted per take.
+        windows: in sampling order, as planned from the primer on.
+        groups: takes that share a pass of the model, as planned.
+        identity: what else decides the numbers (weights, options, seed, labels); JSON values.
+        known: [n_known] codes of the primer, the same for every take.
+        upper: take → [n] all codes of the level above; None at the top.
+        upper_factor: codes of this level per upper code.
+    """
+
+    level: int
+    n_codes: int
+    windows: tuple[Window, ...]
+    groups: tuple[tuple[int, ...], ...]
+    identity: Mapping[str, object]
+    known: CodeArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    upper: Mapping[int, CodeArray] | None = None
+    upper_factor: int = 1
+
+    @property
+    def takes(self) -> tuple[int, ...]:
+        """All takes in order."""
+        return tuple(take for group in self.groups for take in group)
+
+    @property
+    def units(self) -> list[Unit]:
+        """All units in sampling order: group by group, so that caches stay with their rows."""
+        return [
+            Unit(level=self.level, takes=takes, window=window)
+            for takes in self.groups
+            for window in self.windows
+        ]
+
+    def digest(self) -> str:
+        """Return the digest of everything that decides this level."""
+        upper = self.upper
+        return _digest(
+            {
+                "identity": self.identity,
+                "groups": self.groups,
+                "windows": [(w.index, w.start, w.end, w.known) for w in self.windows],
+                "known": codes_sha256(self.known),
+                "upper": None if upper is None else [codes_sha256(upper[t]) for t in self.takes],
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelResult:
+    """A finished level.
+
+    Attributes:
+        codes: take → int64 [n_codes].
+        sha256: digest of the codes of all takes, in order.
+        sampled: windows that this call sampled; the others were in the store.
+    """
+
+    level: int
+    codes: Mapping[int, CodeArray]
+    sha256: str
+    sampled: int
+
+
+def codes_sha256(codes: CodeArray) -> str:
+    """Return the digest of codes: that of their `.npy` file, so that anyone can recompute it."""
+    return hashlib.sha256(to_npy(np.atleast_2d(codes))).hexdigest()
+
+
+def finish_level(
+    work: LevelWork,
+    log: RunLog,
+    blobs: BlobStore,
+    sample: WindowSampler,
+    *,
+    show: Reporter | None = None,
+    stop: Stop | None = None,
+) -> LevelResult:
+    """Bring a level to its end: read what is stored, sample the rest window by window.
+
+    Args:
+        work: the level.
+        log: claimed log of the run.
+        blobs: blobs of the run.
+        sample: called once for each missing window.
+        show: shows progress.
+        stop: asked at safe points.
+
+    Raises:
+        Fenced: if another worker has claimed the run; nothing is touched afterwards.
+        Corrupt: if a damaged window does not come out as it was recorded.
+    """
+    show, stop = show or Silent(), stop or NeverStop()
+    level_digest = work.digest()
+    stored = _stored_level(work, level_digest, log, blobs)
+    if stored is not None:
+        return stored
+    records = _window_records(work.level, log)
+    units = work.units
+    inputs = {id(unit): unit_digest(work, level_digest, unit) for unit in units}
+    rows = {id(unit): len(unit.takes) for unit in units}
+    have = [unit for unit in units if (unit.takes, inputs[id(unit)]) in records]
+    meter = LevelMeter(
+        LevelStart(
+            level=work.level,
+            windows=len(units),
+            windows_done=len(have),
+            codes=sum(unit.window.new * rows[id(unit)] for unit in units),
+            codes_done=sum(unit.window.new * rows[id(unit)] for unit in have),
+        ),
+        show,
+    )
+    sampled = 0
+    filled = {take: work.known.astype(np.int64) for take in work.takes}
+    for unit in units:
+        stop.between_units()
+        record = records.get((unit.takes, inputs[id(unit)]))
+        new = None if record is None else _read_unit(unit, record, blobs)
+        if new is None:
+            codes = np.stack([filled[take] for take in unit.takes])
+            new = _sample_unit(work, unit, codes, sample, meter, stop, counted=record is not None)
+            _commit_unit(unit, inputs[id(unit)], new, record, log, blobs)
+            sampled += 1
+            if record is None:
+                meter.window_done(unit.window.new * len(unit.takes))
+        for row, take in enumerate(unit.takes):
+            filled[take] = np.concatenate([filled[take], new[row]])
+    stop.between_units()
+    return _commit_level(work, level_digest, filled, sampled, log, blobs)
+
+
+def unit_digest(work: LevelWork, level_digest: str, unit: Unit) -> str:
+    """Return the digest of everything that decides one window."""
+    window = unit.window
+    return _digest(
+        {
+            "level": level_digest,
+            "takes": unit.takes,
+            "window": [window.index, window.start, window.end, window.known],
+        }
+    )
+
+
+def _json(ref: BlobRef) -> dict[str, Json]:
+    return {"sha256": ref.sha256, "size": ref.size}
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def _window_records(level: int, log: RunLog) -> dict[tuple[tuple[int, ...], str], Event]:
+    found: dict[tuple[tuple[int, ...], str], Event] = {}
+    for event in log.events:
+        takes = event.fields.get("takes")
+        if (
+            event.type == "window"
+            and event.fields.get("level") == level
+            and isinstance(takes, list)
+        ):
+            key = (tuple(int(str(take)) for take in takes), str(event.fields.get("inputs")))
+            found.setdefault(key, event)
+    return found
+
+
+def _read_unit(unit: Unit, record: Event, blobs: BlobStore) -> CodeArray | None:
+    """Return stored codes, or None where the bytes are damaged and must be made again."""
+    try:
+        return _read_codes(record, (len(unit.takes), unit.window.new), blobs)
+    except Corrupt:
+        return None
+
+
+def _read_codes(record: Event, shape: tuple[int, int], blobs: BlobStore) -> CodeArray:
+    data = blobs.get_blob(BlobRef.from_json(record.fields.get("blob")))
+    try:
+        codes = from_npy(data)
+    except CodesError as error:
+        raise Corrupt(error.message) from error
+    if codes.shape != shape:
+        raise Corrupt(f"stored codes have shape {codes.shape}; expected {shape}")
+    return codes.astype(np.int64)
+
+
+def _sample_unit(
+    work: LevelWork,
+    unit: Unit,
+    codes: CodeArray,
+    sample: WindowSampler,
+    meter: LevelMeter,
+    stop: Stop,
+    *,
+    counted: bool,
+) -> CodeArray:
+    window, rows = unit.window, len(unit.takes)
+    upper = None
+    if work.upper is not None:
+        first, end = upper_span(window.start, window.end - window.start, work.upper_factor)
+        upper = np.stack([work.upper[take][first:end] for take in unit.takes])
+    before = 0
+
+    def on_step(done: int) -> None:
+        nonlocal before
+        if not counted:
+            meter.step((done - before) * rows)
+        before = done
+        stop.inside_unit(done / window.new)
+
+    new = np.asarray(sample(unit, codes, upper, on_step), dtype=np.int64)
+    assert new.shape == (rows, window.new), (new.shape, rows, window.new)
+    if not counted:
+        meter.back(before * rows)
+    return new
+
+
+def _commit_unit(
+    unit: Unit,
+    inputs: str,
+    new: CodeArray,
+    record: Event | None,
+    log: RunLog,
+    blobs: BlobStore,
+) -> None:
+    data = to_npy(new)
+    if record is not None:  # damaged bytes: the same codes must come out again
+        expected, found = BlobRef.from_json(record.fields.get("blob")), BlobRef.of(data)
+        if expected != found:
+            raise Corrupt(
+                f"level {unit.level}, window {unit.window.index}: the stored codes are damaged and "
+                f"this machine makes other ones ({found.sha256[:12]}, not {expected.sha256[:12]})",
+                hint="resume on the machine type that made them",
+            )
+        blobs.put_blob(data)
+        return
+    window = unit.window
+    log.append(
+        "window",
+        level=unit.level,
+        index=window.index,
+        start=window.start,
+        n_new=window.new,
+        takes=list(unit.takes),
+        inputs=inputs,
+        blob=_json(blobs.put_blob(data)),
+    )
+
+
+def _commit_level(
+    work: LevelWork,
+    level_digest: str,
+    filled: Mapping[int, CodeArray],
+    sampled: int,
+    log: RunLog,
+    blobs: BlobStore,
+) -> LevelResult:
+    codes = np.stack([filled[take] for take in work.takes])
+    assert codes.shape == (len(work.takes), work.n_codes), (codes.shape, work.n_codes)
+    sha256 = codes_sha256(codes)
+    log.append(
+        "level_done",
+        level=work.level,
+        takes=list(work.takes),
+        n_codes=work.n_codes,
+        windows=len(work.units),
+        inputs=level_digest,
+        codes_sha256=sha256,
+        blob=_json(blobs.put_blob(to_npy(codes))),
+    )
+    return LevelResult(level=work.level, codes=dict(filled), sha256=sha256, sampled=sampled)
+
+
+def _stored_level(
+    work: LevelWork, level_digest: str, log: RunLog, blobs: BlobStore
+) -> LevelResult | None:
+    for event in log.events:
+        if event.type != "level_done" or event.fields.get("inputs") != level_digest:
+            continue
+        try:
+            codes = _read_codes(event, (len(work.takes), work.n_codes), blobs)
+        except Corrupt:
+            continue  # the windows are the second copy
+        return LevelResult(
+            level=work.level,
+            codes=dict(zip(work.takes, codes, strict=True)),
+            sha256=codes_sha256(codes),
+            sampled=0,
+        )
+    return None
