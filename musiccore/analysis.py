@@ -393,4 +393,4 @@ def onset_rate(samples: Samples, sample_rate: int) -> float:
     for frame in candidates:
         if (frame - last) * hop_seconds >= 0.07:
             onsets, last = onsets + 1, float(frame)
-    return onsets * sample_rate / mono.shape[0]
+    return float(onsets * sample_rate / mono.shape[0])
