@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,8 +116,8 @@ class Codes:
     def to_npz(self) -> bytes:
         """Return the bytes of an .npz; equal codes give equal bytes."""
         buffer = io.BytesIO()
-        arrays = {f"level_{level}": codes for level, codes in enumerate(self.levels)}
-        np.savez(buffer, codec=np.array(self.codec), **arrays)
+        arrays: dict[str, Any] = {f"level_{n}": codes for n, codes in enumerate(self.levels)}
+        np.savez(buffer, allow_pickle=False, codec=np.array(self.codec), **arrays)
         return buffer.getvalue()
 
     @classmethod
