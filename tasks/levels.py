@@ -28,20 +28,34 @@ CodeArray = npt.NDArray[np.int64]
 
 
 class RunLog(Protocol):
-    """The log of one run, claimed by this process."""
+    """The log and the blobs of one run, claimed by this process: `musiccore.journal.Journal`."""
 
-    @property
-    def events(self) -> Sequence[Event]:
-        """Records that count, oldest first."""
+    def events_of(self, *types: str) -> Sequence[Event]:
+        """Return the records of some types that count, oldest first."""
         ...
 
-    def append(self, type: str, **fields: Json) -> object:
-        """Add a record; it is durable when this returns."""
+    def window(self, *, level: int, group: int, index: int, inputs: str) -> Event | None:
+        """Return the record of a finished window, if there is one from these inputs."""
         ...
 
+    def append_window(
+        self,
+        *,
+        level: int,
+        group: int,
+        index: int,
+        start: int,
+        n_new: int,
+        takes: list[int],
+        blob: BlobRef,
+        inputs: str,
+    ) -> Event:
+        """Commit a window; it is durable when this returns."""
+        ...
 
-class BlobStore(Protocol):
-    """Bytes under their own digest."""
+    def append(self, type: str, /, **fields: Json) -> Event:
+        """Commit a record; it is durable when this returns."""
+        ...
 
     def put_blob(self, data: bytes) -> BlobRef:
         """Store bytes; they can be read back when this returns."""
@@ -49,6 +63,10 @@ class BlobStore(Protocol):
 
     def get_blob(self, ref: Digest) -> bytes:
         """Read bytes and check them."""
+        ...
+
+    def heal_blob(self, ref: BlobRef, data: bytes) -> None:
+        """Put bytes that were made again in the place of damaged ones."""
         ...
 
 
@@ -81,6 +99,7 @@ class Unit:
     """One window of one group of takes: what a kill can cost at most."""
 
     level: int
+    group: int
     takes: tuple[int, ...]
     window: Window
 
@@ -117,8 +136,8 @@ class LevelWork:
     def units(self) -> list[Unit]:
         """All units in sampling order: group by group, so that caches stay with their rows."""
         return [
-            Unit(level=self.level, takes=takes, window=window)
-            for takes in self.groups
+            Unit(level=self.level, group=group, takes=takes, window=window)
+            for group, takes in enumerate(self.groups)
             for window in self.windows
         ]
 
@@ -160,7 +179,6 @@ def codes_sha256(codes: CodeArray) -> str:
 def finish_level(
     work: LevelWork,
     log: RunLog,
-    blobs: BlobStore,
     sample: WindowSampler,
     *,
     show: Reporter | None = None,
@@ -170,8 +188,7 @@ def finish_level(
 
     Args:
         work: the level.
-        log: claimed log of the run.
-        blobs: blobs of the run.
+        log: claimed journal of the run.
         sample: called once for each missing window.
         show: shows progress.
         stop: asked at safe points.
@@ -182,41 +199,53 @@ def finish_level(
     """
     show, stop = show or Silent(), stop or NeverStop()
     level_digest = work.digest()
-    stored = _stored_level(work, level_digest, log, blobs)
+    stored = stored_level(work, log)
     if stored is not None:
         return stored
-    records = _window_records(work.level, log)
     units = work.units
-    inputs = {id(unit): unit_digest(work, level_digest, unit) for unit in units}
-    rows = {id(unit): len(unit.takes) for unit in units}
-    have = [unit for unit in units if (unit.takes, inputs[id(unit)]) in records]
-    meter = LevelMeter(
-        LevelStart(
-            level=work.level,
-            windows=len(units),
-            windows_done=len(have),
-            codes=sum(unit.window.new * rows[id(unit)] for unit in units),
-            codes_done=sum(unit.window.new * rows[id(unit)] for unit in have),
-        ),
-        show,
-    )
+    records = [_record(work, level_digest, unit, log) for unit in units]
+    meter = LevelMeter(_start(work, units, records), show)
     sampled = 0
     filled = {take: work.known.astype(np.int64) for take in work.takes}
-    for unit in units:
+    for unit, record in zip(units, records, strict=True):
         stop.between_units()
-        record = records.get((unit.takes, inputs[id(unit)]))
-        new = None if record is None else _read_unit(unit, record, blobs)
+        new = None if record is None else _read_unit(unit, record, log)
         if new is None:
             codes = np.stack([filled[take] for take in unit.takes])
             new = _sample_unit(work, unit, codes, sample, meter, stop, counted=record is not None)
-            _commit_unit(unit, inputs[id(unit)], new, record, log, blobs)
+            _commit_unit(unit, unit_digest(work, level_digest, unit), new, record, log)
             sampled += 1
             if record is None:
                 meter.window_done(unit.window.new * len(unit.takes))
         for row, take in enumerate(unit.takes):
             filled[take] = np.concatenate([filled[take], new[row]])
     stop.between_units()
-    return _commit_level(work, level_digest, filled, sampled, log, blobs)
+    return _commit_level(work, level_digest, filled, sampled, log)
+
+
+def stored_level(work: LevelWork, log: RunLog) -> LevelResult | None:
+    """Return a level that is finished and whole in the store, None otherwise."""
+    inputs = work.digest()
+    for event in log.events_of("level_done"):
+        if event.fields.get("inputs") != inputs:
+            continue
+        try:
+            codes = _read_codes(event, (len(work.takes), work.n_codes), log)
+        except Corrupt:
+            continue  # the windows are the second copy
+        return LevelResult(
+            level=work.level,
+            codes=dict(zip(work.takes, codes, strict=True)),
+            sha256=codes_sha256(codes),
+            sampled=0,
+        )
+    return None
+
+
+def windows_done(work: LevelWork, log: RunLog) -> int:
+    """Return how many windows of a level are recorded."""
+    digest = work.digest()
+    return sum(_record(work, digest, unit, log) is not None for unit in work.units)
 
 
 def unit_digest(work: LevelWork, level_digest: str, unit: Unit) -> str:
@@ -231,38 +260,37 @@ def unit_digest(work: LevelWork, level_digest: str, unit: Unit) -> str:
     )
 
 
-def _json(ref: BlobRef) -> dict[str, Json]:
-    return {"sha256": ref.sha256, "size": ref.size}
-
-
 def _digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _window_records(level: int, log: RunLog) -> dict[tuple[tuple[int, ...], str], Event]:
-    found: dict[tuple[tuple[int, ...], str], Event] = {}
-    for event in log.events:
-        takes = event.fields.get("takes")
-        if (
-            event.type == "window"
-            and event.fields.get("level") == level
-            and isinstance(takes, list)
-        ):
-            key = (tuple(int(str(take)) for take in takes), str(event.fields.get("inputs")))
-            found.setdefault(key, event)
-    return found
+def _record(work: LevelWork, level_digest: str, unit: Unit, log: RunLog) -> Event | None:
+    inputs = unit_digest(work, level_digest, unit)
+    return log.window(level=unit.level, group=unit.group, index=unit.window.index, inputs=inputs)
 
 
-def _read_unit(unit: Unit, record: Event, blobs: BlobStore) -> CodeArray | None:
+def _start(work: LevelWork, units: Sequence[Unit], records: Sequence[Event | None]) -> LevelStart:
+    sizes = [unit.window.new * len(unit.takes) for unit in units]
+    have = [record is not None for record in records]
+    return LevelStart(
+        level=work.level,
+        windows=len(units),
+        windows_done=sum(have),
+        codes=sum(sizes),
+        codes_done=sum(size for size, there in zip(sizes, have, strict=True) if there),
+    )
+
+
+def _read_unit(unit: Unit, record: Event, log: RunLog) -> CodeArray | None:
     """Return stored codes, or None where the bytes are damaged and must be made again."""
     try:
-        return _read_codes(record, (len(unit.takes), unit.window.new), blobs)
+        return _read_codes(record, (len(unit.takes), unit.window.new), log)
     except Corrupt:
         return None
 
 
-def _read_codes(record: Event, shape: tuple[int, int], blobs: BlobStore) -> CodeArray:
-    data = blobs.get_blob(BlobRef.from_json(record.fields.get("blob")))
+def _read_codes(record: Event, shape: tuple[int, int], log: RunLog) -> CodeArray:
+    data = log.get_blob(BlobRef.from_json(record.fields.get("blob")))
     try:
         codes = from_npy(data)
     except CodesError as error:
@@ -304,34 +332,21 @@ def _sample_unit(
 
 
 def _commit_unit(
-    unit: Unit,
-    inputs: str,
-    new: CodeArray,
-    record: Event | None,
-    log: RunLog,
-    blobs: BlobStore,
+    unit: Unit, inputs: str, new: CodeArray, record: Event | None, log: RunLog
 ) -> None:
     data = to_npy(new)
     if record is not None:  # damaged bytes: the same codes must come out again
-        expected, found = BlobRef.from_json(record.fields.get("blob")), BlobRef.of(data)
-        if expected != found:
-            raise Corrupt(
-                f"level {unit.level}, window {unit.window.index}: the stored codes are damaged and "
-                f"this machine makes other ones ({found.sha256[:12]}, not {expected.sha256[:12]})",
-                hint="resume on the machine type that made them",
-            )
-        blobs.put_blob(data)
+        log.heal_blob(BlobRef.from_json(record.fields.get("blob")), data)
         return
-    window = unit.window
-    log.append(
-        "window",
+    log.append_window(
         level=unit.level,
-        index=window.index,
-        start=window.start,
-        n_new=window.new,
+        group=unit.group,
+        index=unit.window.index,
+        start=unit.window.start,
+        n_new=unit.window.new,
         takes=list(unit.takes),
+        blob=log.put_blob(data),
         inputs=inputs,
-        blob=_json(blobs.put_blob(data)),
     )
 
 
@@ -341,11 +356,11 @@ def _commit_level(
     filled: Mapping[int, CodeArray],
     sampled: int,
     log: RunLog,
-    blobs: BlobStore,
 ) -> LevelResult:
     codes = np.stack([filled[take] for take in work.takes])
     assert codes.shape == (len(work.takes), work.n_codes), (codes.shape, work.n_codes)
     sha256 = codes_sha256(codes)
+    blob = log.put_blob(to_npy(codes))
     log.append(
         "level_done",
         level=work.level,
@@ -354,25 +369,6 @@ def _commit_level(
         windows=len(work.units),
         inputs=level_digest,
         codes_sha256=sha256,
-        blob=_json(blobs.put_blob(to_npy(codes))),
+        blob={"sha256": blob.sha256, "size": blob.size},
     )
     return LevelResult(level=work.level, codes=dict(filled), sha256=sha256, sampled=sampled)
-
-
-def _stored_level(
-    work: LevelWork, level_digest: str, log: RunLog, blobs: BlobStore
-) -> LevelResult | None:
-    for event in log.events:
-        if event.type != "level_done" or event.fields.get("inputs") != level_digest:
-            continue
-        try:
-            codes = _read_codes(event, (len(work.takes), work.n_codes), blobs)
-        except Corrupt:
-            continue  # the windows are the second copy
-        return LevelResult(
-            level=work.level,
-            codes=dict(zip(work.takes, codes, strict=True)),
-            sha256=codes_sha256(codes),
-            sampled=0,
-        )
-    return None
