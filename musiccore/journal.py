@@ -255,23 +255,18 @@ class Journal:
                 return self._mine
             self._root.probe()
             self.refresh()
-            self._settle()
+            self._fenced = None
+            if self.claim_in_force is not None and self.claim_in_force.owner == self.owner:
+                return self._hold(self.epoch)  # its reply was lost, or its release failed
             if not take_over:
                 self._refuse_active()
             for _ in range(_CLAIM_TRIES):
-                self._fenced = None
                 epoch = self.epoch + 1
                 data = self._encode("claim", {"worker": Worker.this().to_json()}, epoch=epoch)
                 if self._write(data):
-                    self._mine = epoch
-                    self._write_tip_if_possible()
-                    self._heartbeat = Heartbeat(
-                        self.store, epoch=epoch, owner=self.owner, interval=self._interval
-                    )
-                    self._heartbeat.start()
-                    self.store.remove_stale_temps()
-                    return epoch
-                if not take_over:
+                    self._unsettled = None  # of our older claim: excluded, should it still arrive
+                    return self._hold(epoch)
+                if not take_over and self.epoch >= epoch:
                     break
             raise Fenced(
                 f"another worker claimed run {self.run_id} a moment ago",
@@ -474,6 +469,16 @@ class Journal:
         if not self._mine:
             raise StorageError(f"run {self.run_id} was not claimed by this worker")
 
+    def _hold(self, epoch: int) -> int:
+        self._mine = epoch
+        self._write_tip_if_possible()
+        self._heartbeat = Heartbeat(
+            self.store, epoch=epoch, owner=self.owner, interval=self._interval
+        )
+        self._heartbeat.start()
+        self.store.remove_stale_temps()
+        return epoch
+
     def _refuse_active(self) -> None:
         claim = self._replay.claim
         if claim is None:
@@ -522,14 +527,14 @@ class Journal:
             self._refresh_quietly()  # the record may be there although its folder was not synced
             raise
         self._unsettled = None
-        if not won:
-            if self.epoch <= self._mine:
-                raise Corrupt(
-                    f"two records of run {self.run_id} have one number under one claim",
-                    hint=f"`jukeflow verify {self.run_id}` lists what is there",
-                )
-            raise self._fence()
-        return self._replay.events[-1]
+        if won:
+            return self._replay.events[-1]
+        if self._fenced is not None:
+            raise self._fenced
+        raise Corrupt(
+            f"two records of run {self.run_id} have one number under one claim",
+            hint=f"`jukeflow verify {self.run_id}` lists what is there",
+        )
 
     def _write(self, data: bytes) -> bool:
         """Write the next record; False if its number belongs to another one (now read)."""
@@ -570,14 +575,13 @@ class Journal:
         if self._mine and self.epoch > self._mine:
             self._fence()
 
-    def _fence(self) -> Fenced:
+    def _fence(self) -> None:
         self._fenced = Fenced(
             f"another worker took over run {self.run_id} (claim {self.epoch}, this one held "
             f"{self._mine}); nothing more was written here",
             hint="let it finish; `jukeflow show` tells how far it is",
         )
         self._stop()
-        return self._fenced
 
     def _stop(self) -> None:
         self._mine = 0

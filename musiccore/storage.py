@@ -70,7 +70,7 @@ class BlobRef:
     size: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+        if not _SHA256.fullmatch(str(self.sha256)):
             raise Corrupt(f"a blob is named {self.sha256!r}, which is not a sha256")
         if type(self.size) is not int or self.size < 0:
             raise Corrupt(f"blob {self.sha256[:12]} has the size {self.size!r}")

@@ -1,0 +1,639 @@
+"""The journal: chain, claims, fencing, lost replies, kills, faults at every call, mutations."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import multiprocessing
+import os
+import platform
+import random
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from musiccore import liveness
+from musiccore.audit import verify_run
+from musiccore.backends import LocalBackend
+from musiccore.errors import (
+    ConfigError,
+    Corrupt,
+    Fenced,
+    MusicCoreError,
+    NotFound,
+    StorageError,
+    Unavailable,
+)
+from musiccore.journal import Journal, list_runs, record_key
+from musiccore.records import Event, Replay, encode_record, seal
+from musiccore.storage import AlreadyExists, BlobRef, Store, open_store
+from tests.contracts.store_faults import Faults
+from tests.contracts.store_suite import run_record
+
+N_WINDOWS = 4
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def store() -> Store:
+    return open_store(f"memory://test-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def journal(store: Store) -> Iterator[Journal]:
+    with Journal.create(store, run_record(), retry_pause=0.001) as journal:
+        yield journal
+
+
+def codes(index: int) -> bytes:
+    return b"codes of window %d " % index * 40
+
+
+def work(journal: Journal, *, pause: float = 0.0) -> int:
+    """Do what a run does: find what is missing, make it, commit it; return how much was made."""
+    made = 0
+    for index in range(N_WINDOWS):
+        if journal.window(level=0, group=0, index=index, inputs="i") is None:
+            time.sleep(pause)
+            journal.append_window(
+                level=0,
+                group=0,
+                index=index,
+                start=index,
+                n_new=1,
+                takes=[0],
+                blob=journal.put_blob(codes(index)),
+                inputs="i",
+            )
+            made += 1
+    if not journal.events_of("level_done"):
+        journal.append("level_done", level=0)
+    return made
+
+
+def assert_complete(store: Store) -> None:
+    journal = Journal.open(store, "song")
+    windows = journal.events_of("window")
+    assert [event.fields["index"] for event in windows] == list(range(N_WINDOWS))
+    for index, event in enumerate(windows):
+        assert journal.get_blob(BlobRef.from_json(event.fields["blob"])) == codes(index)
+    assert len(journal.events_of("level_done")) == 1
+    assert journal.verify().doubts == ()
+
+
+# ------------------------------------------------------------------------------------ the log
+
+
+def test_what_was_appended_is_replayed(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        journal.append("selection", takes=[1, 2], note="\ud800 \x00 </script> \n--==0==")
+        journal.acknowledge("candidate", take=3)
+    again = Journal.open(store, "song")
+    assert again.events == journal.events
+    assert [event.type for event in again.events] == ["claim", "selection", "candidate", "release"]
+    assert [event.seq for event in again.events] == [1, 2, 3, 4]
+    assert again.record == run_record()
+
+
+def test_reading_writes_nothing(store: Store, journal: Journal) -> None:
+    before = store.list()
+    Journal.open(store, "song").verify()
+    assert store.list() == before
+    assert list_runs(store) == ("song",)
+
+
+def test_a_record_holds_at_most_64_kib(journal: Journal) -> None:
+    with journal.claimed():
+        journal.append("candidate", text="x" * 65_000)
+        with pytest.raises(ConfigError, match="the limit is 65536"):
+            journal.append("candidate", text="x" * 66_000)
+        journal.append("candidate", text="after")
+
+
+def test_fields_must_be_json_and_types_known(journal: Journal) -> None:
+    with journal.claimed():
+        with pytest.raises(ConfigError, match="not a record type"):
+            journal.append("windwo")
+        with pytest.raises(ConfigError, match="its own epoch"):
+            journal.append("window", epoch=9)
+        with pytest.raises(ConfigError, match="JSON"):
+            journal.append("window", value=float("inf"))
+        assert journal.append("window", value=1).seq == 2
+
+
+def test_work_is_found_by_its_inputs(journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+        assert work(journal) == 0
+        branch = journal.append_window(
+            level=0,
+            group=0,
+            index=1,
+            start=1,
+            n_new=1,
+            takes=[0],
+            blob=journal.put_blob(b"of another take"),
+            inputs="j",
+        )
+    assert journal.window(level=0, group=0, index=1, inputs="j") == branch
+    assert journal.window(level=0, group=0, index=1, inputs="i") != branch
+    assert journal.window(level=0, group=1, index=1, inputs="i") is None
+
+
+def test_appending_needs_a_claim(journal: Journal) -> None:
+    with pytest.raises(StorageError, match="not claimed"):
+        journal.append("window")
+    with journal.claimed():
+        pass
+    with pytest.raises(StorageError, match="not claimed"):
+        journal.append("window")
+
+
+def test_a_gap_in_the_log_is_corrupt(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    store.delete("song/" + record_key(3))
+    with pytest.raises(Corrupt, match="record 3 of run song is missing"):
+        Journal.open(store, "song")
+    assert _probing_reader(store) == 2  # negative control: it takes the gap for the end
+
+
+def test_a_lost_end_of_the_log_is_corrupt(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    store.delete("song/" + record_key(journal.events[-1].seq))
+    with pytest.raises(Corrupt, match="lost the end"):
+        Journal.open(store, "song")
+
+
+def _probing_reader(store: Store) -> int:
+    seq = 0
+    while store.exists("song/" + record_key(seq + 1)):
+        seq += 1
+    return seq
+
+
+def test_a_stale_or_damaged_hint_does_not_stop_a_run(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+        first = journal.events[0]
+    for tip in (seal({"seq": 1, "record_sha256": first.sha256}), b"{", b""):
+        store.put("song/tip.json", tip)
+        Journal.open(store, "song")
+        assert [doubt.key for doubt in journal.verify().doubts] == ["tip.json"]
+    with Journal.open(store, "song") as again, again.claimed():
+        pass
+    assert again.verify().sound
+
+
+def test_newer_records_are_refused_with_the_version(store: Store, journal: Journal) -> None:
+    store.put("song/" + record_key(1), seal({"seq": 1}, version=99))
+    with pytest.raises(StorageError, match="version 99, this program reads up to 1"):
+        Journal.open(store, "song")
+
+
+def test_replay_excludes_records_of_a_lost_claim() -> None:
+    def event(seq: int, epoch: int, owner: str, kind: str) -> Event:
+        return Event(seq=seq, epoch=epoch, owner=owner, at="", type=kind, fields={}, sha256="")
+
+    log = [
+        event(1, 1, "a", "claim"),
+        event(2, 1, "a", "window"),
+        event(3, 2, "b", "claim"),
+        event(4, 1, "a", "window"),  # written by a worker that was asleep
+        event(5, 2, "a", "window"),
+        event(6, 1, "a", "release"),
+        event(7, 2, "b", "window"),
+        event(8, 2, "c", "claim"),  # its number was taken
+        event(9, 2, "b", "release"),
+        event(10, 2, "b", "window"),
+    ]
+    replay = Replay()
+    facts = [item.seq for item in log if replay.add(item)]
+    assert facts == [1, 2, 3, 7, 9]
+    assert [item.seq for item in replay.excluded] == [4, 5, 6, 8, 10]
+    assert (replay.epoch, replay.claim) == (2, None)
+    with pytest.raises(Corrupt):
+        replay.add(event(11, 4, "d", "claim"))
+
+
+# ------------------------------------------------------------------------------------ claims
+
+
+def test_a_second_worker_is_told_and_a_takeover_fences_the_first(
+    store: Store, journal: Journal
+) -> None:
+    journal.claim()
+    journal.append("window", n=1)
+    second = Journal.open(store, "song")
+    with pytest.raises(Fenced, match=f"seems active on run song: process {os.getpid()}") as caught:
+        second.claim()
+    assert "--take-over" in str(caught.value)
+    assert second.claim(take_over=True) == 2
+    for _ in range(2):
+        with pytest.raises(Fenced, match="took over"):
+            journal.append("window", n=2)
+    second.append("window", n=3)
+    with pytest.raises(Fenced):
+        journal.check_held()
+    second.release()
+    again = Journal.open(store, "song")
+    assert [event.fields["n"] for event in again.events_of("window")] == [1, 3]
+    assert again.verify().sound
+
+
+def test_a_worker_learns_of_a_takeover_between_records(store: Store, journal: Journal) -> None:
+    journal.claim()
+    journal.check_held()
+    with Journal.open(store, "song") as second:
+        second.claim(take_over=True)
+        with pytest.raises(Fenced, match="claim 2, this one held 1"):
+            journal.check_held()
+
+
+def test_a_released_run_is_claimed_at_once(store: Store, journal: Journal) -> None:
+    with pytest.raises(ZeroDivisionError), journal.claimed():
+        raise ZeroDivisionError
+    assert journal.claim_in_force is None
+    with Journal.open(store, "song") as second:
+        assert second.claim() == 2
+        assert second.claim() == 2
+
+
+def test_a_worker_takes_up_its_own_claim(journal: Journal) -> None:
+    journal.claim()
+    journal._stop()  # as after a release that did not reach the store
+    assert journal.claim() == 1
+    journal.append("window")
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that moves this process to a machine of another name."""
+
+    def move(name: str) -> None:
+        monkeypatch.setattr(platform, "node", lambda: name)
+        liveness._host.cache_clear()
+
+    yield move
+    monkeypatch.undo()
+    liveness._host.cache_clear()
+
+
+def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
+    store: Store, elsewhere: Callable[[str], None]
+) -> None:
+    elsewhere("far-away")
+    first = Journal.create(store, run_record(), heartbeat=0.05)
+    first.claim()
+    elsewhere("here")
+    second = Journal.open(store, "song", patience=5.0)
+    started = time.monotonic()
+    with pytest.raises(Fenced, match="on far-away"):
+        second.claim()
+    assert time.monotonic() - started < 3.0  # at the first beat, not after all the patience
+    first._stop()
+    third = Journal.open(store, "song", patience=0.2)
+    assert third.claim() == 2
+    third.release()
+
+
+@contextlib.contextmanager
+def child(
+    target: Callable[..., None], *args: object
+) -> Iterator[multiprocessing.process.BaseProcess]:
+    process = FORK.Process(target=target, args=args)
+    process.start()
+    try:
+        yield process
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+def _claim_and_sleep(root: Path) -> None:
+    journal = Journal.open(open_store(root), "song")
+    journal.claim()
+    time.sleep(60)
+
+
+def test_a_killed_worker_of_this_machine_delays_nobody(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    journal = Journal.create(store, run_record())
+    with child(_claim_and_sleep, tmp_path) as worker:
+        while journal.claim_in_force is None:
+            time.sleep(0.01)
+            journal.refresh()
+        with pytest.raises(Fenced, match=f"process {worker.pid}"):
+            journal.claim()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)  # nobody reaps it: it stays as a zombie
+        started = time.monotonic()
+        while time.monotonic() - started < 5.0:
+            with contextlib.suppress(Fenced):
+                assert journal.claim() == 2
+                break
+        assert journal.claim_in_force is not None
+        assert journal.claim_in_force.epoch == 2
+        journal.release()
+
+
+def _resume(root: Path, start: object, results: object) -> None:
+    start.wait()  # type: ignore[attr-defined]
+    try:
+        with Journal.open(open_store(root), "song") as journal, journal.claimed():
+            work(journal, pause=0.02)
+        results.put("finished")  # type: ignore[attr-defined]
+    except Fenced as error:
+        results.put(error.message)  # type: ignore[attr-defined]
+
+
+def test_of_three_resumers_exactly_one_finishes(tmp_path: Path) -> None:
+    for number in range(5):
+        root = tmp_path / str(number)
+        Journal.create(open_store(root), run_record())
+        start, results = FORK.Barrier(3), FORK.SimpleQueue()
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(child(_resume, root, start, results))
+            told = sorted(results.get() for _ in range(3))
+        assert told.count("finished") == 1
+        assert all("another worker" in line for line in told if line != "finished")
+        assert_complete(open_store(root))
+
+
+def _work_slowly(root: Path) -> None:
+    with Journal.open(open_store(root), "song") as journal, journal.claimed():
+        work(journal, pause=0.005)
+
+
+def test_kills_at_random_moments_lose_nothing_finished(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    for number in range(8):
+        root = tmp_path / str(number)
+        store = open_store(root)
+        Journal.create(store, run_record())
+        finished = 0
+        for _ in range(3):
+            with child(_work_slowly, root) as worker:
+                worker.join(rng.uniform(0.0, 0.25))
+            journal = Journal.open(store, "song")
+            assert len(journal.events_of("window")) >= finished
+            finished = len(journal.events_of("window"))
+        with journal.claimed():
+            assert work(journal) == N_WINDOWS - finished
+        assert_complete(store)
+
+
+# ------------------------------------------------------------------------- a store that fails
+
+
+class LossyBackend(LocalBackend):
+    """Writes, then loses the reply; or does not answer at all. `plan` says which, per create."""
+
+    def __init__(self, root: str, plan: list[str]) -> None:
+        super().__init__(root)
+        self.plan = plan
+
+    def create(self, key: str, data: bytes) -> None:
+        fate = self.plan.pop(0) if self.plan and key.startswith("song/log/") else "pass"
+        if fate == "refuse":
+            raise ConnectionRefusedError("refused")
+        super().create(key, data)
+        if fate == "lose":
+            raise ConnectionResetError("reply lost")
+
+
+@pytest.mark.parametrize("plan", [["lose"], ["refuse"], ["pass", "lose"], ["refuse", "lose"] * 3])
+def test_lost_replies_are_recognised_as_our_own(tmp_path: Path, plan: list[str]) -> None:
+    store = Store(LossyBackend(str(tmp_path), list(plan)), writers="multi-writer")
+    with Journal.create(store, run_record(), retry_pause=0.0) as journal, journal.claimed():
+        work(journal)
+    assert_complete(store)
+
+
+def test_an_unknown_outcome_is_settled_before_anything_else(tmp_path: Path) -> None:
+    backend = LossyBackend(str(tmp_path), ["pass"])
+    store = Store(backend, writers="multi-writer")
+    journal = Journal.create(store, run_record(), retry_pause=0.0)
+    journal.claim()
+    for fate in ("refuse", "lose"):
+        backend.plan[:] = [fate] + ["refuse"] * 9
+        if fate == "refuse":
+            with pytest.raises(Unavailable):
+                journal.append("candidate", take=fate)
+            backend.plan.clear()
+        event = journal.append("candidate", take=fate) if fate == "refuse" else None
+        backend.plan.clear()
+        assert event is None or event.fields["take"] == fate
+    backend.plan[:] = ["refuse"] * 4
+    with pytest.raises(Unavailable):
+        journal.append("candidate", take="first")
+    journal.append("candidate", take="second")
+    journal.release()
+    takes = [event.fields["take"] for event in Journal.open(store, "song").events_of("candidate")]
+    assert takes == ["refuse", "first", "second"]
+
+
+def test_an_acknowledgement_needs_the_hint_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.create(open_store(tmp_path), run_record()) as journal, journal.claimed():
+        journal.acknowledge("selection", takes=[1])
+        faults = Faults(monkeypatch, number=errno.ENOSPC, forever=True)
+        link, failing = os.link, os.replace
+
+        def no_replace(*_: object) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "replace", no_replace)
+        with pytest.raises(StorageError, match=r"tip\.json"):
+            journal.acknowledge("selection", takes=[2])
+        monkeypatch.setattr(os, "replace", failing)
+        assert (faults.fired, os.link) == (False, link)
+    assert len(Journal.open(open_store(tmp_path), "song").events_of("selection")) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "forever"), [(errno.ENOSPC, True), (errno.EIO, True), (errno.EIO, False)]
+)
+def test_a_fault_at_any_call_of_a_run_leaves_a_run_that_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, forever: bool
+) -> None:
+    faults = Faults(monkeypatch, number=number, forever=forever)
+    failed = 0
+    for at in range(1, 1000):
+        root = tmp_path / str(at)
+        store = open_store(root)
+        faults.arm(at)
+        try:
+            with Journal.create(store, run_record()) as journal, journal.claimed():
+                work(journal)
+        except StorageError as error:
+            failed += 1
+            assert str(root) in error.message
+        fired = faults.fired
+        faults.arm(0)
+        assert not list(root.rglob(".tmp-*"))
+        Journal.create(store, run_record()).verify()
+        with Journal.open(store, "song") as journal, journal.claimed():
+            work(journal)
+        assert_complete(store)
+        if not fired:
+            break
+    assert failed > 30
+
+
+def test_a_missing_blob_is_healed_only_by_its_own_bytes(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+        ref = BlobRef.of(codes(1))
+        store.put(f"song/{ref.key}", b"damaged")
+        with pytest.raises(Corrupt):
+            journal.get_blob(ref)
+        with pytest.raises(Corrupt, match="cannot be healed"):
+            journal.heal_blob(ref, b"other numbers")
+        journal.heal_blob(ref, codes(1))
+        assert journal.get_blob(ref) == codes(1)
+    kept = [key for key in store.list("song") if "quarantine" in key]
+    assert [store.get(key) for key in kept] == [b"damaged"]
+    assert journal.verify().sound
+
+
+# ---------------------------------------------------------------------------------- numerics
+
+
+def test_a_resume_with_other_numerics_names_each_field(store: Store, journal: Journal) -> None:
+    same = {"dtype": "float32", "device": "cpu"}
+    models = {"top": "0" * 64}
+    journal.check_numerics(same, models)
+    with pytest.raises(
+        ConfigError, match=r"device .*cpu.*cuda.*dtype .*threads \(.*None"
+    ) as caught:
+        journal.check_numerics({"dtype": "float16", "device": "cuda", "threads": 2}, models)
+    assert caught.value.hint
+    with pytest.raises(ConfigError, match=r"models\.top"):
+        journal.check_numerics(same, {"top": "1" * 64})
+
+
+def test_by_consent_a_change_is_recorded_and_holds(store: Store, journal: Journal) -> None:
+    other, models = {"dtype": "float16", "device": "cpu"}, {"top": "0" * 64}
+    with journal.claimed():
+        journal.check_numerics(other, models, consent=True)
+        journal.check_numerics(other, models, consent=True)
+    again = Journal.open(store, "song")
+    changes = again.events_of("numerics_change")
+    assert [event.fields["current"] for event in changes] == [{"dtype": "float16"}]
+    again.check_numerics(other, models)
+    with pytest.raises(ConfigError, match="dtype"):
+        again.check_numerics({"dtype": "float32", "device": "cpu"}, models)
+
+
+# -------------------------------------------------------------------------------- mutations
+
+
+def test_verify_reports_what_it_read(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+        journal.put_blob(b"of a window that was never committed")
+        master = b"RIFF"
+        store.put("song/export/master.wav", master)
+        ref = BlobRef.of(master)
+        journal.append("exported", files=[{"path": "export/master.wav", **ref.to_json()}])
+    report = journal.verify()
+    assert report.sound
+    assert (report.n_records, report.n_blobs, report.n_unreferenced) == (8, 5, 1)
+    store.put("song/export/master.wav", b"RIFX")
+    assert [doubt.key for doubt in journal.verify().doubts] == ["export/master.wav"]
+    store.put("song/export/master.wav", master)
+    store.put("song/stray.txt", b"of another tool")
+    assert [doubt.key for doubt in journal.verify().doubts] == ["stray.txt"]
+    with pytest.raises(NotFound):
+        verify_run(store, "other")
+
+
+def test_verify_goes_on_after_a_gap(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    store.delete("song/" + record_key(3))
+    store.delete("song/" + BlobRef.of(codes(3)).key)
+    doubted = {doubt.key for doubt in verify_run(store, "song").doubts}
+    assert doubted == {record_key(3), BlobRef.of(codes(3)).key}
+
+
+def _mutate(rng: random.Random, files: dict[str, bytes]) -> tuple[str, dict[str, bytes | None]]:
+    """Return what was done and the objects that changed, None for deleted ones."""
+    key = rng.choice(sorted(files))
+    data = files[key]
+    at = rng.randrange(len(data))
+    kind = rng.choice(["flip", "truncate", "empty", "zero", "append", "delete", "swap", "byte"])
+    if kind == "swap":
+        other = rng.choice(sorted(name for name in files if files[name] != data))
+        return f"swap {key} and {other}", {key: files[other], other: data}
+    changed: dict[str, bytes | None] = {
+        "flip": data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :],
+        "truncate": data[:at],
+        "empty": b"",
+        "zero": data[:at] + bytes(len(data) - at),
+        "append": data + rng.randbytes(3),
+        "delete": None,
+        "byte": data[:at] + data[at + 1 :],
+    }
+    return f"{kind} {key} at {at}", {key: changed[kind]}
+
+
+def test_every_mutation_of_a_run_is_detected(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    view = store.at("song")
+    files = {key: view.get(key) for key in view.list() if not key.startswith("heartbeat/")}
+    assert verify_run(store, "song").sound
+    rng = random.Random(20)
+    for _ in range(320):
+        what, changes = _mutate(rng, files)
+        for key, data in changes.items():
+            if data is None:
+                view.delete(key)
+            else:
+                view.put(key, data)
+        assert not verify_run(store, "song").sound, what
+        if any(key.startswith(("log/", "run.json")) for key in changes):
+            with pytest.raises(MusicCoreError):
+                Journal.open(store, "song")
+        for key in changes:
+            view.put(key, files[key])
+    assert verify_run(store, "song").sound
+
+
+def test_a_log_of_another_run_is_detected(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    with Journal.create(store, run_record("other", seed=8)) as other, other.claimed():
+        work(other)
+    store.put("song/" + record_key(1), store.get("other/" + record_key(1)))
+    with pytest.raises(Corrupt, match="does not follow"):
+        Journal.open(store, "song")
+    store.put("song/run.json", store.get("other/run.json"))
+    with pytest.raises(Corrupt, match="belongs to run 'other'"):
+        Journal.open(store, "song")
+
+
+def test_a_record_is_canonical_json() -> None:
+    data = encode_record(
+        {"b": 1, "a": "ä"}, seq=1, prev="p", epoch=1, owner="o", nonce="n", at="t", type="window"
+    )
+    outer = json.loads(data)
+    assert list(outer) == ["body", "sha256", "v"]
+    assert list(outer["body"]) == sorted(outer["body"])
+    assert data.isascii()
+
+
+def test_a_run_cannot_be_created_over_another(store: Store, journal: Journal) -> None:
+    with pytest.raises(AlreadyExists, match="song exists already"):
+        Journal.create(store, run_record(title="another"))
