@@ -1,0 +1,103 @@
+"""Music with Jukebox-class models: codes, priors, durable sampling. A library without a scheduler.
+
+The names below are loaded when they are first used, so `import musiccore` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from musiccore.audio import Audio
+    from musiccore.codes import Codes
+    from musiccore.config import ModelConfig, PriorConfig, VQVAEConfig
+    from musiccore.errors import (
+        AudioError,
+        CheckpointError,
+        CodesError,
+        ConditioningError,
+        ConfigError,
+        Corrupt,
+        DeviceError,
+        Fenced,
+        MusicCoreError,
+        NotFound,
+        StorageError,
+        Unavailable,
+    )
+    from musiccore.journal import Journal
+    from musiccore.manifest import Manifest, RunRecord
+    from musiccore.prior.model import Prior
+    from musiccore.sampling.windows import Window, plan_windows
+    from musiccore.storage import BlobRef, Store, open_store
+    from musiccore.vqvae.model import VQVAE
+
+__all__ = [
+    "Audio",
+    "AudioError",
+    "BlobRef",
+    "CheckpointError",
+    "Codes",
+    "CodesError",
+    "ConditioningError",
+    "ConfigError",
+    "Corrupt",
+    "DeviceError",
+    "Fenced",
+    "Journal",
+    "Manifest",
+    "ModelConfig",
+    "MusicCoreError",
+    "NotFound",
+    "open_store",
+    "plan_windows",
+    "Prior",
+    "PriorConfig",
+    "RunRecord",
+    "StorageError",
+    "Store",
+    "Unavailable",
+    "VQVAE",
+    "VQVAEConfig",
+    "Window",
+]
+
+_HOME = {
+    "audio": ("Audio",),
+    "codes": ("Codes",),
+    "config": ("ModelConfig", "PriorConfig", "VQVAEConfig"),
+    "errors": (
+        "AudioError",
+        "CheckpointError",
+        "CodesError",
+        "ConditioningError",
+        "ConfigError",
+        "Corrupt",
+        "DeviceError",
+        "Fenced",
+        "MusicCoreError",
+        "NotFound",
+        "StorageError",
+        "Unavailable",
+    ),
+    "journal": ("Journal",),
+    "manifest": ("Manifest", "RunRecord"),
+    "prior.model": ("Prior",),
+    "sampling.windows": ("Window", "plan_windows"),
+    "storage": ("BlobRef", "Store", "open_store"),
+    "vqvae.model": ("VQVAE",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
