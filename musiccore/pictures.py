@@ -1,0 +1,189 @@
+"""Pictures of a sound as PNG bytes: waveform and spectrogram with axes in seconds, Hz and level.
+
+All pictures have the same size and the same plot area, so that a page can lay them side by side
+and move a play head over them. They are drawn at twice the size they are meant to be seen at.
+Only matplotlib's object interface is used: no global figure list, safe in threads.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from musiccore.audio import Audio, to_mono
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 960, 360  # pixels
+PLOT_LEFT, PLOT_RIGHT = 0.095, 0.985  # the plot area, as shares of the width
+PLOT_TOP, PLOT_BOTTOM = 0.955, 0.175  # and of the height, from below
+
+LOWEST_HZ = 40.0
+RANGE_DB = 80.0
+STEPS_DB = 24  # shades: fewer make smaller files and hide nothing
+ROWS = 140  # of the spectrogram, equally spaced in pitch
+COLOURS = 64  # of the PNG's palette
+
+_PAPER, _INK, _GRID, _WAVE, _LOUD = "#10141f", "#c9d1e0", "#2a3246", "#5bc8d8", "#b5eff7"
+_HZ_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+
+
+def waveform(audio: Audio) -> bytes:
+    """Draw the extremes and the RMS of every pixel column.
+
+    Args:
+        audio: channels are averaged.
+
+    Returns:
+        A PNG of 960 by 360 pixels; full scale is the height of the plot.
+    """
+    samples = to_mono(audio).samples[0]
+    columns = min(round(WIDTH * (PLOT_RIGHT - PLOT_LEFT)), len(samples))
+    edges = np.linspace(0, len(samples), columns + 1).astype(np.int64)
+    low = np.minimum.reduceat(samples, edges[:-1])
+    high = np.maximum.reduceat(samples, edges[:-1])
+    power = np.add.reduceat(np.square(samples, dtype=np.float64), edges[:-1]) / np.diff(edges)
+    level = np.sqrt(power)
+    seconds = edges[:-1] / audio.sample_rate
+
+    figure, axes = _figure(audio.seconds)
+    axes.fill_between(seconds, low, high, color=_WAVE, linewidth=0.5, step="post")
+    axes.fill_between(seconds, -level, level, color=_LOUD, linewidth=0, step="post")
+    axes.set_ylim(-1.0, 1.0)
+    axes.set_yticks([-1.0, -0.5, 0.0, 0.5, 1.0], ["−1", "−½", "0", "½", "1"])
+    axes.set_axisbelow(True)
+    axes.grid(color=_GRID, linewidth=1.0)
+    return _png(figure)
+
+
+def spectrogram(audio: Audio) -> bytes:
+    """Draw energy over time and pitch, 80 dB deep, with a logarithmic frequency axis.
+
+    Args:
+        audio: channels are averaged.
+
+    Returns:
+        A PNG of 960 by 360 pixels, from 40 Hz to half the sample rate.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm
+
+    highest = audio.sample_rate / 2.0
+    levels = _log_frequency_levels(to_mono(audio).samples[0], audio.sample_rate)
+    figure, axes = _figure(audio.seconds)
+    axes.set_facecolor("#000004")
+    colours = colormaps["magma"]
+    boundaries = np.linspace(-RANGE_DB, 0.0, STEPS_DB + 1)
+    # A linear axis over the logarithm: an image cannot be drawn on a log axis quickly.
+    bottom, top = np.log2(LOWEST_HZ), np.log2(highest)
+    axes.imshow(
+        levels,
+        origin="lower",
+        aspect="auto",
+        extent=(0.0, audio.seconds, bottom, top),
+        cmap=colours,
+        norm=BoundaryNorm(boundaries, colours.N, clip=True),
+        interpolation="nearest",
+    )
+    ticks = [hertz for hertz in _HZ_TICKS if LOWEST_HZ <= hertz <= highest]
+    names = [f"{hertz // 1000}k" if hertz >= 1000 else str(hertz) for hertz in ticks]
+    axes.set_yticks(np.log2(ticks), names)
+    axes.text(
+        0.004,
+        0.975,
+        "Hz",
+        transform=axes.transAxes,
+        color=_INK,
+        va="top",
+        fontsize=17,
+        bbox={"facecolor": _PAPER, "edgecolor": "none", "pad": 4, "alpha": 0.8},
+    )
+    return _png(figure)
+
+
+def _log_frequency_levels(
+    samples: npt.NDArray[np.float32], sample_rate: int
+) -> npt.NDArray[np.float64]:
+    """[ROWS, columns]: dB below the clip's loudest point, rows equally spaced in pitch."""
+    columns = round(WIDTH * (PLOT_RIGHT - PLOT_LEFT) / 2)
+    n_fft = 1 << max(6, round(float(np.log2(sample_rate * 0.128))))
+    # Long clips are looked at in `columns` places; frames of one column are not averaged, since
+    # a maximum over two is enough to miss no note.
+    n_frames = 2 * columns
+    centres = np.linspace(0, max(len(samples) - 1, 0), n_frames).astype(np.int64)
+    padded = np.pad(samples, n_fft // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[
+        np.minimum(centres, len(padded) - n_fft)
+    ]
+    window = np.hanning(n_fft).astype(np.float32)
+    magnitude = np.abs(np.fft.rfft(frames * window, axis=-1))  # [n_frames, bins]
+    magnitude = magnitude.reshape(columns, 2, -1).max(axis=1)
+
+    hertz = np.geomspace(LOWEST_HZ, sample_rate / 2.0, ROWS + 1)
+    places = hertz * n_fft / sample_rate
+    rows = np.empty((ROWS, columns))
+    for row in range(ROWS):
+        first, last = places[row], places[row + 1]
+        if np.floor(last) > np.ceil(first):  # several bins in this row: the strongest counts
+            rows[row] = magnitude[:, int(np.ceil(first)) : int(np.floor(last)) + 1].max(axis=1)
+        else:  # less than one bin: between its neighbours
+            centre = (first + last) / 2.0
+            lower = min(int(centre), magnitude.shape[1] - 2)
+            part = centre - lower
+            rows[row] = magnitude[:, lower] * (1.0 - part) + magnitude[:, lower + 1] * part
+    loudest = float(rows.max())
+    if loudest <= 0.0:
+        return np.full((ROWS, columns), -RANGE_DB)
+    return np.asarray(20.0 * np.log10(np.maximum(rows / loudest, 10.0 ** (-RANGE_DB / 20.0))))
+
+
+def _figure(seconds: float) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100, facecolor=_PAPER)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((PLOT_LEFT, PLOT_BOTTOM, PLOT_RIGHT - PLOT_LEFT, PLOT_TOP - PLOT_BOTTOM))
+    axes.set_facecolor(_PAPER)
+    axes.set_xlim(0.0, seconds)
+    ticks = _second_ticks(seconds)
+    axes.set_xticks(ticks, [_clock(tick, seconds) for tick in ticks])
+    axes.tick_params(colors=_INK, labelsize=18, length=6, width=1.5, pad=5)
+    for spine in axes.spines.values():
+        spine.set_color(_GRID)
+    return figure, axes
+
+
+def _second_ticks(seconds: float) -> list[float]:
+    """About six round places from 0 to before the end, so that no label leaves the picture."""
+    steps = [k * 10.0**e for e in range(-4, 1) for k in (1, 2, 5)] + [15.0, 30.0, 60.0, 120.0]
+    steps += [300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0]
+    step = next((s for s in sorted(steps) if seconds / s <= 7.0), seconds)
+    return [i * step for i in range(1 + int(seconds / step)) if i * step <= 0.975 * seconds]
+
+
+def _clock(tick: float, seconds: float) -> str:
+    if tick == 0.0:
+        return "0"
+    if seconds < 90.0:
+        return f"{tick:.4g} s"
+    return f"{int(tick) // 60}:{int(tick) % 60:02d}"
+
+
+def _png(figure: Figure) -> bytes:
+    """Render with a palette: a third of the size of full colour."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    buffer = io.BytesIO()
+    image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

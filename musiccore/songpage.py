@@ -1,0 +1,266 @@
+"""The song page: one HTML file with everything to hear, see and read about a finished song.
+
+The page needs no network, no server and no other file to play: sound and pictures are inside.
+Links lead to the files that lie beside it. All text is escaped, control characters are made
+visible, and a content security policy lets only the page's own script and style run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from urllib.parse import quote
+
+from musiccore import pictures
+from musiccore.audio import sniff
+from musiccore.errors import MusicCoreError
+
+_MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
+# Control characters but newline and tab, and the signs that turn the reading direction around.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufeff]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongFile:
+    """A file that lies beside the page.
+
+    Args:
+        path: relative to the page, with forward slashes.
+        label: what it is, such as "WAV, 24 bit".
+        n_bytes: its size, if known.
+    """
+
+    path: str
+    label: str
+    n_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """Something to play: the finished song or what one level of it sounds like.
+
+    Args:
+        title: short, such as "Level 2".
+        note: one line beside the title, such as "hop length 256, 752 codes".
+        audio: bytes of an MP3, WAV, FLAC or OGG file, put inside the page.
+        spectrogram: bytes of a PNG made by `pictures.spectrogram`.
+        waveform: bytes of a PNG made by `pictures.waveform`.
+    """
+
+    title: str
+    audio: bytes
+    spectrogram: bytes | None = None
+    waveform: bytes | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SongPage:
+    """What stands on the page, from top to bottom.
+
+    Args:
+        title: of the song.
+        summary: one line below it, such as "bach, piano major · 12.0 s · nano".
+        master: the finished song.
+        files: links below the player.
+        levels: one track per level, in the order to show.
+        lyrics: left out if empty.
+        recipe: what was asked for; mappings inside are flattened, None is left out.
+        provenance: what made it: run, seed, model, version, digests.
+        licence: one sentence.
+    """
+
+    title: str
+    master: Track
+    summary: str = ""
+    files: Sequence[SongFile] = ()
+    levels: Sequence[Track] = ()
+    lyrics: str = ""
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    licence: str = ""
+
+
+def song_page(page: SongPage) -> str:
+    """Write the page.
+
+    Args:
+        page: its contents; any text is allowed anywhere.
+
+    Returns:
+        A complete HTML document; equal pages give equal text.
+
+    Raises:
+        MusicCoreError: if a track is not audio that browsers play, or a link leaves the folder.
+    """
+    style, script = _asset("songpage.css"), _asset("songpage.js")
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_sri(style)}'; script-src '{_sri(script)}'"
+    )
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="generator" content="jukeflow">',
+        f"<title>{_text(page.title)}</title>",
+        '<link rel="icon" href="data:,">',
+        f"<style>{style}</style>",
+        "</head>",
+        "<body>",
+        '<main id="top">',
+        "<header>",
+        f'<h1 dir="auto">{_text(page.title)}</h1>',
+        f'<p class="summary" dir="auto">{_text(page.summary)}</p>' if page.summary else "",
+        "</header>",
+        _track(page.master, 1, master=True, files=page.files),
+        _levels(page.levels),
+        _lyrics(page.lyrics),
+        '<div class="tables">',
+        _table("Recipe", page.recipe),
+        _table("Made by", page.provenance),
+        "</div>",
+        "</main>",
+        "<footer>",
+        f'<p class="licence" dir="auto">{_text(page.licence)}</p>' if page.licence else "",
+        '<p class="keys"><kbd>Space</kbd> plays and pauses. <kbd>1</kbd> to '
+        f"<kbd>{1 + len(page.levels)}</kbd> change the track at the same moment of the song. "
+        "<kbd>←</kbd> <kbd>→</kbd> move five seconds.</p>",
+        "</footer>",
+        f"<script>{script}</script>",
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _text(value: object) -> str:
+    """Text safe anywhere in the document, attributes included."""
+    return html.escape(_UNPRINTABLE.sub("\ufffd", str(value).replace("\r\n", "\n")), quote=True)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (resources.files("musiccore") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _sri(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _data_uri(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile] = ()) -> str:
+    kind = sniff(track.audio)
+    if kind not in _MEDIA_TYPES:
+        raise MusicCoreError(f"track {track.title!r} is no audio that a browser plays")
+    title, heading = _text(track.title), "h2" if master else "h3"
+    # Each picture sits in its own frame, so that the script can lay a play head over it.
+    views = "".join(
+        f'<div class="view"><img src="{_data_uri("image/png", png)}" width="{pictures.WIDTH}" '
+        f'height="{pictures.HEIGHT}" alt="{what} of {title}">'
+        '<span class="head" hidden></span></div>'
+        for what, png in (("Waveform", track.waveform), ("Spectrogram", track.spectrogram))
+        if png is not None
+    )
+    return (
+        f'<section class="track{" master" if master else ""}" aria-labelledby="t{number}">'
+        f'<div class="about"><{heading} id="t{number}" dir="auto">{title}</{heading}>'
+        + (f'<p class="note" dir="auto">{_text(track.note)}</p>' if track.note else "")
+        + "</div>"
+        f'<div class="player"><audio controls preload="metadata" aria-label="{title}" '
+        f'src="{_data_uri(_MEDIA_TYPES[kind], track.audio)}"></audio></div>'
+        + (f'<div class="views">{views}</div>' if views else "")
+        + _files(files)
+        + "</section>"
+    )
+
+
+def _files(files: Sequence[SongFile]) -> str:
+    if not files:
+        return ""
+    items = "".join(
+        f'<li><a href="{_text(_href(file.path))}" download>{_text(file.label)}</a>'
+        + (f" <small>{_size(file.n_bytes)}</small>" if file.n_bytes is not None else "")
+        + "</li>"
+        for file in files
+    )
+    return f'<ul class="files" aria-label="Files">{items}</ul>'
+
+
+def _href(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/") or not path:
+        raise MusicCoreError(f"link {path!r} leaves the folder of the page")
+    return "./" + quote(path, errors="replace")
+
+
+def _size(n_bytes: int) -> str:
+    if n_bytes >= 1_000_000:
+        return f"{n_bytes / 1e6:.1f} MB"
+    return f"{max(1, round(n_bytes / 1e3))} kB" if n_bytes else "0 kB"
+
+
+def _levels(levels: Sequence[Track]) -> str:
+    if not levels:
+        return ""
+    tracks = "".join(_track(track, i, master=False) for i, track in enumerate(levels, start=2))
+    return (
+        '<section aria-labelledby="levels"><h2 id="levels">Level by level</h2>'
+        '<p class="lead">The same song as each level of the model hears it, '
+        "from the one that composes to the one that adds the last detail.</p>"
+        f"{tracks}</section>"
+    )
+
+
+def _lyrics(lyrics: str) -> str:
+    if not lyrics.strip():
+        return ""
+    return (
+        '<section class="lyrics" aria-labelledby="lyrics"><h2 id="lyrics">Lyrics</h2>'
+        f'<div class="text" dir="auto">{_text(lyrics.strip())}</div></section>'
+    )
+
+
+def _table(title: str, values: Mapping[str, object]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{_text(name)}</th><td dir="auto">{_text(value)}</td></tr>'
+        for name, value in _flat(values)
+    )
+    if not rows:
+        return ""
+    return (
+        f'<section class="table"><h2>{title}</h2>'
+        f'<table aria-label="{title}"><tbody>{rows}</tbody></table></section>'
+    )
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """Rows of a table; names are spelled with spaces, lists with commas, nothing for nothing."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{str(key).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            rows.extend(_flat(value, f"{name}: "))
+        elif isinstance(value, (list, tuple)):
+            if value:
+                rows.append((name, ", ".join(map(str, value))))
+        elif isinstance(value, bool):
+            rows.append((name, "yes" if value else "no"))
+        elif value is not None and value != "":
+            rows.append((name, str(value)))
+    return rows
