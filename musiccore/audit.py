@@ -214,7 +214,7 @@ def _prev(data: bytes) -> str:
 
 
 def _references(value: Json) -> Iterator[tuple[BlobRef, str | None]]:
-    """Yield every blob reference inside a record, with the path of a derived file, if it has one."""
+    """Yield every blob reference inside a record, with the path if it is a derived file."""
     if isinstance(value, list):
         for item in value:
             yield from _references(item)

@@ -81,6 +81,7 @@ class LocalBackend:
         self.single_writer = single_writer
 
     def create(self, key: str, data: bytes) -> None:
+        """Link a complete temp to the name, which must be free."""
         path = self._path(key)
         with self._temp_beside(path, data) as temp:
             if self.single_writer:
@@ -92,12 +93,14 @@ class LocalBackend:
         _fsync_folder(os.path.dirname(path))
 
     def replace(self, key: str, data: bytes) -> None:
+        """Move a complete temp over the name."""
         path = self._path(key)
         with self._temp_beside(path, data) as temp:
             os.replace(temp, path)
         _fsync_folder(os.path.dirname(path))
 
     def read(self, key: str, limit: int | None) -> bytes:
+        """Read a regular file; links and pipes are refused."""
         # O_NONBLOCK: a pipe in place of a file must not hang us; O_NOFOLLOW: nor a link lead away.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
         fd = os.open(self._path(key), flags)
@@ -107,6 +110,7 @@ class LocalBackend:
             return file.read() if limit is None else file.read(limit + 1)
 
     def sizes(self, prefix: str) -> dict[str, int]:
+        """Walk the folder; links are not followed."""
         found: dict[str, int] = {}
         pending = [prefix.rstrip("/")]
         while pending:
@@ -122,6 +126,7 @@ class LocalBackend:
         return found
 
     def children(self, prefix: str) -> set[str]:
+        """List the folder."""
         try:
             names = os.listdir(self._path(prefix.rstrip("/")))
         except FileNotFoundError:
@@ -129,12 +134,15 @@ class LocalBackend:
         return {name for name in names if not name.startswith(TEMP_PREFIX)}
 
     def remove(self, key: str) -> None:
+        """Unlink the file."""
         os.unlink(self._path(key))
 
     def location(self, key: str) -> str:
+        """Return the path."""
         return self._path(key)
 
     def free_bytes(self) -> int | None:
+        """Ask the file system for the room left."""
         folder = self.root
         while not os.path.isdir(folder) and folder != os.path.dirname(folder):
             folder = os.path.dirname(folder)
@@ -145,6 +153,7 @@ class LocalBackend:
         return info.f_bavail * info.f_frsize
 
     def remove_stale_temps(self, prefix: str) -> int:
+        """Remove temps that are over a day old."""
         oldest = time.time() - TEMP_LIFETIME_SECONDS
         removed = 0
         for folder, _, names in os.walk(self._path(prefix.rstrip("/"))):
@@ -211,21 +220,25 @@ class MemoryBackend:
         self._fs: MemoryFileSystem = MemoryFileSystem()
 
     def create(self, key: str, data: bytes) -> None:
+        """Write if there is nothing, under the lock."""
         with self._lock:
             if self._fs.exists(self._path(key)):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
             self._fs.pipe_file(self._path(key), data)
 
     def replace(self, key: str, data: bytes) -> None:
+        """Write, under the lock."""
         with self._lock:
             self._fs.pipe_file(self._path(key), data)
 
     def read(self, key: str, limit: int | None) -> bytes:
+        """Copy the bytes out."""
         with self._lock:
             data = self._fs.cat_file(self._path(key), end=None if limit is None else limit + 1)
         return bytes(data)
 
     def sizes(self, prefix: str) -> dict[str, int]:
+        """List every object below a prefix."""
         with self._lock:
             try:
                 found = self._fs.find(self._path(prefix.rstrip("/")), detail=True)
@@ -234,20 +247,25 @@ class MemoryBackend:
         return {self._key(path): int(info["size"]) for path, info in found.items()}
 
     def children(self, prefix: str) -> set[str]:
+        """List the first path parts."""
         skip = len(prefix.rstrip("/")) + 1 if prefix else 0
         return {key[skip:].split("/")[0] for key in self.sizes(prefix)}
 
     def remove(self, key: str) -> None:
+        """Forget the object."""
         with self._lock:
             self._fs.rm_file(self._path(key))
 
     def location(self, key: str) -> str:
+        """Return the address."""
         return f"memory:/{self._path(key)}"
 
     def free_bytes(self) -> int | None:
+        """Return None: memory has no disk."""
         return None
 
     def remove_stale_temps(self, prefix: str) -> int:
+        """Do nothing: there are no temps."""
         return 0
 
     def _path(self, key: str) -> str:

@@ -1,8 +1,8 @@
 """Is the worker that claimed a run still at work? For politeness only; fencing gives the safety.
 
-On the machine of the claim the operating system knows: a process that is gone does not delay anyone.
-Elsewhere a worker is alive if its heartbeat changes while we watch, by our own monotonic clock; clocks
-of two machines are never compared.
+On the machine of the claim the operating system knows: a process that is gone does not delay
+anyone. Elsewhere a worker is alive if its heartbeat changes while we watch, by our own monotonic
+clock; clocks of two machines are never compared.
 """
 
 from __future__ import annotations

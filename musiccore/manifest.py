@@ -1,13 +1,13 @@
 """What a run is (`run.json`, written once) and what it delivered (`manifest.json`).
 
-The run record freezes everything that decides the numbers. A worker that would compute other numbers
-is told which fields differ before it computes anything.
+The run record freezes everything that decides the numbers. A worker that would compute other
+numbers is told which fields differ before it computes anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
 from musiccore.errors import ConfigError, Corrupt, StorageError
@@ -75,7 +75,7 @@ class RunRecord:
         Raises:
             ConfigError: if a value is not JSON or the record is too large.
         """
-        data = seal(_plain(asdict(self)))
+        data = seal(_plain(self))
         if len(data) > MAX_RUN_RECORD_BYTES:
             raise ConfigError(f"request: {len(data)} bytes, the limit is {MAX_RUN_RECORD_BYTES}")
         return data
@@ -190,7 +190,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the JSON bytes."""
-        return seal(_plain(asdict(self)))
+        return seal(_plain(self))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -216,10 +216,12 @@ class Manifest:
             raise Corrupt("the manifest has unknown or missing fields") from error
 
 
-def _plain(value: object) -> dict[str, Json]:
-    """Return mappings and tuples as the dicts and lists that JSON gives back."""
+def _plain(value: RunRecord | Manifest) -> dict[str, Json]:
+    """Return a record with the dicts and lists that JSON gives back."""
 
     def convert(item: object) -> Json:
+        if isinstance(item, RunRecord | Manifest | Deliverable):
+            return {entry.name: convert(getattr(item, entry.name)) for entry in fields(item)}
         if isinstance(item, Mapping):
             return {str(key): convert(inner) for key, inner in item.items()}
         if isinstance(item, list | tuple):

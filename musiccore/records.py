@@ -3,8 +3,8 @@
     {"body":{"seq":7,"prev":"<sha256>","epoch":2,"owner":…,"nonce":…,"type":"window",…},
      "sha256":"<of the canonical body>","v":1}
 
-A record must equal its own canonical form byte for byte, its digest covers the body, and `prev` is the
-digest of the bytes before it, the first one's of `run.json`.
+A record must equal its own canonical form byte for byte, its digest covers the body, and `prev` is
+the digest of the bytes before it, the first one's of `run.json`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from musiccore.errors import ConfigError, Corrupt, StorageError
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 RECORD_VERSION: Final = 1
 MAX_RECORD_BYTES: Final = 64 * 1024
@@ -138,8 +138,8 @@ def encode_record(
     """Return the bytes of a record.
 
     Raises:
-        ConfigError: if the type is unknown, a field has a reserved name or is not JSON, or the record
-            is larger than `MAX_RECORD_BYTES`.
+        ConfigError: if the type is unknown, a field has a reserved name or is not JSON, or the
+            record is larger than `MAX_RECORD_BYTES`.
     """
     if type not in RECORD_TYPES:
         raise ConfigError(f"{type!r} is not a record type; there are {sorted(RECORD_TYPES)}")

@@ -102,7 +102,7 @@ def test_an_unwritable_store_names_its_path(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="file/runs") as caught:
         store.probe()
     assert caught.value.hint
-    with pytest.raises(StorageError, match="cannot be written|does not exist|failed"):
+    with pytest.raises(StorageError, match=r"cannot be written|does not exist|failed"):
         open_store("/proc/no-such-folder/runs").probe()
 
 
@@ -171,7 +171,7 @@ def _survives_every_fault(root: Path, store: Store, faults: Faults) -> bool:
             return False
         if (outcomes[0] and kept != b"new") or (outcomes[1] and record is None):
             return False
-        if [path for path in root.rglob(".tmp-*")]:
+        if list(root.rglob(".tmp-*")):
             return False
         if not fired:
             return all(outcomes)
@@ -238,7 +238,7 @@ class NaiveBackend(LocalBackend):
 
 
 def _race(backend: LocalBackend, *, rounds: int) -> Iterator[tuple[int, bool]]:
-    """Yield for each round how many of three processes created, and whether one's bytes are there."""
+    """Yield per round how many of three processes created, and whether one's bytes are there."""
     fork = multiprocessing.get_context("fork")
     start = fork.Barrier(3)
     results = fork.SimpleQueue()
