@@ -26,6 +26,7 @@ RECORD_TYPES: Final = frozenset(
     {
         "claim",
         "release",
+        "primer",
         "candidate",
         "selection",
         "window",
