@@ -39,6 +39,8 @@ class CodecTraining:
     Attributes:
         waveform: weight of the waveform L1 loss.
         consistency: weight of the loss between latents of a sound and of its shifted copy.
+        consistency_ramp: steps between which that weight grows from 0. Without waveform loss, the
+            full weight from the start makes all latents equal (seen at level 2: one code left).
         plain_steps: first steps without quantisation; then k-means makes the codebook.
         restart_fraction: codes used less than this share of the mean usage restart.
     """
@@ -47,6 +49,7 @@ class CodecTraining:
     steps: int
     waveform: float
     consistency: float
+    consistency_ramp: tuple[int, int] = (300, 800)
     batch: int = 4
     crop_samples: int = 16_384
     learning_rate: float = 8e-4
@@ -196,6 +199,11 @@ def _schedule(step: int, options: CodecTraining) -> float:
     return min(1.0, (step + 1) / options.warmup) * cosine
 
 
+def _ramp(step: int, options: CodecTraining) -> float:
+    begin, end = options.consistency_ramp
+    return options.consistency * min(max((step - begin) / max(end - begin, 1), 0.0), 1.0)
+
+
 def _codec_loss(
     codec: LevelCodec,
     config: VQVAEConfig,
@@ -214,7 +222,7 @@ def _codec_loss(
         with torch.no_grad():  # one side is the target: the same pull at three quarters of the cost
             moved = codec.latents(sign * crops[:, :, shift : shift + options.crop_samples])
         latents = codec.latents(audio)
-        loss = options.consistency * (latents - moved).pow(2).mean()
+        loss = _ramp(step, options) * (latents - moved).pow(2).mean()
         if step >= options.plain_steps:
             rows = latents.transpose(1, 2).reshape(-1, latents.shape[1])
             with torch.no_grad(), torch.autocast("cpu", enabled=False):

@@ -31,21 +31,19 @@ class Rendition:
     Attributes:
         tempo: factor on the duration of a quarter note.
         transpose: largest random transposition in semitones; 0 keeps C major and A minor.
-        for_priors: whether priors train on it; the VQ-VAE trains on all.
     """
 
     name: str
     tempo: float
     transpose: int
     seed: int
-    for_priors: bool
 
 
 RENDITIONS: tuple[Rendition, ...] = (
-    Rendition(name="plain", tempo=1.0, transpose=0, seed=1, for_priors=True),
-    Rendition(name="slow", tempo=1.09, transpose=0, seed=2, for_priors=True),
-    Rendition(name="fast", tempo=0.92, transpose=0, seed=3, for_priors=True),
-    Rendition(name="moved", tempo=1.0, transpose=2, seed=4, for_priors=False),
+    Rendition(name="plain", tempo=1.0, transpose=0, seed=1),
+    Rendition(name="slow", tempo=1.09, transpose=0, seed=2),
+    Rendition(name="fast", tempo=0.92, transpose=0, seed=3),
+    Rendition(name="moved", tempo=1.0, transpose=2, seed=4),
 )
 
 

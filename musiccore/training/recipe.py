@@ -40,16 +40,25 @@ Stage = Literal["data", "codec", "encode", "prior", "export"]
 STAGES: tuple[Stage, ...] = ("data", "codec", "encode", "prior", "export")
 
 CODEC: tuple[CodecTraining, ...] = (
-    CodecTraining(level=0, steps=2800, waveform=0.1, consistency=1.0, batch=4),
+    CodecTraining(
+        level=0, steps=2800, waveform=0.1, consistency=1.0, consistency_ramp=(0, 0), batch=4
+    ),
     CodecTraining(level=1, steps=2200, waveform=0.0, consistency=1.0, batch=4),
-    CodecTraining(level=2, steps=2000, waveform=0.0, consistency=1.5, batch=6),
+    CodecTraining(level=2, steps=2000, waveform=0.0, consistency=1.0, batch=6),
 )
 
 PRIORS: tuple[PriorTraining, ...] = (
-    PriorTraining(steps=4800),
-    PriorTraining(steps=4500),
-    PriorTraining(steps=4000),
+    PriorTraining(steps=3800),
+    PriorTraining(steps=3300),
+    PriorTraining(steps=3000),
 )
+
+RENDITIONS: tuple[tuple[str, ...], ...] = (
+    ("plain", "fast"),
+    ("plain", "fast"),
+    ("plain", "fast", "slow"),
+)
+"""Renditions whose codes each level's prior trains on; the coarser the level, the fewer its codes."""
 
 N_TEST_WINDOWS = 46
 
@@ -103,7 +112,15 @@ class NanoRecipe:
                 self.export(out)
             else:
                 for each in levels:
-                    {"codec": self.codec, "encode": self.encode, "prior": self.prior}[current](each)
+                    self._level_stage(current, each)
+
+    def _level_stage(self, stage: Stage, level: int) -> None:
+        if stage == "codec":
+            self.codec(level)
+        elif stage == "encode":
+            self.encode(level)
+        else:
+            self.prior(level)
 
     def corpora(self) -> list[RenderedCorpus]:
         """Render the training pieces where that is not done yet."""
@@ -138,11 +155,11 @@ class NanoRecipe:
     def encode(self, level: int) -> None:
         """Encode the renditions that priors train on, and the held-out pieces."""
         model = self.vqvae((level,))
-        for corpus in self._prior_corpora():
+        for corpus in self._prior_corpora(level):
             encode_corpus(model, corpus, level, self._codes_path(corpus, level))
 
-    def _prior_corpora(self) -> list[RenderedCorpus]:
-        return [corpus for corpus in self.corpora() if corpus.rendition.for_priors]
+    def _prior_corpora(self, level: int) -> list[RenderedCorpus]:
+        return [c for c in self.corpora() if c.rendition.name in RENDITIONS[level]]
 
     def _codes_path(self, corpus: RenderedCorpus, level: int) -> Path:
         return self.folder / f"codes_{corpus.rendition.name}_{level}.i16"
@@ -152,7 +169,7 @@ class NanoRecipe:
         upper = min(level + 1, self.config.levels - 1)
         model = self.vqvae(tuple(sorted({level, upper})))
         out: list[EncodedClip] = []
-        for corpus in self._prior_corpora():
+        for corpus in self._prior_corpora(level):
             per_level = {
                 each: encode_corpus(model, corpus, each, self._codes_path(corpus, each))
                 for each in {level, upper}

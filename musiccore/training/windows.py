@@ -39,19 +39,26 @@ class WindowBatch:
 
 
 @torch.inference_mode()
-def encode_audio(model: VQVAE, audio: npt.NDArray[np.float32], level: int) -> Array:
-    """Encode mono audio [T] at one level, in pieces with enough margin to be exact inside."""
-    latents = model.latents(torch.from_numpy(audio)[None, None], level)
+def encode_audio(
+    model: VQVAE, audio: npt.NDArray[np.float32], level: int, *, rough: bool = False
+) -> Array:
+    """Encode mono audio [T] at one level.
+
+    Args:
+        rough: half-precision arithmetic, twice as fast; about one code in fifty differs.
+    """
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=rough):
+        latents = model.latents(torch.from_numpy(audio)[None, None], level)
     return model.quantise(latents, level)[0].numpy()
 
 
 def encode_corpus(
     model: VQVAE, corpus: RenderedCorpus, level: int, path: Path
 ) -> list[Array]:
-    """Return the codes of every clip of a rendition; kept in `path` once made."""
+    """Return the codes of every clip of a rendition, encoded roughly; kept in `path` once made."""
     if not path.exists():
         flat = [
-            encode_audio(model, corpus.audio(c.start, c.stop - c.start), level)
+            encode_audio(model, corpus.audio(c.start, c.stop - c.start), level, rough=True)
             for c in corpus.clips
         ]
         replace_atomically(path, np.concatenate(flat).astype(np.int16).tobytes())
