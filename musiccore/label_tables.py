@@ -15,6 +15,7 @@ from pathlib import Path
 
 from musiccore.config import LabelRules
 from musiccore.errors import ConditioningError
+from musiccore.nano import ARTISTS, GENRES
 
 UNKNOWN = 0  # id of every name that has no id of its own
 EMPTY_SLOT = -1  # unused genre slot
@@ -136,8 +137,8 @@ class LabelTables:
 
 NANO_TABLES = LabelTables(
     rules="nano",
-    artists={"unknown": 0, "bach": 1},
-    genres={"unknown": 0, "piano": 1, "major": 2, "minor": 3},
+    artists=ARTISTS,
+    genres=GENRES,
 )
 
 

@@ -22,6 +22,7 @@ from musiccore.config import (
     VQVAEConfig,
     VQVAELossConfig,
 )
+from musiccore.nano import nano
 
 _RELEASED_LICENCE = (
     "Made with the Jukebox weights released by OpenAI in 2020, which are licensed for "
@@ -274,5 +275,6 @@ PRESETS: dict[str, Callable[[], ModelConfig]] = {
     "1b_lyrics": model_1b_lyrics,
     "5b": model_5b,
     "5b_lyrics": model_5b_lyrics,
+    "nano": nano,
     "tiny": model_tiny,
 }

@@ -1,0 +1,526 @@
+"""What a user asks for: one definition for recipe files, the command line, forms and run records.
+
+Importing this module is cheap; `check` does the rest, still without weights and without torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from musiccore.config import ModelConfig, PriorConfig, TimeConfig
+from musiccore.errors import ConditioningError, ConfigError
+from musiccore.units import codes_in, samples_in
+
+MAX_SEED = 2**63 - 1
+MAX_SECONDS = 3600.0
+MAX_TAKES = 64
+MAX_LYRICS = 50_000  # characters; a long song has 5000
+_MAX_RECIPE_BYTES = 1 << 20
+_SHOWN = 60  # characters of a wrong value that a message repeats
+_BRANCHES = ("number", "levels")  # the two forms of a temperature; no fields
+
+Temperature = Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Format = Literal["wav", "flac", "mp3"]
+
+
+def _temperature_form(value: object) -> str:
+    return "levels" if isinstance(value, list | tuple) else "number"
+
+
+Temperatures = Annotated[
+    Annotated[Temperature, Tag("number")] | Annotated[tuple[Temperature, ...], Tag("levels")],
+    Discriminator(_temperature_form),
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Conditioning(_Frozen):
+    """What the music should be like."""
+
+    artist: str = Field(
+        default="",
+        title="Artist",
+        description="A name the model knows, or `#12` for its id. Empty: unknown.",
+        max_length=200,
+    )
+    genre: str = Field(
+        default="",
+        title="Genre",
+        description="A genre the model knows, often several words, or `#12`. Empty: unknown.",
+        max_length=200,
+    )
+    lyrics: str = Field(
+        default="",
+        title="Lyrics",
+        description="The words of the whole piece. Only models with lyrics read them.",
+        max_length=MAX_LYRICS,
+        json_schema_extra={"format": "multiline"},
+    )
+
+
+class SamplingOptions(_Frozen):
+    """How codes are drawn."""
+
+    seed: int = Field(
+        default=0,
+        title="Seed",
+        description="The same request with the same seed gives the same codes.",
+        strict=True,
+        ge=0,
+        le=MAX_SEED,
+    )
+    temperature: Temperatures | None = Field(
+        default=None,
+        title="Temperature",
+        description="Below 1 is safer, above 1 wilder; one number, or one per level with level 0 "
+        "first. Default: the model's own.",
+    )
+    top_k: int = Field(
+        default=0,
+        title="Top k",
+        description="Draw from the k likeliest codes only; 0 draws from all.",
+        strict=True,
+        ge=0,
+        le=1_000_000,
+    )
+    top_p: float = Field(
+        default=1.0,
+        title="Top p",
+        description="Draw from the likeliest codes up to this probability; 1 draws from all.",
+        strict=True,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="after")
+    def _one_filter(self) -> Self:
+        if self.top_k and self.top_p < 1:
+            raise ValueError(
+                "only one of top_k and top_p may be active; set top_k to 0 or top_p to 1"
+            )
+        return self
+
+
+class GenerationRequest(_Frozen):
+    """Everything that decides a piece of music."""
+
+    model: str = Field(
+        default="nano",
+        title="Model",
+        description="Name of a model; `jukeflow models list` shows them.",
+        min_length=1,
+        max_length=64,
+    )
+    conditioning: Conditioning = Field(
+        default_factory=Conditioning,
+        title="Conditioning",
+        description="Artist, genre and lyrics.",
+    )
+    sampling: SamplingOptions = Field(
+        default_factory=SamplingOptions,
+        title="Sampling",
+        description="Seed, temperature and filters.",
+    )
+    seconds: Seconds = Field(
+        default=12.0,
+        title="Seconds",
+        description="Length of the audio, primer included; rounded down to whole top-level codes.",
+    )
+    total_seconds: Seconds | None = Field(
+        default=None,
+        title="Total seconds",
+        description="Length of the piece that the audio begins, which tells the model how far it "
+        "has come. Default: `seconds`, or the least the model accepts.",
+    )
+    takes: int = Field(
+        default=1,
+        title="Takes",
+        description="Variants of the top level to choose from.",
+        strict=True,
+        ge=1,
+        le=MAX_TAKES,
+    )
+    choose: Literal["first", "best"] = Field(
+        default="first",
+        title="Choose",
+        description="Which take goes on when nobody chooses.",
+    )
+    primer: str | None = Field(
+        default=None,
+        title="Primer",
+        description="Path of an audio file that the piece starts from.",
+        min_length=1,
+        max_length=4096,
+    )
+    primer_seconds: Seconds | None = Field(
+        default=None,
+        title="Primer seconds",
+        description="How much of the primer to use, from its beginning. Default: all of it.",
+    )
+    window_hop: tuple[Count, ...] | None = Field(
+        default=None,
+        title="Window hop",
+        description="Codes between window starts, one number per level with level 0 first; smaller "
+        "is slower and keeps more context. Default: the model's own.",
+    )
+    max_batch: tuple[Count, ...] | None = Field(
+        default=None,
+        title="Largest batch",
+        description="Takes per pass, one number per level with level 0 first. Default: the "
+        "model's own.",
+    )
+    formats: tuple[Format, ...] = Field(
+        default=("wav", "flac", "mp3"),
+        title="Formats",
+        description="Audio files to deliver.",
+        min_length=1,
+    )
+    title: str | None = Field(
+        default=None,
+        title="Title",
+        description="Shown on the song page and in the files.",
+        min_length=1,
+        max_length=120,
+    )
+    allow_unknown: bool = Field(
+        default=False,
+        title="Allow unknown",
+        description='Map unknown artists and genres to "unknown" and drop characters that the '
+        "model cannot read, instead of refusing them.",
+        strict=True,
+    )
+
+    @field_validator("title", "primer")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and any(unicodedata.category(c).startswith("C") for c in value):
+            raise ValueError("it must not hold control or invisible characters")
+        return value
+
+    @field_validator("formats")
+    @classmethod
+    def _distinct(cls, value: tuple[Format, ...]) -> tuple[Format, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a format is given twice")
+        return value
+
+    @classmethod
+    def parse(cls, data: Mapping[str, object]) -> GenerationRequest:
+        """Return the request in a nested mapping, such as a parsed recipe.
+
+        Raises:
+            ConfigError: naming every field that is wrong, in one line.
+        """
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise ConfigError(
+                "; ".join(_sentences(error)), hint="`jukeflow generate --help` lists the options"
+            ) from error
+
+    @classmethod
+    def from_toml(cls, path: Path) -> GenerationRequest:
+        """Return the request in a recipe file.
+
+        `lyrics_file` in the table `conditioning` names a text file with the lyrics; it and `primer`
+        are relative to the recipe.
+
+        Raises:
+            ConfigError: if a file cannot be read, is not TOML or text, or holds a wrong value.
+        """
+        try:
+            data = tomllib.loads(_text(path, "recipe"))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"recipe {path} is not TOML: {error}") from error
+        conditioning = data.get("conditioning")
+        if isinstance(conditioning, dict) and "lyrics_file" in conditioning:
+            name = conditioning.pop("lyrics_file")
+            if "lyrics" in conditioning or not isinstance(name, str):
+                raise ConfigError("conditioning: give lyrics, or lyrics_file as a path; not both")
+            conditioning["lyrics"] = read_lyrics(path.parent / name)
+        if isinstance(data.get("primer"), str):
+            data["primer"] = str(path.parent / data["primer"])
+        return cls.parse(data)
+
+    def digest(self) -> str:
+        """Return the sha256 of the request in canonical JSON: its identity."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    # ---------------------------------------------------------------- what it means for a model
+
+    def temperatures(self, config: ModelConfig) -> tuple[float, ...]:
+        """Return the temperature of each level, level 0 first."""
+        wanted = self.sampling.temperature
+        if wanted is None:
+            return config.temperatures
+        return wanted if isinstance(wanted, tuple) else (wanted,) * config.levels
+
+    def window_hops(self, config: ModelConfig) -> tuple[int, ...]:
+        """Return the codes between window starts of each level, level 0 first."""
+        default = tuple(config.default_window_hop(level) for level in range(config.levels))
+        return default if self.window_hop is None else self.window_hop
+
+    def batch_limits(self, config: ModelConfig) -> tuple[int, ...]:
+        """Return the most takes per pass at each level, level 0 first."""
+        return config.max_batch if self.max_batch is None else self.max_batch
+
+    def n_samples(self, config: ModelConfig) -> int:
+        """Return the samples to make, primer included: whole codes of the top level."""
+        hop = config.top.hop_length
+        return samples_in(self.seconds, config.vqvae.sample_rate, multiple=hop)
+
+    def n_codes(self, config: ModelConfig, level: int) -> int:
+        """Return the codes to make at a level, primer included."""
+        return codes_in(
+            self.seconds,
+            config.vqvae.sample_rate,
+            config.priors[level].hop_length,
+            top_hop_length=config.top.hop_length,
+        )
+
+    def total_samples(self, config: ModelConfig) -> int:
+        """Return the length label: samples of the piece that the audio begins."""
+        rate, time = config.vqvae.sample_rate, config.top.time
+        if self.total_seconds is not None:
+            return samples_in(self.total_seconds, rate)
+        least = 0 if time is None else samples_in(time.min_seconds, rate)
+        return max(self.n_samples(config), least)
+
+    def primer_samples(self, config: ModelConfig) -> int:
+        """Return the samples of the primer at the model's rate: whole codes of the top level.
+
+        Raises:
+            AudioError: if the primer cannot be read.
+            ConfigError: if it is too short or too long.
+        """
+        if self.primer is None:
+            return 0
+        from musiccore import audio  # decodes; only requests with a primer need it
+
+        rate, hop = config.vqvae.sample_rate, config.top.hop_length
+        clip = audio.read(self.primer)
+        there = round(clip.n_samples * rate / clip.sample_rate)
+        wanted = there
+        if self.primer_seconds is not None:
+            wanted = samples_in(self.primer_seconds, rate)
+            if wanted > there:
+                raise ConfigError(
+                    f"primer_seconds is {self.primer_seconds}; "
+                    f"the primer lasts {clip.seconds:.2f} s",
+                    hint="ask for less of it",
+                )
+        n_samples = wanted // hop * hop
+        if n_samples == 0:
+            raise ConfigError(
+                f"primer lasts {wanted} samples; model {config.name} needs at least {hop}"
+            )
+        if n_samples >= self.n_samples(config):
+            raise ConfigError(
+                f"seconds is {self.seconds}; the primer alone lasts {n_samples / rate:.2f} s",
+                hint="seconds counts the primer; ask for more, or set primer_seconds",
+            )
+        return n_samples
+
+    def check(
+        self,
+        *,
+        config: ModelConfig | None = None,
+        label_tables: Path | None = None,
+        verify_tables: bool = True,
+    ) -> ModelConfig:
+        """Check all of the request against its model, before any weight is loaded.
+
+        Args:
+            config: the model; by default the preset that `model` names.
+            label_tables: folder with the user's copy of the v2 and v3 label tables.
+            verify_tables: refuse label tables that differ from the published ones.
+
+        Returns:
+            The model's configuration.
+
+        Raises:
+            ConfigError: if an option does not fit the model.
+            ConditioningError: if artist, genre or lyrics do not fit the model.
+            AudioError: if the primer cannot be read.
+        """
+        config = ModelConfig.from_name(self.model) if config is None else config
+        self._check_levels(config)
+        self._check_length(config)
+        self._check_time(config)
+        self._check_labels(config, label_tables, verify_tables)
+        if self.primer_seconds is not None and self.primer is None:
+            raise ConfigError(
+                f"primer_seconds is {self.primer_seconds}, but there is no primer",
+                hint="give the path of an audio file as primer",
+            )
+        self.primer_samples(config)
+        return config
+
+    def _check_levels(self, config: ModelConfig) -> None:
+        per_level = {
+            "window_hop": self.window_hops(config),
+            "max_batch": self.batch_limits(config),
+            "temperature": self.temperatures(config),
+        }
+        for name, values in per_level.items():
+            if len(values) != config.levels:
+                raise ConfigError(
+                    f"{name} has {len(values)} numbers; model {config.name} has "
+                    f"{config.levels} levels",
+                    hint="give one number per level, level 0 first",
+                )
+        for prior, hop in zip(config.priors, self.window_hops(config), strict=True):
+            if not 1 <= hop <= prior.n_ctx or hop % prior.upper_factor:
+                multiple = f" and a multiple of {prior.upper_factor}" * (prior.upper_factor > 1)
+                raise ConfigError(
+                    f"window_hop of level {prior.level} is {hop}; it must be {prior.upper_factor} "
+                    f"to {prior.n_ctx}{multiple}",
+                    hint=f"the model's own is {config.default_window_hop(prior.level)}",
+                )
+        for prior in config.priors:
+            if self.sampling.top_k > prior.codebook_size:
+                raise ConfigError(
+                    f"top_k is {self.sampling.top_k}; level {prior.level} of model {config.name} "
+                    f"has {prior.codebook_size} codes"
+                )
+
+    def _check_length(self, config: ModelConfig) -> None:
+        rate, top_hop = config.vqvae.sample_rate, config.top.hop_length
+
+        def least(prior: PriorConfig) -> int:
+            whole = prior.window_samples if prior.conditioner is not None else top_hop
+            return ceil(whole / top_hop) * top_hop
+
+        longest = max(config.priors, key=least)
+        if self.n_samples(config) < least(longest):
+            needed = ceil(least(longest) * 100 / rate) / 100
+            raise ConfigError(
+                f"seconds is {self.seconds}; model {config.name} makes at least {needed} s, "
+                f"one window of level {longest.level}",
+                hint=f"ask for {needed} s or more",
+            )
+
+    def _check_time(self, config: ModelConfig) -> None:
+        time, rate = config.top.time, config.vqvae.sample_rate
+        total, n_samples = self.total_samples(config), self.n_samples(config)
+        if total < n_samples:
+            raise ConfigError(
+                f"total_seconds is {self.total_seconds}, less than seconds {self.seconds}",
+                hint="total_seconds is the length of the whole piece; leave it out to use seconds",
+            )
+        if time is None:
+            return
+        self._check_total(config, time, total)
+        reach = max(n_samples, config.top.window_samples)
+        if reach > time.max_seconds * rate:
+            raise ConfigError(
+                f"seconds is {self.seconds}; model {config.name} knows pieces of at most "
+                f"{time.max_seconds} s"
+            )
+
+    def _check_total(self, config: ModelConfig, time: TimeConfig, total: int) -> None:
+        rate = config.vqvae.sample_rate
+        if samples_in(time.min_seconds, rate) <= total < samples_in(time.max_seconds, rate):
+            return
+        name, value = "total_seconds", self.total_seconds
+        if value is None:
+            name, value = "seconds", self.seconds
+        raise ConfigError(
+            f"{name} is {value}; model {config.name} knows pieces of {time.min_seconds} s to less "
+            f"than {time.max_seconds} s",
+            hint="total_seconds is the length of the piece that the audio begins",
+        )
+
+    def _check_labels(self, config: ModelConfig, tables: Path | None, verify: bool) -> None:
+        from musiccore.conditioning import labellers
+
+        wanted = self.conditioning
+        if wanted.lyrics and config.top.lyrics is None:
+            raise ConditioningError(
+                f"lyrics are given, and model {config.name} sings none",
+                hint="leave lyrics empty, or choose a model with lyrics in its name",
+            )
+        makers = labellers(config, tables, allow_unknown=self.allow_unknown, verify=verify)
+        if makers[-1] is None and (wanted.artist or wanted.genre):
+            raise ConditioningError(
+                f"artist or genre is given, and model {config.name} has no labels",
+                hint="leave both empty",
+            )
+        for maker in reversed(makers):  # the top prior first: the request is written for it
+            if maker is not None:
+                total = self.total_samples(config)
+                maker.full(wanted.artist, wanted.genre, wanted.lyrics, total)
+
+
+def read_lyrics(path: Path) -> str:
+    """Return the lyrics in a text file.
+
+    Raises:
+        ConfigError: if it cannot be read or is not UTF-8.
+    """
+    return _text(path, "lyrics_file")
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{what} {str(path)!r} " + _why_no_file(path))
+        if path.stat().st_size > _MAX_RECIPE_BYTES:
+            raise ConfigError(f"{what} {str(path)!r} is larger than {_MAX_RECIPE_BYTES} bytes")
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what} {str(path)!r} is not text in UTF-8") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{what} {str(path)!r} cannot be read: {error}") from error
+
+
+def _why_no_file(path: Path) -> str:
+    return "is not a regular file" if path.exists() else "does not exist"
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Return one sentence per wrong field."""
+    found: dict[str, str] = {}
+    for item in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in item["loc"] if part not in _BRANCHES)
+        if any(known == place or known.startswith(f"{place}.") for known in found):
+            continue
+        if item["type"] == "extra_forbidden":
+            found[place] = f"{place} is not an option"
+            continue
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = message[:1].lower() + message[1:]
+        if isinstance(item["input"], BaseModel | dict):
+            found[place] = f"{place or 'request'}: {message}"
+        else:
+            shown = repr(item["input"])
+            shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+            found[place] = f"{place} is {shown}: {message}"
+    return list(found.values())
