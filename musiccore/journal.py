@@ -1,8 +1,8 @@
-"""The journal of a run: a create-only, numbered, hash-chained log in which claims fence each other.
+"""The journal of a run: facts in a create-only log, in which claims fence each other.
 
-A fact exists when its record exists. A worker claims the run by a record of the next epoch; a worker
-whose record finds its number taken by a higher epoch is fenced and stops. Nothing is renamed,
-overwritten or deleted, and nothing is inferred from files that merely lie there.
+A fact exists when its record exists. A worker claims the run by a record of the next epoch; a
+worker whose record finds its number taken by a higher epoch is fenced and stops. Nothing is
+renamed, overwritten or deleted, and nothing is inferred from files that merely lie there.
 
     with Journal.open(store, "my-song") as journal, journal.claimed():
         if journal.window(level=2, group=0, index=0, inputs=digest) is None:
@@ -13,47 +13,34 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import secrets
 import threading
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from musiccore.audit import Report, verify_run
+from musiccore.chain import Chain
 from musiccore.errors import Corrupt, Fenced, NotFound, StorageError, Unavailable
 from musiccore.liveness import Heartbeat, Worker, seems_active
 from musiccore.manifest import (
     MAX_RUN_RECORD_BYTES,
+    RNG_SCHEME,
     RunRecord,
     numerics_differences,
     refuse_differences,
 )
-from musiccore.records import (
-    MAX_RECORD_BYTES,
-    Event,
-    Json,
-    Replay,
-    decode_record,
-    encode_record,
-    seal,
-    sha256,
-    unseal,
-)
+from musiccore.records import Event, Json, sha256
 from musiccore.storage import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
 log = logging.getLogger(__name__)
 
 RUN_KEY: Final = "run.json"
-TIP_KEY: Final = "tip.json"
 HEARTBEAT_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 180.0
-_RECORD_NAME = re.compile(r"log/(\d{8})\.json")
-_MAX_TIP_BYTES: Final = 4096
 _CLAIM_TRIES: Final = 5
-_WRITE_TRIES: Final = 4
-_RELIST_TRIES: Final = 3
+_WINDOW_FIELDS: Final = ("level", "group", "index", "inputs")
 
 
 def new_run_id() -> str:
@@ -71,9 +58,14 @@ def list_runs(store: Store) -> tuple[str, ...]:
     return tuple(found)
 
 
-def record_key(seq: int) -> str:
-    """Return the key of a log record below the run."""
-    return f"log/{seq:08d}.json"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """A record whose write was begun and not yet confirmed."""
+
+    type: str
+    fields: Mapping[str, Json]
+    seq: int
+    data: bytes
 
 
 class Journal:
@@ -102,15 +94,15 @@ class Journal:
         self._root = store
         self._interval = heartbeat
         self._patience = patience
-        self._retry_pause = retry_pause
         self._lock = threading.RLock()
-        self._replay = Replay()
-        self._windows: dict[tuple[int, int, int, str], Event] = {}
-        self._seq = 0
-        self._head = sha256(record.to_bytes())
+        self._chain = Chain(
+            self.store, record.run_id, head=sha256(record.to_bytes()), retry_pause=retry_pause
+        )
+        self._windows: dict[tuple[object, ...], Event] = {}
+        self._n_indexed = 0
         self._mine = 0
         self._fenced: Fenced | None = None
-        self._unsettled: tuple[str, Mapping[str, Json], bytes] | None = None
+        self._pending: _Pending | None = None
         self._heartbeat: Heartbeat | None = None
 
     @classmethod
@@ -173,7 +165,6 @@ class Journal:
         journal = cls(
             store, record, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause
         )
-        journal._head = sha256(data)
         journal.refresh()
         return journal
 
@@ -185,21 +176,21 @@ class Journal:
     @property
     def events(self) -> tuple[Event, ...]:
         """Facts in order; records of a worker that had lost its claim are not among them."""
-        return tuple(self._replay.events)
+        return tuple(self._chain.replay.events)
 
     @property
     def epoch(self) -> int:
         """Number of the last claim, 0 before the first."""
-        return self._replay.epoch
+        return self._chain.replay.epoch
 
     @property
     def claim_in_force(self) -> Event | None:
         """The claim that nobody released or took over, ours or another's."""
-        return self._replay.claim
+        return self._chain.replay.claim
 
     def events_of(self, *types: str) -> tuple[Event, ...]:
         """Return the facts of some types, in order."""
-        return tuple(event for event in self._replay.events if event.type in types)
+        return tuple(event for event in self._chain.replay.events if event.type in types)
 
     def window(self, *, level: int, group: int, index: int, inputs: str) -> Event | None:
         """Return the finished window of this place that was made from these inputs, if any.
@@ -210,6 +201,12 @@ class Journal:
             index: number of the window at its level.
             inputs: digest of all that decides its codes.
         """
+        events = self._chain.replay.events
+        for event in events[self._n_indexed :]:
+            if event.type == "window":
+                place = tuple(event.fields.get(name) for name in _WINDOW_FIELDS)
+                self._windows[place] = event
+        self._n_indexed = len(events)
         return self._windows.get((level, group, index, inputs))
 
     def refresh(self) -> None:
@@ -219,22 +216,9 @@ class Journal:
             Corrupt: if the log has a gap, lost its end, or holds a damaged record.
         """
         with self._lock:
-            tip = self._read_tip()  # before the listing, so that it is never ahead of it honestly
-            last = self._last_listed()
-            if tip is not None and tip[0] > last:
-                raise Corrupt(
-                    f"run {self.run_id} lost the end of its log: record {tip[0]} was written, "
-                    f"{last} is the last one there",
-                    hint=f"`jukeflow verify {self.run_id}` lists what is there",
-                )
-            for seq in range(self._seq + 1, last + 1):
-                try:
-                    data = self.store.get(record_key(seq), limit=MAX_RECORD_BYTES)
-                except NotFound as error:
-                    raise self._gap(seq) from error
-                self._take(decode_record(data, seq=seq, prev=self._head))
-                if tip is not None and tip[0] == seq and tip[1] != self._head:
-                    raise Corrupt(f"log record {seq} of run {self.run_id} was exchanged")
+            self._chain.refresh()
+            if self._mine and self.epoch > self._mine:
+                self._fence()
 
     def claim(self, *, take_over: bool = False) -> int:
         """Become the worker of this run.
@@ -262,9 +246,12 @@ class Journal:
                 self._refuse_active()
             for _ in range(_CLAIM_TRIES):
                 epoch = self.epoch + 1
-                data = self._encode("claim", {"worker": Worker.this().to_json()}, epoch=epoch)
-                if self._write(data):
-                    self._unsettled = None  # of our older claim: excluded, should it still arrive
+                worker: Json = Worker.this().to_json()
+                data = self._chain.encode(
+                    "claim", {"worker": worker}, epoch=epoch, owner=self.owner
+                )
+                if self._chain.write(data):
+                    self._pending = None  # of our older claim: excluded, should it still arrive
                     return self._hold(epoch)
                 if not take_over and self.epoch >= epoch:
                     break
@@ -337,10 +324,10 @@ class Journal:
             settled = self._settle(type, fields)
             if settled is not None:
                 return settled
-            data = self._encode(type, fields, epoch=self._mine)
-            event = self._commit(type, fields, data)
-            self._write_tip_if_possible()
-            return event
+            data = self._chain.encode(type, fields, epoch=self._mine, owner=self.owner)
+            return self._commit(
+                _Pending(type=type, fields=fields, seq=self._chain.seq + 1, data=data)
+            )
 
     def acknowledge(self, type: str, /, **fields: Json) -> Event:
         """Commit a fact that nobody can compute again, such as a person's choice.
@@ -353,7 +340,7 @@ class Journal:
         """
         with self._lock:
             event = self.append(type, **fields)
-            self._write_tip()
+            self._chain.write_tip()
             return event
 
     def append_window(
@@ -441,7 +428,7 @@ class Journal:
         for event in self.events_of("numerics_change"):
             changes = event.fields.get("current")
             in_force.update(changes if isinstance(changes, dict) else {})
-        here: dict[str, Json] = {"rng": self.record.rng, **numerics}
+        here: dict[str, Json] = {"rng": RNG_SCHEME, **numerics}
         here.update({f"models.{name}": digest for name, digest in models.items()})
         differences = numerics_differences(in_force, here)
         if not consent:
@@ -471,7 +458,7 @@ class Journal:
 
     def _hold(self, epoch: int) -> int:
         self._mine = epoch
-        self._write_tip_if_possible()
+        self._chain.write_tip_if_possible()
         self._heartbeat = Heartbeat(
             self.store, epoch=epoch, owner=self.owner, interval=self._interval
         )
@@ -480,7 +467,7 @@ class Journal:
         return epoch
 
     def _refuse_active(self) -> None:
-        claim = self._replay.claim
+        claim = self._chain.replay.claim
         if claim is None:
             return
         worker = Worker.from_json(claim.fields.get("worker"))
@@ -490,90 +477,44 @@ class Journal:
             who = f"process {worker.pid} on {worker.host_name}" if worker else claim.owner
             raise Fenced(
                 f"another worker seems active on run {self.run_id}: {who}, since {claim.at}",
-                hint="let it finish, or take the run over with --take-over; the other one will stop",
+                hint="let it finish, or take over with --take-over; the other one will stop",
             )
 
-    def _encode(self, type: str, fields: Mapping[str, Json], *, epoch: int) -> bytes:
-        return encode_record(
-            fields,
-            seq=self._seq + 1,
-            prev=self._head,
-            epoch=epoch,
-            owner=self.owner,
-            nonce=secrets.token_hex(8),
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            type=type,
-        )
-
-    def _settle(
-        self, type: str | None = None, fields: Mapping[str, Json] | None = None
-    ) -> Event | None:
+    def _settle(self, type: str, fields: Mapping[str, Json]) -> Event | None:
         """Finish a write whose outcome is unknown; return its event if it says the same."""
-        if self._unsettled is None:
+        pending = self._pending
+        if pending is None:
             return None
-        old_type, old_fields, data = self._unsettled
-        event = self._commit(old_type, old_fields, data)
-        self._write_tip_if_possible()
-        return event if (old_type, old_fields) == (type, fields) else None
+        if self._chain.seq < pending.seq:
+            event = self._commit(pending)
+        else:  # it arrived and was read since
+            self._pending = None
+            digest = sha256(pending.data)
+            event = next(item for item in reversed(self.events) if item.sha256 == digest)
+        return event if (pending.type, pending.fields) == (type, fields) else None
 
-    def _commit(self, type: str, fields: Mapping[str, Json], data: bytes) -> Event:
-        self._unsettled = (type, fields, data)
+    def _commit(self, pending: _Pending) -> Event:
+        self._pending = pending
         try:
-            won = self._write(data)
+            won = self._chain.write(pending.data)
         except Unavailable:
             raise  # outcome unknown: this number is never used for anything else
         except StorageError:
-            self._unsettled = None
-            self._refresh_quietly()  # the record may be there although its folder was not synced
+            self._pending = None
+            with contextlib.suppress(StorageError):
+                self.refresh()  # the record may be there although its folder was not synced
             raise
-        self._unsettled = None
+        self._pending = None
         if won:
-            return self._replay.events[-1]
-        if self._fenced is not None:
-            raise self._fenced
+            self._chain.write_tip_if_possible()
+            return self._chain.replay.events[-1]
+        if self.epoch > self._mine:
+            self._fence()
+        self._check_held()
         raise Corrupt(
             f"two records of run {self.run_id} have one number under one claim",
             hint=f"`jukeflow verify {self.run_id}` lists what is there",
         )
-
-    def _write(self, data: bytes) -> bool:
-        """Write the next record; False if its number belongs to another one (now read)."""
-        key = record_key(self._seq + 1)
-        pause = self._retry_pause
-        for attempt in range(_WRITE_TRIES):
-            try:
-                self.store.create(key, data)
-            except AlreadyExists:
-                if self.store.get(key, limit=MAX_RECORD_BYTES) != data:
-                    self.refresh()
-                    return False
-                # else: our own write, its reply was lost
-            except Unavailable:
-                if attempt == _WRITE_TRIES - 1:
-                    raise
-                time.sleep(pause)
-                pause *= 2
-                continue
-            break
-        self._take(decode_record(data, seq=self._seq + 1, prev=self._head))
-        return True
-
-    def _take(self, event: Event) -> None:
-        fact = self._replay.add(event)
-        self._seq, self._head = event.seq, event.sha256
-        if fact and event.type == "window":
-            level, group, index, inputs = (
-                event.fields.get(name) for name in ("level", "group", "index", "inputs")
-            )
-            if (
-                isinstance(level, int)
-                and isinstance(group, int)
-                and isinstance(index, int)
-                and isinstance(inputs, str)
-            ):
-                self._windows[level, group, index, inputs] = event
-        if self._mine and self.epoch > self._mine:
-            self._fence()
 
     def _fence(self) -> None:
         self._fenced = Fenced(
@@ -588,46 +529,3 @@ class Journal:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
-
-    def _last_listed(self) -> int:
-        missing = 0
-        for _ in range(_RELIST_TRIES):  # a folder is not listed in one instant: look again
-            names = (_RECORD_NAME.fullmatch(key) for key in self.store.list("log"))
-            numbers = {int(name[1]) for name in names if name}
-            last = max(numbers, default=0)
-            missing = next((n for n in range(1, last + 1) if n not in numbers), 0)
-            if last < self._seq:
-                raise self._gap(last + 1)
-            if not missing:
-                return last
-        raise self._gap(missing)
-
-    def _gap(self, seq: int) -> Corrupt:
-        return Corrupt(
-            f"log record {seq} of run {self.run_id} is missing",
-            hint=f"`jukeflow verify {self.run_id}` lists what is there; nothing was guessed",
-        )
-
-    def _read_tip(self) -> tuple[int, str] | None:
-        try:
-            body = unseal(self.store.get(TIP_KEY, limit=_MAX_TIP_BYTES), what=TIP_KEY)
-        except NotFound:
-            return None
-        except Corrupt as error:  # only a hint: `verify` reports it, the next record renews it
-            log.warning("run %s: %s", self.run_id, error.message)
-            return None
-        seq, digest = body.get("seq"), body.get("record_sha256")
-        return (seq, digest) if isinstance(seq, int) and isinstance(digest, str) else None
-
-    def _write_tip(self) -> None:
-        self.store.put(TIP_KEY, seal({"seq": self._seq, "record_sha256": self._head}))
-
-    def _write_tip_if_possible(self) -> None:
-        try:
-            self._write_tip()
-        except StorageError as error:
-            log.warning("run %s: the hint was not written: %s", self.run_id, error.message)
-
-    def _refresh_quietly(self) -> None:
-        with contextlib.suppress(StorageError):
-            self.refresh()

@@ -208,7 +208,8 @@ class Store:
     def exists(self, key: str) -> bool:
         """Return whether an object can be read; a hint, never a decision to write."""
         try:
-            self.get(key, limit=None)
+            with self._door("reading", key):
+                self._backend.read(self._key(key), 0)
         except NotFound:
             return False
         return True

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
 
 class Faults:
-    """Fail the `at`-th call of the system calls that change a disk; fsync is only counted."""
+    """Fail the `at`-th call of the system calls that change a disk; fsync is only counted.
+
+    `number` is the error to raise, or `KILL` to end the process there and then.
+    """
+
+    KILL = -1
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, number: int, forever: bool) -> None:
         self.at, self.number, self.forever = 0, number, forever
@@ -22,6 +28,8 @@ class Faults:
             if self.at:
                 self.calls += 1
                 if self.calls == self.at or (self.forever and self.calls > self.at):
+                    if self.number == self.KILL:
+                        os.kill(os.getpid(), signal.SIGKILL)
                     raise OSError(self.number, os.strerror(self.number))
             return None if name == "fsync" else real(*args, **kwargs)
 

@@ -10,6 +10,8 @@ import os
 import platform
 import random
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ import pytest
 from musiccore import liveness
 from musiccore.audit import verify_run
 from musiccore.backends import LocalBackend
+from musiccore.chain import record_key
 from musiccore.errors import (
     ConfigError,
     Corrupt,
@@ -29,7 +32,8 @@ from musiccore.errors import (
     StorageError,
     Unavailable,
 )
-from musiccore.journal import Journal, list_runs, record_key
+from musiccore.journal import Journal, list_runs
+from musiccore.manifest import RNG_SCHEME
 from musiccore.records import Event, Replay, encode_record, seal
 from musiccore.storage import AlreadyExists, BlobRef, Store, open_store
 from tests.contracts.store_faults import Faults
@@ -355,7 +359,7 @@ def _resume(root: Path, start: object, results: object) -> None:
 
 
 def test_of_three_resumers_exactly_one_finishes(tmp_path: Path) -> None:
-    for number in range(5):
+    for number in range(4):
         root = tmp_path / str(number)
         Journal.create(open_store(root), run_record())
         start, results = FORK.Barrier(3), FORK.SimpleQueue()
@@ -375,7 +379,7 @@ def _work_slowly(root: Path) -> None:
 
 def test_kills_at_random_moments_lose_nothing_finished(tmp_path: Path) -> None:
     rng = random.Random(5)
-    for number in range(8):
+    for number in range(5):
         root = tmp_path / str(number)
         store = open_store(root)
         Journal.create(store, run_record())
@@ -389,6 +393,34 @@ def test_kills_at_random_moments_lose_nothing_finished(tmp_path: Path) -> None:
         with journal.claimed():
             assert work(journal) == N_WINDOWS - finished
         assert_complete(store)
+
+
+def _die_at(root: Path, at: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Faults(patch, number=Faults.KILL, forever=False).arm(at)
+        with Journal.create(open_store(root), run_record()) as journal, journal.claimed():
+            work(journal, n_windows=1)
+    os._exit(0)
+
+
+def test_a_kill_at_any_call_loses_nothing_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Faults(monkeypatch, number=errno.EIO, forever=False)  # never armed: only spares us the fsyncs
+    killed = 0
+    for at in range(1, 1000):
+        root = tmp_path / str(at)
+        with child(_die_at, root, at) as worker:
+            worker.join(30)
+            died = worker.exitcode == -signal.SIGKILL
+        store = open_store(root)
+        with Journal.create(store, run_record()) as journal, journal.claimed():
+            work(journal, n_windows=1)
+        assert_complete(store, n_windows=1)
+        if not died:
+            break
+        killed += 1
+    assert killed > 30
 
 
 # ------------------------------------------------------------------------- a store that fails
@@ -431,9 +463,14 @@ def test_an_unknown_outcome_is_settled_before_anything_else(tmp_path: Path) -> N
     with pytest.raises(Unavailable):
         journal.append("candidate", take=2)
     journal.append("candidate", take=3)  # another call: both, in order
+    backend.plan[:] = ["refuse", "refuse", "refuse", "lose"]
+    with pytest.raises(Unavailable):
+        journal.append("candidate", take=4)
+    journal.check_held()  # reads it: it arrived after all
+    journal.append("candidate", take=4)
     journal.release()
     takes = [event.fields["take"] for event in Journal.open(store, "song").events_of("candidate")]
-    assert takes == [1, 2, 3]
+    assert takes == [1, 2, 3, 4]
 
 
 def test_an_acknowledgement_needs_the_hint_too(
@@ -613,6 +650,17 @@ def test_a_log_of_another_run_is_detected(store: Store, journal: Journal) -> Non
     store.put("song/run.json", store.get("other/run.json"))
     with pytest.raises(Corrupt, match="belongs to run 'other'"):
         Journal.open(store, "song")
+
+
+def test_the_modules_of_the_store_are_light() -> None:
+    heavy = "{'torch', 'numpy', 'pydantic', 'prefect', 'fsspec'}"
+    code = f"import sys, musiccore.journal; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_scheme_of_the_draws_has_one_name() -> None:
+    randomness = pytest.importorskip("musiccore.sampling.randomness")
+    assert randomness.RNG_SCHEME == RNG_SCHEME
 
 
 def test_a_record_is_canonical_json() -> None:
