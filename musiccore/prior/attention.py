@@ -121,7 +121,8 @@ class Attention(nn.Module):
         scores = (q @ k.transpose(2, 3)).float() * q.shape[-1] ** -0.5
         if mask is not None:
             scores = scores.masked_fill(~mask, float("-inf"))
-        return scores.softmax(dim=-1)
+        weights: Tensor = scores.softmax(dim=-1)
+        return weights
 
     @staticmethod
     def lyrics_mask(q: Tensor, k: Tensor) -> Tensor:
@@ -132,7 +133,8 @@ class Attention(nn.Module):
     def _blocks(self, x: Tensor) -> Tensor:
         """[B, H, L, S/H] to [B, H, blocks, C, S/H], padded on the right to whole blocks."""
         missing = -x.shape[2] % self.block_ctx
-        return F.pad(x, (0, 0, 0, missing)).unflatten(2, (-1, self.block_ctx))
+        blocks: Tensor = F.pad(x, (0, 0, 0, missing)).unflatten(2, (-1, self.block_ctx))
+        return blocks
 
     def _summary(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend to a zero slot and to the last position of each earlier block."""

@@ -50,9 +50,13 @@ class Prior(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.conditioner = config.conditioner and UpperCodeConditioner(config.conditioner, width)
-        self.labels = config.labels and LabelConditioner(config.labels, width, config.init_scale)
-        self.time = config.time and TimeSignal(config, config.time)
+        self.conditioner = (
+            UpperCodeConditioner(config.conditioner, width) if config.conditioner else None
+        )
+        self.labels = (
+            LabelConditioner(config.labels, width, config.init_scale) if config.labels else None
+        )
+        self.time = TimeSignal(config, config.time) if config.time else None
         self.decoder = Transformer(
             config.transformer,
             config.n_vocabulary,

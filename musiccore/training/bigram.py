@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from musiccore.prior import Prior
+from musiccore.prior.transformer import Layer
 
 _BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
@@ -84,5 +85,6 @@ def start_from_bigram_(prior: Prior, bigram: Bigram) -> None:
     prior.decoder.embed.weight.mul_(scale)
     head.weight.div_(scale)
     for layer in prior.decoder.layers:
+        assert isinstance(layer, Layer)
         layer.attention.output.weight.zero_()
         layer.mlp.output.weight.zero_()

@@ -101,7 +101,9 @@ def spectral_distance(target: Tensor, output: Tensor) -> Tensor:
 
 def _crops(corpora: list[RenderedCorpus], options: CodecTraining, step: int) -> Tensor:
     """Draw audio [B, 1, crop + margin]; a function of the step alone, so resuming is exact."""
-    draw = np.random.Generator(np.random.Philox(key=options.seed, counter=[0, 0, options.level, step]))
+    draw = np.random.Generator(
+        np.random.Philox(key=options.seed, counter=[0, 0, options.level, step])
+    )
     length = options.crop_samples + 512
     rows: list[np.ndarray] = []
     while len(rows) < options.batch:
@@ -126,7 +128,9 @@ def k_means(rows: Tensor, size: int, rounds: int, generator: torch.Generator) ->
     return centres
 
 
-def _start_codebook(codec: LevelCodec, corpora: list[RenderedCorpus], options: CodecTraining) -> None:
+def _start_codebook(
+    codec: LevelCodec, corpora: list[RenderedCorpus], options: CodecTraining
+) -> None:
     size = len(codec.codebook.codes)
     rows: list[Tensor] = []
     batch = 0

@@ -110,7 +110,8 @@ def play(piece: Piece, *, tempo: float = 1.0, seed: int = 1) -> npt.NDArray[np.f
 
 
 def _piece_seed(name: str, rendition: Rendition) -> int:
-    return rendition.seed * 1_000_003 + sum(ord(c) * 31**i for i, c in enumerate(name)) % 2**31
+    letters: int = sum(ord(c) * 31**i for i, c in enumerate(name)) % 2**31
+    return rendition.seed * 1_000_003 + letters
 
 
 def _write_rendition(folder: Path, pieces: Iterable[Piece], rendition: Rendition) -> None:
@@ -121,7 +122,9 @@ def _write_rendition(folder: Path, pieces: Iterable[Piece], rendition: Rendition
         for piece in pieces:
             seed = _piece_seed(piece.name, rendition)
             draw = np.random.Generator(np.random.Philox(key=seed))
-            moved = piece.transposed(int(draw.integers(-rendition.transpose, rendition.transpose + 1)))
+            moved = piece.transposed(
+                int(draw.integers(-rendition.transpose, rendition.transpose + 1))
+            )
             audio = play(moved, tempo=rendition.tempo, seed=seed)
             pcm = np.clip(np.round(audio * _FULL_SCALE), -32768, 32767).astype(np.int16)
             file.write(pcm.tobytes())

@@ -69,13 +69,11 @@ def train_prior(
         cosine = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / options.steps))
         for group in optimiser.param_groups:
             group["lr"] = options.learning_rate * min(1.0, (step + 1) / options.warmup) * cosine
-        batch = train.batch(
-            step, options.batch, seed=options.seed, upper_noise=options.upper_noise
-        )
+        batch = train.batch(step, options.batch, seed=options.seed, upper_noise=options.upper_noise)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = prior.loss(batch.codes, batch.upper, batch.labels).codes
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
         optimiser.step()
         average.update_(prior)

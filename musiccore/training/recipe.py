@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from musiccore.errors import ConfigError
 from musiccore.nano import nano
@@ -58,7 +60,7 @@ RENDITIONS: tuple[tuple[str, ...], ...] = (
     ("plain", "fast"),
     ("plain", "fast", "slow"),
 )
-"""Renditions whose codes each level's prior trains on; the coarser the level, the fewer its codes."""
+"""Renditions whose codes each level's prior trains on: a coarser level has fewer codes."""
 
 N_TEST_WINDOWS = 46
 
@@ -238,9 +240,7 @@ class NanoRecipe:
             write_half(self.prior(level), out / f"prior_level_{level}.safetensors")
 
 
-def _clip(clip: Clip, codes: list[Tensor | None] | list[object]) -> EncodedClip:
-    import numpy as np
-
+def _clip(clip: Clip, codes: Sequence[npt.NDArray[np.int64] | None]) -> EncodedClip:
     empty = np.zeros(0, dtype=np.int64)
     whole = tuple(empty if c is None else np.asarray(c, dtype=np.int64) for c in codes)
     return EncodedClip(clip=clip, codes=whole)

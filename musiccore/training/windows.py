@@ -52,9 +52,7 @@ def encode_audio(
     return model.quantise(latents, level)[0].numpy()
 
 
-def encode_corpus(
-    model: VQVAE, corpus: RenderedCorpus, level: int, path: Path
-) -> list[Array]:
+def encode_corpus(model: VQVAE, corpus: RenderedCorpus, level: int, path: Path) -> list[Array]:
     """Return the codes of every clip of a rendition, encoded roughly; kept in `path` once made."""
     if not path.exists():
         flat = [

@@ -44,9 +44,7 @@ class UpUnit(nn.Module):
         super().__init__()
         width = config.level_width(level)
         self.stack = _stack(config, level, reverse=config.reverse_decoder_dilation)
-        self.conv = nn.ConvTranspose1d(
-            width, n_out, 2 * stride, stride=stride, padding=stride // 2
-        )
+        self.conv = nn.ConvTranspose1d(width, n_out, 2 * stride, stride=stride, padding=stride // 2)
 
     def forward(self, h: Tensor) -> Tensor:
         """Double (stride 2) the time axis."""

@@ -44,7 +44,8 @@ def tile_rows(rows: Tensor, n_rows: int, noise: Tensor | None = None) -> Tensor:
     repeats = -(-n_rows // len(rows))
     tiled = rows.repeat(repeats, 1)
     drawn = torch.randn_like(tiled) if noise is None else noise
-    return tiled + drawn * (0.01 / rows.shape[1] ** 0.5)
+    scale: float = 0.01 / rows.shape[1] ** 0.5
+    return tiled + drawn * scale
 
 
 class Codebook(nn.Module):
@@ -70,9 +71,7 @@ class Codebook(nn.Module):
             Codes [R] int64 (the first one on a tie) and squared distances [R].
         """
         k = self.codes
-        distance = (
-            rows.pow(2).sum(dim=1, keepdim=True) - 2 * rows @ k.t() + k.pow(2).sum(dim=1)
-        )
+        distance = rows.pow(2).sum(dim=1, keepdim=True) - 2 * rows @ k.t() + k.pow(2).sum(dim=1)
         smallest, codes = distance.min(dim=1)
         return codes, smallest
 

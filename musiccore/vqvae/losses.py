@@ -46,7 +46,8 @@ def magnitude(audio: Tensor, n_fft: int, hop: int, window: int) -> Tensor:
 
 def _distance(target: Tensor, output: Tensor, triple: tuple[int, int, int]) -> Tensor:
     difference = magnitude(target, *triple) - magnitude(output, *triple)
-    return difference.flatten(1).norm(dim=1)
+    distance: Tensor = difference.flatten(1).norm(dim=1)
+    return distance
 
 
 def spectral_loss(target: Tensor, output: Tensor, bandwidth: float) -> Tensor:
@@ -65,7 +66,7 @@ def multispectral_loss(
 
 def spectral_convergence(target: Tensor, output: Tensor) -> Tensor:
     """Return `|| |S(x)| - |S(y)| || / || |S(x)| ||` per item [B]; 0 where the target is silent."""
-    norm = magnitude(target, *SPECTRAL_TRIPLE).flatten(1).norm(dim=1)
+    norm: Tensor = magnitude(target, *SPECTRAL_TRIPLE).flatten(1).norm(dim=1)
     loud = (norm > _CONVERGENCE_FLOOR).to(norm)
     return _distance(target, output, SPECTRAL_TRIPLE) * loud / norm.clamp(min=_CONVERGENCE_FLOOR)
 
