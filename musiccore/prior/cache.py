@@ -6,14 +6,14 @@ has its own position. Two ways to read: `attend` for rows at one common position
 be captured or compiled. Slots that a row has not reached hold old numbers; neither way lets one of
 them reach a result.
 
-| kind         | slots                      | position p is written to     | p reads                   |
-| ------------ | -------------------------- | ---------------------------- | ------------------------- |
-| dense        | n_ctx                      | p                            | 0 to p                    |
-| row          | C, a ring                  | p % C                        | 0 to p % C                |
-| column       | C columns of n_ctx / C     | column p % C, row p // C     | the column, to row p // C |
-| previous_row | two halves of C            | half (p // C) % 2, p % C     | the whole other half      |
-| lyrics       | span, and one to throw away| p while below the span       | 0 to p within the span    |
-| cross        | encoder states             | once per window              | all                       |
+| kind         | slots                     | position p is written to | p reads                  |
+| ------------ | ------------------------- | ------------------------ | ------------------------ |
+| dense        | n_ctx                     | p                        | 0 to p                   |
+| row          | C, a ring                 | p % C                    | 0 to p % C               |
+| column       | C columns of n_ctx / C    | column p % C, row p // C | its column to row p // C |
+| previous_row | two halves of C           | half (p // C) % 2, p % C | the whole other half     |
+| lyrics       | span, and one never read  | p while below the span   | 0 to p within the span   |
+| cross        | encoder states            | once per window          | all                      |
 
 Shapes: B batch rows, H heads, D/H = d width of a head, C positions per block.
 
@@ -128,7 +128,8 @@ class Cache:
         scores = (q @ k.transpose(2, 3)).float() * self.scale
         if visible is not None:
             scores = scores.masked_fill(~visible[:, None, None, :], float("-inf"))
-        return scores.softmax(dim=3).to(v.dtype) @ v
+        out: Tensor = scores.softmax(dim=3).to(v.dtype) @ v
+        return out
 
 
 class DenseCache(Cache):

@@ -37,7 +37,8 @@ class LayerWeights:
     """Weights of one layer, ready for the arithmetic of decoding.
 
     Norms stay float32, everything else is in the working type; a tensor that is so already is not
-    copied. Other storage (packed, 8 bits) takes the place of this class.
+    copied, save narrow ones (`_laid_out`). Other storage (packed, 8 bits) takes the place of this
+    class.
     """
 
     norm_attention: tuple[Tensor, Tensor]
@@ -54,7 +55,8 @@ class LayerWeights:
         """Take the weights of a layer."""
 
         def pair(projection: Projection) -> tuple[Tensor, Tensor]:
-            return projection.weight.detach().to(dtype), projection.bias.detach().to(dtype)
+            weight = projection.weight.detach().to(dtype)
+            return _laid_out(weight), projection.bias.detach().to(dtype)
 
         return cls(
             norm_attention=(
@@ -71,7 +73,7 @@ class LayerWeights:
         )
 
     def finish(self, h: Tensor, heads: Tensor | None) -> Tensor:
-        """Return the layer's output [B, W] from its input h and the heads [B, S], None for zeros."""
+        """Return the layer's output [B, W] from its input and the heads [B, S], None for zeros."""
         weight, bias = self.attention_output
         a = bias if heads is None else torch.addmm(bias, heads, weight)
         middle = h + a
@@ -81,6 +83,15 @@ class LayerWeights:
         weight, bias = self.mlp_output
         m = torch.addmm(bias, x, weight, alpha=1 / _GELU)
         return middle + m if self.scale == 1.0 else h + self.scale * (a + m)
+
+
+def _laid_out(weight: Tensor) -> Tensor:
+    """Return a matrix [in, out] with the longer side contiguous, which one row of input likes.
+
+    Only a matrix with fewer outputs than inputs is copied; the released models have none.
+    """
+    narrow = weight.shape[1] < weight.shape[0]
+    return weight.t().contiguous().t() if narrow and weight.is_contiguous() else weight
 
 
 def _norm(x: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
@@ -101,9 +112,7 @@ class Decoder:
         dtype: of the arithmetic inside the stack.
     """
 
-    def __init__(
-        self, prior: Prior, batch: int = 1, *, dtype: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, prior: Prior, batch: int = 1, *, dtype: torch.dtype = torch.float32) -> None:
         self.prior = prior
         self.batch = batch
         self.dtype = dtype
@@ -133,7 +142,8 @@ class Decoder:
             decoder = self.prior.decoder
             self._embedding = decoder.embed.weight.detach()
             assert decoder.head is not None
-            self._head = decoder.head.weight.detach().t()  # [W, vocabulary]
+            head = decoder.head.weight.detach().t()  # [W, vocabulary]
+            self._head = head.contiguous() if head.shape[1] > head.shape[0] else head
             self._readd = decoder.readd_conditioning
         self._open = True
         return self
@@ -230,7 +240,9 @@ class Decoder:
         h: Tensor | None = None
         if length:
             h = decoder.inputs(tokens, self._start.unsqueeze(1), self._cond).to(self.dtype)
-        for number, (module, (_, cache)) in enumerate(zip(self._modules, self._layers, strict=True)):
+        for number, (module, (_, cache)) in enumerate(
+            zip(self._modules, self._layers, strict=True)
+        ):
             attention = module.attention
             if attention.kind == "cross":
                 assert encoded is not None

@@ -1,0 +1,1 @@
+"""Parity with the published program: golden arrays and tables of parameters."""
