@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -41,6 +42,16 @@ from tests.contracts.store_suite import run_record
 
 N_WINDOWS = 4
 FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder in memory where there is one: thousands of small files, none to be kept."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="jukeflow-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
