@@ -41,8 +41,6 @@ def test_entrypoint_is_a_flow_of_the_same_name(deployment: dict[str, Any]) -> No
 @pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
 def test_fixed_parameters_are_parameters_of_the_flow(deployment: dict[str, Any]) -> None:
     flow: Flow[Any, Any] = load_flow_from_entrypoint(deployment["entrypoint"])
-    flow.validate_parameters(
-        {name: "x" for name in flow.parameters.required if name != "request"}
-        | {"request": {"model": "tiny"} for name in flow.parameters.required if name == "request"}
-        | deployment.get("parameters", {})
-    )
+    example = {"request": {"model": "tiny"}, "run_id": "song-1"}
+    given = {name: example[name] for name in flow.parameters.required}
+    flow.validate_parameters(given | deployment.get("parameters", {}))
