@@ -107,6 +107,7 @@ def _request_options(command: ArgumentParser) -> None:
     add("--genre", metavar="WORDS", help="genre the model knows")
     add("--lyrics", metavar="TEXT", help="words to sing, for models that sing")
     add("--lyrics-file", metavar="FILE", help="the same from a text file")
+    add("--allow-unknown", action="store_true", default=None, help="unknown names become `unknown`")
     add("--seconds", metavar="S", type=float, help="length of the music")
     add("--total-seconds", metavar="S", type=float, help="length of the song this is the start of")
     add("--takes", metavar="N", type=int, help="variants of the top level")
@@ -118,7 +119,7 @@ def _request_options(command: ArgumentParser) -> None:
     add("--seed", metavar="N", type=int, help="same seed, same music")
     add("--temperature", metavar="T[,T,T]", help="one, or one per level, bottom level first")
     add("--top-k", metavar="K", type=int, help="only the K likeliest codes (0: all)")
-    add("--top-p", metavar="P", type=float, help="only the likeliest codes up to P (0: all)")
+    add("--top-p", metavar="P", type=float, help="only the likeliest codes up to P (1: all)")
     add("--window-hop", metavar="N,N,N", help="codes between windows, bottom level first")
     add("--max-batch", metavar="N,N,N", help="takes per pass, bottom level first")
 
@@ -293,4 +294,12 @@ def _train(commands: Commands) -> None:
     command.add_argument("model", metavar="MODEL", choices=("nano",), help="nano")
     command.add_argument(
         "--folder", metavar="DIR", default="training", help="where data and checkpoints lie"
+    )
+    command.add_argument(
+        "--out", metavar="DIR", default="training/nano", help="where the weights go"
+    )
+    command.add_argument("--stage", metavar="STAGE", help="only data, codec, encode, prior, export")
+    command.add_argument("--level", metavar="L", type=int, help="only this level of the stage")
+    command.add_argument(
+        "--shorten", metavar="N", type=int, default=1, help="divide every number of steps: rehearse"
     )

@@ -1,0 +1,79 @@
+"""`parity`, `evaluate` and `train`: is the model right, how good is it, make it again."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from flows.cli.output import Exit, checking, data, data_json, table, talk
+from musiccore.errors import ConfigError
+
+
+def parity(options: Namespace) -> int:
+    folder = Path(options.folder)
+    with checking():
+        if not folder.is_dir():
+            raise ConfigError(
+                f"parity: {options.folder} is not a folder",
+                hint="give a folder of golden cases, for example tests/golden",
+            )
+    from musiccore.parity import run_parity
+
+    report = run_parity(folder)
+    if options.json:
+        data_json([asdict(case) for case in report.cases])
+    else:
+        rows = [
+            (
+                case.name,
+                str(case.compared),
+                f"{case.deviation:.2e}",
+                "pass" if case.passed else f"FAIL  {case.message}",
+            )
+            for case in report.cases
+        ]
+        data(table(rows, ("case", "tensors", "largest deviation", "result")))
+        failed = sum(not case.passed for case in report.cases)
+        talk(f"{len(report.cases)} cases, {failed} failed")
+    return Exit.DONE if report.passed else Exit.FAILED
+
+
+def evaluate(options: Namespace) -> int:
+    from musiccore.evaluation import evaluate as measure
+
+    gates = measure(options.model)
+    if options.json:
+        data_json([asdict(gate) for gate in gates])
+    else:
+        rows = [
+            (
+                gate.gate,
+                f"{gate.value:.3f}",
+                str(gate.require),
+                ", ".join(f"{name} {value:.3f}" for name, value in gate.controls.items()),
+                "pass" if gate.passed else "MISSED",
+            )
+            for gate in gates
+        ]
+        data(table(rows, ("gate", "value", "require", "controls", "result")))
+    return Exit.DONE if all(gate.passed for gate in gates) else Exit.FAILED
+
+
+def train(options: Namespace) -> int:
+    from musiccore.training.recipe import NanoRecipe, TrainingEvent, one_thread
+
+    def report(event: TrainingEvent) -> None:
+        every = max(1, event.steps // 100)
+        if event.step % every and event.step != event.steps and event.held_out is None:
+            return
+        level = "" if event.level is None else f" level {event.level}"
+        loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+        bits = "" if event.held_out is None else f", held out {event.held_out:.3f} bits"
+        talk(f"{event.stage}{level}: step {event.step} of {event.steps}{loss}{bits}")
+
+    one_thread()
+    recipe = NanoRecipe(Path(options.folder), report, shorten=options.shorten)
+    recipe.run(Path(options.out), options.stage, options.level)
+    talk(f"weights are in {options.out}")
+    return Exit.DONE

@@ -1,0 +1,123 @@
+"""`doctor` and `models list`: what this machine has."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from argparse import Namespace
+from importlib.metadata import PackageNotFoundError, version
+
+from flows.cli.output import Exit, data, data_json, table
+from flows.embedded import configured_api_url
+from musiccore.config import ModelConfig
+from musiccore.errors import MusicCoreError
+from musiccore.presets import PRESETS
+from tasks.models import cpu_count, networks, weights_path
+from tasks.resources import shared_store
+from tasks.settings import Settings
+
+
+def doctor(options: Namespace) -> int:
+    """Report on everything a run needs; exit 1 if something is missing."""
+    settings = Settings.from_environment()
+    findings = [
+        ("python", True, platform.python_version()),
+        ("processors", True, f"{cpu_count()}, {settings.threads} used for sampling"),
+        *(_package(name) for name in ("jukeflow", "torch", "prefect", "fastapi", "soundfile")),
+        _device(settings),
+        _store(settings),
+        ("prefect server", True, configured_api_url() or "embedded"),
+        *(_weights(name, settings) for name in sorted(PRESETS)),
+    ]
+    if options.json:
+        data_json([{"check": n, "ok": ok, "value": text} for n, ok, text in findings])
+    else:
+        rows = [(name, "ok" if ok else "MISSING", text) for name, ok, text in findings]
+        data(table(rows, ("check", "result", "what was found")))
+    needed = {"torch", "prefect", "device", "store"}
+    sound = all(ok for name, ok, _ in findings if name in needed)
+    return Exit.DONE if sound else Exit.FAILED
+
+
+def models_list(options: Namespace) -> int:
+    settings = Settings.from_environment()
+    rows = []
+    for name in sorted(PRESETS):
+        config = ModelConfig.from_name(name)
+        missing = _missing(config, settings)
+        rows.append(
+            {
+                "model": name,
+                "levels": config.levels,
+                "sample_rate": config.vqvae.sample_rate,
+                "hop_lengths": list(config.vqvae.hop_lengths),
+                "lyrics": config.top.lyrics is not None,
+                "ready": not missing,
+                "missing": missing,
+                "licence": config.licence,
+            }
+        )
+    if options.json:
+        data_json(rows)
+        return Exit.DONE
+    lines = [
+        (
+            str(row["model"]),
+            str(row["sample_rate"]),
+            "/".join(map(str, row["hop_lengths"])),
+            "yes" if row["lyrics"] else "no",
+            "ready" if row["ready"] else f"missing {', '.join(row['missing'])}",
+        )
+        for row in rows
+    ]
+    data(table(lines, ("model", "Hz", "hop lengths", "sings", "weights")))
+    return Exit.DONE
+
+
+def _missing(config: ModelConfig, settings: Settings) -> list[str]:
+    if not config.trained:
+        return []
+    return [
+        network.name
+        for network in networks(config)
+        if weights_path(config.name, network, settings) is None
+    ]
+
+
+def _package(name: str) -> tuple[str, bool, str]:
+    try:
+        return name, True, version(name)
+    except PackageNotFoundError:
+        return name, False, "not installed"
+
+
+def _device(settings: Settings) -> tuple[str, bool, str]:
+    try:
+        from tasks.models import choose_device
+
+        return "device", True, f"{choose_device(settings.device)}, {settings.dtype}"
+    except (MusicCoreError, ImportError) as error:
+        return "device", False, str(error).splitlines()[0]
+
+
+def _store(settings: Settings) -> tuple[str, bool, str]:
+    try:
+        store = shared_store(settings)
+        found = store.probe()
+    except MusicCoreError as error:
+        return "store", False, error.message
+    place = store.location()
+    try:
+        room = f", {shutil.disk_usage(place).free / 2**30:.0f} GiB free"
+    except OSError:
+        room = ""
+    return "store", True, f"{place}: {found.writers}{room}"
+
+
+def _weights(name: str, settings: Settings) -> tuple[str, bool, str]:
+    missing = _missing(ModelConfig.from_name(name), settings)
+    return (
+        f"model {name}",
+        not missing,
+        f"no weights here for {', '.join(missing)}" if missing else "ready",
+    )

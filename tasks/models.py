@@ -1,0 +1,194 @@
+"""Models of this process: found, checked, and at most one prior in memory at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from musiccore.config import ModelConfig, PriorConfig, VQVAEConfig
+from musiccore.errors import CheckpointError, DeviceError
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from musiccore.prior import Prior
+    from musiccore.vqvae import VQVAE
+
+_RANDOM_SEED = 20200430
+Network = TypeVar("Network", bound="nn.Module")
+
+
+def weights_path(model: str, network: VQVAEConfig | PriorConfig, settings: Settings) -> Path | None:
+    """Return where the weights of one network are, None if they are not on this machine.
+
+    The folder of released checkpoints has their own layout: `5b/vqvae.pth.tar`,
+    `5b/prior_level_0.pth.tar`, `1b_lyrics/prior_level_2.pth.tar`; files may also lie flat.
+    """
+    import musiccore
+
+    stem = "vqvae" if isinstance(network, VQVAEConfig) else f"prior_level_{network.level}"
+    folders = [Path(musiccore.__path__[0]) / "weights" / model]
+    if settings.models is not None:
+        folders += [settings.models / model, settings.models / "5b", settings.models]
+    for folder in folders:
+        for name in (f"{stem}.safetensors", f"{stem}.pth.tar"):
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def networks(config: ModelConfig) -> tuple[VQVAEConfig | PriorConfig, ...]:
+    """Return the configurations of all networks of a model."""
+    return (config.vqvae, *config.priors)
+
+
+def check_weights(config: ModelConfig, settings: Settings) -> None:
+    """Check that every network of a model has weights here; reads none of them.
+
+    Raises:
+        CheckpointError: if one is missing; the message names the file.
+    """
+    if not config.trained:
+        return
+    for network in networks(config):
+        if weights_path(config.name, network, settings) is None:
+            raise CheckpointError(
+                f"model {config.name}: the weights of {network.name} are not on this machine",
+                hint="set JUKEFLOW_MODELS to the folder that holds them; "
+                "`jukeflow models list` shows what is missing",
+            )
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the torch device of a setting.
+
+    Raises:
+        DeviceError: if there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}",
+            hint="set JUKEFLOW_DEVICE to cpu, or to auto",
+        ) from error
+    return device
+
+
+class Models:
+    """The networks of one model, loaded when they are asked for.
+
+    Args:
+        config: the model.
+        settings: device, number type, threads, folders.
+    """
+
+    def __init__(self, config: ModelConfig, settings: Settings) -> None:
+        import torch
+
+        self.config = config
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        self.dtype: torch.dtype = getattr(torch, settings.dtype)
+        self._digests: dict[str, str] = {}
+        self._prior: Prior | None = None
+        self._vqvae: VQVAE | None = None
+        torch.set_num_threads(settings.threads)
+
+    def digests(self) -> Mapping[str, str]:
+        """Return name of each network → sha256 of its weights.
+
+        Raises:
+            CheckpointError: if weights are missing.
+        """
+        check_weights(self.config, self.settings)
+        if not self._digests:
+            self._digests = {item.name: self._digest(item) for item in networks(self.config)}
+        return self._digests
+
+    def numerics(self) -> dict[str, str | int]:
+        """Return what else decides the numbers on this machine."""
+        import torch
+
+        if self.device.type == "cuda":
+            kind = f"cuda {torch.cuda.get_device_name(self.device)}"
+        else:
+            kind = f"{self.device.type} {torch.backends.cpu.get_cpu_capability()}"
+        return {
+            "device": kind,
+            "dtype": self.settings.dtype,
+            "threads": self.settings.threads,
+            "torch": torch.__version__,
+        }
+
+    def vqvae(self) -> VQVAE:
+        """Return the VQ-VAE."""
+        if self._vqvae is None:
+            from musiccore.checkpoints import load_vqvae
+            from musiccore.vqvae import VQVAE
+
+            config = self.config.vqvae
+            path = weights_path(self.config.name, config, self.settings)
+            network = _random(lambda: VQVAE(config)) if path is None else load_vqvae(config, path)
+            self._vqvae = self._placed(network)
+        return self._vqvae
+
+    def prior(self, level: int) -> Prior:
+        """Return the prior of a level; the one before leaves the memory."""
+        config = self.config.priors[level]
+        if self._prior is None or self._prior.config.name != config.name:
+            from musiccore.checkpoints import load_prior
+            from musiccore.prior import Prior
+
+            self.drop_prior()
+            path = weights_path(self.config.name, config, self.settings)
+            network = _random(lambda: Prior(config)) if path is None else load_prior(config, path)
+            self._prior = self._placed(network)
+        return self._prior
+
+    def drop_prior(self) -> None:
+        """Let the prior's memory go."""
+        self._prior = None
+
+    def _digest(self, network: VQVAEConfig | PriorConfig) -> str:
+        from musiccore.checkpoints import file_sha256
+
+        path = weights_path(self.config.name, network, self.settings)
+        if path is not None:
+            return file_sha256(path)
+        return hashlib.sha256(f"random {_RANDOM_SEED} {network!r}".encode()).hexdigest()
+
+    def _placed(self, network: Network) -> Network:
+        import torch
+
+        try:
+            return network.to(self.device)
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"model {self.config.name} does not fit into the memory of {self.device}",
+                hint="close other programs, or set JUKEFLOW_DTYPE to float16",
+            ) from error
+
+
+def _random(make: Callable[[], Network]) -> Network:
+    """Return a network with the same random weights every time."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_RANDOM_SEED)
+        return make().eval().requires_grad_(False)
+
+
+def cpu_count() -> int:
+    """Return the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,139 @@
+"""What tasks of one process share: the store, a claimed run, one loaded model.
+
+A run is opened and claimed once, by the outermost `working()`; flows and tasks inside find it in
+the context of their call. So a claim lasts as long as the work does, and a second worker is told
+at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from musiccore.config import ModelConfig
+from musiccore.journal import Journal
+from musiccore.planning import LevelPlan
+from musiccore.request import GenerationRequest
+from musiccore.storage import Store, open_store
+from tasks.models import Models
+from tasks.progress import Reporter, Silent, reporter
+from tasks.runs import Primer, run_numerics, run_plan
+from tasks.settings import Settings
+from tasks.stopping import SafeStop
+
+
+class OpenRun:
+    """A run that this process has claimed.
+
+    Attributes:
+        settings: of this process.
+        journal: the claimed log.
+        request: what was asked for.
+        config: of the model.
+    """
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self.settings = settings
+        self.journal = journal
+        self.request = GenerationRequest.model_validate(dict(journal.record.request))
+        self.config = ModelConfig.from_name(self.request.model)
+        self._models: Models | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return self.journal.run_id
+
+    def plan(self, level: int) -> LevelPlan:
+        """Return the windows and batches of a level."""
+        return run_plan(self.journal.record)[level]
+
+    @property
+    def models(self) -> Models:
+        """Networks of the run's model."""
+        if self._models is None:
+            self._models = Models(self.config, self.settings)
+        return self._models
+
+    def drop_prior(self) -> None:
+        """Let the memory of the prior go, if one is loaded."""
+        if self._models is not None:
+            self._models.drop_prior()
+
+    def check_numerics(self, *, consent: bool) -> None:
+        """Compare what decides the numbers here with what the run began with.
+
+        Raises:
+            ConfigError: if they differ and there is no consent.
+        """
+        primer = Primer.recorded(self.journal.record)
+        numerics = run_numerics(self.request, self.config, self.models, primer)
+        self.journal.check_numerics(numerics, self.models.digests(), consent=consent)
+
+
+_current: ContextVar[OpenRun | None] = ContextVar("open_run", default=None)
+
+
+def shared_store(settings: Settings | None = None) -> Store:
+    """Open the store of the settings; nothing is read or written yet."""
+    return open_store((settings or Settings.from_environment()).store)
+
+
+def current_run(run_id: str) -> OpenRun | None:
+    """Return the run if this call is inside its `working()`."""
+    run = _current.get()
+    return run if run is not None and run.run_id == run_id else None
+
+
+@contextmanager
+def working(
+    run_id: str, *, take_over: bool = False, accept_different_numerics: bool = False
+) -> Iterator[OpenRun]:
+    """Claim a run for the `with` block, or share the claim that this call is already inside.
+
+    Args:
+        run_id: the run.
+        take_over: claim it although another worker seems to be at work.
+        accept_different_numerics: continue on a machine with other numbers, and record it.
+
+    Raises:
+        NotFound: if there is no such run.
+        Fenced: if another worker is at work on it.
+        ConfigError: if this machine would compute other numbers.
+    """
+    shared = current_run(run_id)
+    if shared is not None:
+        yield shared
+        return
+    settings = Settings.from_environment()
+    with Journal.open(open_store(settings.store), run_id) as journal:
+        run = OpenRun(settings, journal)
+        if not accept_different_numerics:
+            run.check_numerics(consent=False)  # before the claim: a refusal leaves no trace
+        with journal.claimed(take_over=take_over):
+            if accept_different_numerics:
+                run.check_numerics(consent=True)
+            token = _current.set(run)
+            try:
+                yield run
+            finally:
+                _current.reset(token)
+
+
+def task_reporter() -> Reporter:
+    """Return where a task shows its progress: the reporter of the command, or the run log."""
+    installed = reporter()
+    if installed is not None:
+        return installed
+    try:
+        from tasks.reporting import FlowReporter
+
+        return FlowReporter()
+    except Exception:  # outside a flow run there is no log; progress never fails the work
+        return Silent()
+
+
+def safe_stop() -> SafeStop:
+    """Return the stop that a task asks at safe points."""
+    return SafeStop(task_reporter().say)
