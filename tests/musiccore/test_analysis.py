@@ -60,6 +60,11 @@ def test_longest_silence_counts_to_the_end_of_the_clip():
     assert analysis.longest_silence(clip, SR) == pytest.approx(3 + 123 / SR, abs=0.051)
 
 
+def test_silence_is_found_in_frames_of_50_ms():
+    clip = np.concatenate([sine(440, 1), np.zeros(SR * 3 // 10), sine(440, 1)])
+    assert analysis.longest_silence(clip, SR) == pytest.approx(0.3, abs=0.051)
+
+
 def test_silence_is_judged_by_level_in_decibels_of_full_scale():
     quiet = sine(440, 2, amplitude=10 ** (-52 / 20) * math.sqrt(2))
     assert analysis.longest_silence(quiet, SR) == pytest.approx(2.0)
@@ -96,9 +101,14 @@ def test_silence_is_gated_out_of_loudness():
 
 def test_quiet_passage_is_gated_relative_to_the_loud_one():
     clip = sine(997, 6, rate=48000, amplitude=0.5)
-    quiet = sine(997, 6, rate=48000, amplitude=0.005)
+    quiet = sine(997, 6, rate=48000, amplitude=0.05)
     both = analysis.loudness_lufs(np.concatenate([clip, quiet]), 48000)
     assert both == pytest.approx(analysis.loudness_lufs(clip, 48000), abs=0.2)
+
+
+def test_sound_below_the_absolute_gate_has_no_loudness():
+    faint = sine(997, 3, rate=48000, amplitude=10 ** (-75 / 20))
+    assert analysis.loudness_lufs(faint, 48000) == float("-inf")
 
 
 def test_loudness_of_silence_is_minus_infinity():
@@ -117,6 +127,10 @@ def test_si_sdr_ignores_scale_and_finds_the_noise_ratio():
     added = noise(seed=1, amplitude=1.0)
     added *= np.linalg.norm(clip) / np.linalg.norm(added) / 10  # 20 dB down
     assert analysis.si_sdr(clip, 0.3 * (clip + added)) == pytest.approx(20, abs=0.1)
+
+
+def test_si_sdr_ignores_an_offset():
+    assert analysis.si_sdr(MELODY, MELODY + 0.2) > 200
 
 
 def test_si_sdr_of_a_clip_with_itself_is_huge_and_with_silence_minus_infinity():
@@ -167,6 +181,12 @@ def test_log_mel_distance_is_larger_for_another_clip_and_largest_for_silence():
     other = analysis.log_mel_distance(MELODY, OTHER, SR)
     silent = analysis.log_mel_distance(MELODY, np.zeros_like(MELODY), SR)
     assert near < other < silent
+
+
+def test_log_mel_distance_ends_at_one_floor_for_both():
+    assert analysis.log_mel_distance(MELODY, 1e-6 * MELODY, SR) < 80
+    hiss = noise(4, amplitude=10 ** (-85 / 20))
+    assert analysis.log_mel_distance(sine(440), sine(440) + hiss, SR) < 1
 
 
 def test_clips_of_different_length_are_not_compared():
@@ -221,6 +241,10 @@ def test_chroma_correlation_counts_only_frames_where_the_reference_sounds():
     assert analysis.chroma_correlation(np.zeros(SR), noise(1), SR) == 0.0
 
 
+def test_chroma_correlation_with_what_nobody_hears_is_zero():
+    assert analysis.chroma_correlation(MELODY, 1e-7 * MELODY, SR) == 0.0
+
+
 def test_chroma_correlation_with_noise_is_near_zero():
     assert abs(analysis.chroma_correlation(MELODY, noise(len(MELODY) / SR), SR)) < 0.25
 
@@ -266,6 +290,11 @@ def test_onset_rate_counts_clicks():
     clip = np.zeros(10 * SR)
     clip[SR // 4 :: SR // 2] = 0.8
     assert analysis.onset_rate(clip, SR) == pytest.approx(2.0, rel=0.1)
+
+
+def test_onset_rate_counts_notes_in_noise():
+    clip = notes([0, 3, 7, 5] * 5)
+    assert analysis.onset_rate(clip + noise(10, amplitude=0.003), SR) == pytest.approx(2, rel=0.15)
 
 
 def test_steady_sound_has_hardly_an_onset():
