@@ -41,6 +41,8 @@ class CodecTraining:
         consistency: weight of the loss between latents of a sound and of its shifted copy.
         consistency_ramp: steps between which that weight grows from 0. Without waveform loss, the
             full weight from the start makes all latents equal (seen at level 2: one code left).
+        start_from_bottom: begin with the outer stage of the trained level 0. Level 2 needs it: from
+            scratch, spectral losses alone left it with 50 codes of 1024.
         plain_steps: first steps without quantisation; then k-means makes the codebook.
         restart_fraction: codes used less than this share of the mean usage restart.
     """
@@ -50,6 +52,7 @@ class CodecTraining:
     waveform: float
     consistency: float
     consistency_ramp: tuple[int, int] = (300, 800)
+    start_from_bottom: bool = False
     batch: int = 4
     crop_samples: int = 16_384
     learning_rate: float = 8e-4
@@ -76,6 +79,12 @@ class LevelCodec(nn.Module):
         """Return normalised latents [B, E, L] in float32."""
         h: Tensor = self.encoder(audio)
         return F.layer_norm(h.float().transpose(1, 2), (h.shape[1],)).transpose(1, 2)
+
+    def start_from_(self, bottom: LevelCodec) -> None:
+        """Copy the outer stage, the one next to the audio, from another level."""
+        self.encoder.stages[0].load_state_dict(bottom.encoder.stages[0].state_dict())  # type: ignore[union-attr]
+        self.decoder.stages[0].load_state_dict(bottom.decoder.stages[0].state_dict())  # type: ignore[union-attr]
+        self.decoder.leave.load_state_dict(bottom.decoder.leave.state_dict())  # type: ignore[union-attr]
 
     def into_(self, model: VQVAE) -> None:
         """Copy the weights into a complete VQ-VAE."""
@@ -160,15 +169,21 @@ def train_codec(
     options: CodecTraining,
     state_path: Path,
     *,
+    bottom: LevelCodec | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> LevelCodec:
     """Train one level; continues from `state_path` where it was interrupted.
+
+    Args:
+        bottom: the trained level 0, which a level with `start_from_bottom` begins with.
 
     Returns:
         The level with averaged weights.
     """
     torch.manual_seed(options.seed * 10 + options.level)  # initial weights only
     codec = LevelCodec(config, options.level)
+    if bottom is not None:
+        codec.start_from_(bottom)
     optimiser = torch.optim.Adam(codec.parameters(), options.learning_rate, betas=(0.9, 0.99))
     average = WeightAverage(codec, options.average_decay)
     codec.codebook.restore_(_mean_usage(codec, options))

@@ -46,7 +46,15 @@ CODEC: tuple[CodecTraining, ...] = (
         level=0, steps=2800, waveform=0.1, consistency=1.0, consistency_ramp=(0, 0), batch=4
     ),
     CodecTraining(level=1, steps=2200, waveform=0.0, consistency=1.0, batch=4),
-    CodecTraining(level=2, steps=2000, waveform=0.0, consistency=1.0, batch=6),
+    CodecTraining(
+        level=2,
+        steps=1700,
+        waveform=0.0,
+        consistency=1.0,
+        consistency_ramp=(600, 1200),
+        start_from_bottom=True,
+        batch=6,
+    ),
 )
 
 PRIORS: tuple[PriorTraining, ...] = (
@@ -106,7 +114,7 @@ class NanoRecipe:
             raise ConfigError(f"stage is {stage!r}; stages are {', '.join(STAGES)}")
         if level is not None and level not in range(self.config.levels):
             raise ConfigError(f"level is {level}; levels are 0, 1 and 2")
-        levels = range(self.config.levels - 1, -1, -1) if level is None else (level,)
+        levels = range(self.config.levels) if level is None else (level,)
         for current in STAGES if stage is None else (stage,):
             if current == "data":
                 self.corpora()
@@ -131,11 +139,13 @@ class NanoRecipe:
     def codec(self, level: int) -> LevelCodec:
         """Train (or load) one level of the VQ-VAE."""
         options = self._codec_options(level)
+        bottom = self.codec(0) if options.start_from_bottom else None
         return train_codec(
             self.config.vqvae,
             self.corpora(),
             options,
             self.folder / f"codec_{level}.safetensors",
+            bottom=bottom,
             on_step=lambda step, loss: self.report(
                 TrainingEvent(
                     stage="codec", level=level, step=step + 1, steps=options.steps, loss=loss
