@@ -111,7 +111,7 @@ def _log_frequency_levels(
 ) -> npt.NDArray[np.float64]:
     """[ROWS, columns]: dB below the clip's loudest point, rows equally spaced in pitch."""
     columns = round(WIDTH * (PLOT_RIGHT - PLOT_LEFT) / 2)
-    n_fft = 1 << max(6, round(float(np.log2(sample_rate * 0.128))))
+    n_fft = 1 << min(max(6, round(float(np.log2(sample_rate * 0.128)))), 13)
     # Long clips are looked at in `columns` places; frames of one column are not averaged, since
     # a maximum over two is enough to miss no note.
     n_frames = 2 * columns
