@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from musiccore.config import ModelConfig, PriorConfig
+from musiccore.label_tables import EMPTY_SLOT
 from musiccore.training.data import Clip, RenderedCorpus, replace_atomically
 from musiccore.vqvae import VQVAE
 
@@ -114,7 +115,11 @@ class WindowSource:
         )
 
     def _labels(self, clip: EncodedClip, start: int, draw: np.random.Generator) -> list[int]:
-        """Label a window; half of them as part of a shorter excerpt, so that every total occurs."""
+        """Label a window.
+
+        Half of them count as part of a shorter excerpt, so that every total length occurs; some
+        lack the mode, or name nothing, as requests do.
+        """
         config = self.config
         n_samples = clip.clip.stop - clip.clip.start
         offset, end = start * config.hop_length, (start + config.n_ctx) * config.hop_length
@@ -122,7 +127,13 @@ class WindowSource:
             begin = int(draw.integers(offset + 1))
             finish = int(draw.integers(end, n_samples + 1))
             n_samples, offset = finish - begin, offset - begin
-        return label_vector(config, clip.clip, n_samples, offset)
+        labels = label_vector(config, clip.clip, n_samples, offset)
+        share = draw.random()
+        if share < 0.1:
+            labels[3:] = [0, 0, EMPTY_SLOT]  # a request that names nothing
+        elif share < 0.2:
+            labels[5] = EMPTY_SLOT  # an instrument without a mode
+        return labels
 
     def fixed(self, n_windows: int) -> WindowBatch:
         """Return evenly spread windows with their true labels, the same ones every time."""
