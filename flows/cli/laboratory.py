@@ -40,17 +40,32 @@ def parity(options: Namespace) -> int:
 
 
 def evaluate(options: Namespace) -> int:
+    with checking():
+        if options.bigram_pieces is not None and options.bigram_pieces < 20:
+            raise ConfigError(
+                f"bigram-pieces is {options.bigram_pieces}; a table needs at least 20 pieces"
+            )
     from musiccore.evaluation import evaluate as measure
 
-    gates = measure(options.model)
+    said = ""
+
+    def report(what: str, share: float) -> None:
+        nonlocal said
+        line = f"{what}: {int(share * 20) * 5}%"
+        if line != said:
+            talk(line)
+        said = line
+
+    weights = None if options.weights is None else Path(options.weights)
+    gates = measure(weights, report=report, n_bigram_pieces=options.bigram_pieces)
     if options.json:
-        data_json([asdict(gate) for gate in gates])
+        data_json([gate.as_json() for gate in gates])
     else:
         rows = [
             (
                 gate.gate,
-                f"{gate.value:.3f}",
-                str(gate.require),
+                f"{gate.value:.3f} {gate.unit}".strip(),
+                gate.require,
                 ", ".join(f"{name} {value:.3f}" for name, value in gate.controls.items()),
                 "pass" if gate.passed else "MISSED",
             )

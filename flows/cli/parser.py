@@ -280,6 +280,13 @@ def _evaluate(commands: Commands) -> None:
         _lazily("laboratory", "evaluate"),
     )
     command.add_argument("model", metavar="MODEL", choices=("nano",), help="nano")
+    command.add_argument("--weights", metavar="DIR", help="other weights than the embedded ones")
+    command.add_argument(
+        "--bigram-pieces",
+        metavar="N",
+        type=int,
+        help="training pieces for the bigram baseline (all); fewer make a weaker one, quickly",
+    )
 
 
 def _train(commands: Commands) -> None:
