@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from musiccore.prior import Prior
     from musiccore.vqvae import VQVAE
 
-_RANDOM_SEED = 20200430
+_SEED = 20200430
 Network = TypeVar("Network", bound="nn.Module")
 
 
@@ -57,11 +57,15 @@ def check_weights(config: ModelConfig, settings: Settings) -> None:
         return
     for network in networks(config):
         if weights_path(config.name, network, settings) is None:
-            raise CheckpointError(
-                f"model {config.name}: the weights of {network.name} are not on this machine",
-                hint="set JUKEFLOW_MODELS to the folder that holds them; "
-                "`jukeflow models list` shows what is missing",
-            )
+            raise _missing_weights(config, network)
+
+
+def _missing_weights(config: ModelConfig, network: VQVAEConfig | PriorConfig) -> CheckpointError:
+    return CheckpointError(
+        f"model {config.name}: the weights of {network.name} are not on this machine",
+        hint="set JUKEFLOW_MODELS to the folder that holds them; `jukeflow models list` shows what "
+        "is missing",
+    )
 
 
 def choose_device(name: str) -> torch.device:
@@ -111,7 +115,6 @@ class Models:
         Raises:
             CheckpointError: if weights are missing.
         """
-        check_weights(self.config, self.settings)
         if not self._digests:
             self._digests = {item.name: self._digest(item) for item in networks(self.config)}
         return self._digests
@@ -135,11 +138,11 @@ class Models:
         """Return the VQ-VAE."""
         if self._vqvae is None:
             from musiccore.checkpoints import load_vqvae
-            from musiccore.vqvae import VQVAE
+            from musiccore.testing import tiny_vqvae
 
             config = self.config.vqvae
-            path = weights_path(self.config.name, config, self.settings)
-            network = _random(lambda: VQVAE(config)) if path is None else load_vqvae(config, path)
+            path = self._weights(config)
+            network = tiny_vqvae(seed=_SEED) if path is None else load_vqvae(config, path)
             self._vqvae = self._placed(network)
         return self._vqvae
 
@@ -148,11 +151,11 @@ class Models:
         config = self.config.priors[level]
         if self._prior is None or self._prior.config.name != config.name:
             from musiccore.checkpoints import load_prior
-            from musiccore.prior import Prior
+            from musiccore.testing import random_prior
 
             self.drop_prior()
-            path = weights_path(self.config.name, config, self.settings)
-            network = _random(lambda: Prior(config)) if path is None else load_prior(config, path)
+            path = self._weights(config)
+            network = random_prior(config, seed=_SEED) if path is None else load_prior(config, path)
             self._prior = self._placed(network)
         return self._prior
 
@@ -160,13 +163,20 @@ class Models:
         """Let the prior's memory go."""
         self._prior = None
 
+    def _weights(self, network: VQVAEConfig | PriorConfig) -> Path | None:
+        """Return the file of a network; None for the test model, whose weights are random."""
+        path = weights_path(self.config.name, network, self.settings)
+        if path is None and self.config.trained:
+            raise _missing_weights(self.config, network)
+        return path
+
     def _digest(self, network: VQVAEConfig | PriorConfig) -> str:
         from musiccore.checkpoints import file_sha256
 
-        path = weights_path(self.config.name, network, self.settings)
-        if path is not None:
-            return file_sha256(path)
-        return hashlib.sha256(f"random {_RANDOM_SEED} {network!r}".encode()).hexdigest()
+        path = self._weights(network)
+        if path is None:
+            return hashlib.sha256(f"random {_SEED} {network!r}".encode()).hexdigest()
+        return file_sha256(path)
 
     def _placed(self, network: Network) -> Network:
         import torch
@@ -178,15 +188,6 @@ class Models:
                 f"model {self.config.name} does not fit into the memory of {self.device}",
                 hint="close other programs, or set JUKEFLOW_DTYPE to float16",
             ) from error
-
-
-def _random(make: Callable[[], Network]) -> Network:
-    """Return a network with the same random weights every time."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_RANDOM_SEED)
-        return make().eval().requires_grad_(False)
 
 
 def cpu_count() -> int:

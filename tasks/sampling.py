@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -13,6 +16,9 @@ from tasks.levels import CodeArray, LevelWork, Unit, finish_level, stored_level
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.runs import chosen_take
+
+if TYPE_CHECKING:
+    from musiccore.sampling.sampler import CodeModel
 
 
 @gpu_task(task_run_name="sample-level-{level}")
@@ -26,12 +32,9 @@ def sample_level(run_id: str, level: int) -> dict[str, object]:
     Returns:
         Digest of the level and how many windows this call sampled.
     """
-    with working(run_id) as run, safe_stop() as stop:
+    with working(run_id) as run, safe_stop() as stop, ModelSampler(run, level) as sample:
         work = level_work(run, level)
-        result = finish_level(
-            work, run.journal, ModelSampler(run, level), show=task_reporter(), stop=stop
-        )
-        run.drop_prior()
+        result = finish_level(work, run.journal, sample, show=task_reporter(), stop=stop)
         return {"level": level, "codes_sha256": result.sha256, "sampled": result.sampled}
 
 
@@ -152,12 +155,31 @@ def _best_take(run: OpenRun) -> int:
 
 
 class ModelSampler:
-    """Samples windows with the prior of a level, loaded when the first one is asked for."""
+    """Samples windows with the prior of a level.
+
+    The prior is loaded when the first window is asked for. Its caches stay for all windows with the
+    same number of takes, and leave the memory with the `with` block.
+    """
 
     def __init__(self, run: OpenRun, level: int) -> None:
         self._run = run
         self._level = level
         self._labels = labels_of(run, level)
+        self._open = ExitStack()
+        self._model: tuple[int, CodeModel] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._model = None
+        self._open.close()
+        self._run.drop_prior()
 
     def __call__(
         self,
@@ -175,19 +197,30 @@ class ModelSampler:
             labeller, whole = self._labels
             vector, _ = labeller.window_labels(whole, unit.window.start)
             labels = np.repeat(vector[None], len(unit.takes), axis=0)
+        options = LevelOptions(
+            temperature=run.request.temperatures(run.config)[self._level],
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            dtype=run.models.dtype,
+        )
         return sample_window(
-            run.models.prior(self._level),
+            self._model_for(len(unit.takes)),
             unit.window,
             codes,
             upper,
             labels,
-            LevelOptions(
-                temperature=run.request.temperatures(run.config)[self._level],
-                top_k=sampling.top_k,
-                top_p=sampling.top_p,
-            ),
+            options,
             seed=run.journal.record.seed,
             takes=unit.takes,
-            window_index=unit.window.index,
             on_step=on_step,
         )
+
+    def _model_for(self, batch: int) -> CodeModel:
+        from musiccore.sampling.sampler import open_model
+
+        if self._model is None or self._model[0] != batch:
+            self._open.close()
+            models = self._run.models
+            opened = open_model(models.prior(self._level), batch, models.dtype)
+            self._model = (batch, self._open.enter_context(opened))
+        return self._model[1]
