@@ -70,6 +70,10 @@ class Hyper:
         """Return a number."""
         return float(cast(float, self._typed(name, float, int)))
 
+    def text(self, name: str) -> str:
+        """Return a text."""
+        return cast(str, self._typed(name, str))
+
     def flag(self, name: str) -> bool:
         """Return a truth value."""
         return cast(bool, self._typed(name, bool))
