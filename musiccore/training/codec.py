@@ -23,6 +23,7 @@ from musiccore.config import VQVAEConfig
 from musiccore.training.data import RenderedCorpus
 from musiccore.training.state import WeightAverage, load_state, save_state
 from musiccore.vqvae import VQVAE
+from musiccore.vqvae.blocks import Decoder, Encoder
 from musiccore.vqvae.losses import magnitude
 
 logger = logging.getLogger(__name__)
@@ -71,8 +72,11 @@ class LevelCodec(nn.Module):
         super().__init__()
         whole = VQVAE(config)
         self.level = level
-        self.encoder = whole.encoders[level]
-        self.decoder = whole.decoders[level]
+        self.hop_length = config.hop_lengths[level]
+        encoder, decoder = whole.encoders[level], whole.decoders[level]
+        assert isinstance(encoder, Encoder)
+        assert isinstance(decoder, Decoder)
+        self.encoder, self.decoder = encoder, decoder
         self.codebook = whole.codebook(level)
 
     def latents(self, audio: Tensor) -> Tensor:
@@ -82,9 +86,9 @@ class LevelCodec(nn.Module):
 
     def start_from_(self, bottom: LevelCodec) -> None:
         """Copy the outer stage, the one next to the audio, from another level."""
-        self.encoder.stages[0].load_state_dict(bottom.encoder.stages[0].state_dict())  # type: ignore[union-attr]
-        self.decoder.stages[0].load_state_dict(bottom.decoder.stages[0].state_dict())  # type: ignore[union-attr]
-        self.decoder.leave.load_state_dict(bottom.decoder.leave.state_dict())  # type: ignore[union-attr]
+        self.encoder.stages[0].load_state_dict(bottom.encoder.stages[0].state_dict())
+        self.decoder.stages[0].load_state_dict(bottom.decoder.stages[0].state_dict())
+        self.decoder.leave.load_state_dict(bottom.decoder.leave.state_dict())
 
     def into_(self, model: VQVAE) -> None:
         """Copy the weights into a complete VQ-VAE."""
@@ -156,11 +160,8 @@ def _start_codebook(
 
 
 def _mean_usage(codec: LevelCodec, options: CodecTraining) -> float:
-    factor = 1
-    for stage in codec.encoder.stages:  # type: ignore[union-attr]
-        for unit in stage.units:
-            factor *= unit.conv.stride[0]
-    return options.batch * (options.crop_samples // factor) / len(codec.codebook.codes)
+    n_codes = options.batch * (options.crop_samples // codec.hop_length)
+    return n_codes / len(codec.codebook.codes)
 
 
 def train_codec(

@@ -1,6 +1,7 @@
 """The synthesiser that makes nano's data: pitch, time, determinism."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_ties_are_one_note() -> None:
     piece = read_chorale("bwv281")
     for part in {n.part for n in piece.notes}:
         row = [n for n in piece.notes if n.part == part]
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in itertools.pairwise(row):
             assert a.onset + a.duration <= b.onset + 1e-6, (part, a, b)
 
 

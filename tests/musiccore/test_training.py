@@ -25,7 +25,7 @@ class Killed(BaseException):
     """Stands for a process that dies."""
 
 
-def _stop_at(step: int):  # noqa: ANN202
+def _stop_at(step: int):
     def on_step(done: int, _loss: float) -> None:
         if done == step:
             raise Killed
