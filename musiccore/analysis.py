@@ -207,18 +207,22 @@ def spectral_convergence(reference: Samples, candidate: Samples) -> float:
     return error / norm
 
 
-def _mel_power(mono: Real, sample_rate: int) -> Real:
-    """[80, frames]: mel power, floored only at QUIETEST_POWER."""
-    n_fft = _window_length(sample_rate, 0.064)
+def mel_filters(n_fft: int, sample_rate: int) -> Real:
+    """Triangular filters [80, 1 + n_fft // 2], evenly spaced in mel from 0 Hz to half the rate."""
     top = 2595.0 * np.log10(1.0 + sample_rate / 2.0 / 700.0)
     edges = 700.0 * (10.0 ** (np.linspace(0.0, top, MEL_BANDS + 2) / 2595.0) - 1.0)
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    filters = np.maximum(np.minimum(rise, fall), 0.0)  # [80, bins]
+    return np.asarray(np.maximum(np.minimum(rise, fall), 0.0))
+
+
+def _mel_power(mono: Real, sample_rate: int) -> Real:
+    """[80, frames]: mel power, floored only at QUIETEST_POWER."""
+    n_fft = _window_length(sample_rate, 0.064)
     # A full-scale sine gives about 0 dB at every window length.
     power = _power(mono, n_fft, n_fft // 4) / (n_fft / 4.0) ** 2
-    return np.asarray(np.maximum(filters @ power.T, QUIETEST_POWER))
+    return np.asarray(np.maximum(mel_filters(n_fft, sample_rate) @ power.T, QUIETEST_POWER))
 
 
 def log_mel(samples: Samples, sample_rate: int) -> Real:

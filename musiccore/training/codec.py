@@ -46,6 +46,7 @@ class CodecTraining:
             scratch, spectral losses alone left it with 50 codes of 1024.
         plain_steps: first steps without quantisation; then k-means makes the codebook.
         restart_fraction: codes used less than this share of the mean usage restart.
+        polish_steps: further steps of the decoder alone, on fixed codes.
     """
 
     level: int
@@ -63,6 +64,8 @@ class CodecTraining:
     average_decay: float = 0.995
     seed: int = 0
     save_every: int = 200
+    polish_steps: int = 1200
+    polish_learning_rate: float = 4e-4
 
 
 class LevelCodec(nn.Module):
@@ -112,7 +115,7 @@ def spectral_distance(target: Tensor, output: Tensor) -> Tensor:
     return total / len(_STFT_SIZES)
 
 
-def _crops(corpora: list[RenderedCorpus], options: CodecTraining, step: int) -> Tensor:
+def draw_crops(corpora: list[RenderedCorpus], options: CodecTraining, step: int) -> Tensor:
     """Draw audio [B, 1, crop + margin]; a function of the step alone, so resuming is exact."""
     draw = np.random.Generator(
         np.random.Philox(key=options.seed, counter=[0, 0, options.level, step])
@@ -149,7 +152,7 @@ def _start_codebook(
     batch = 0
     with torch.no_grad():
         while sum(map(len, rows)) < 24 * size:
-            audio = _crops(corpora, options, 10_000_000 + batch)
+            audio = draw_crops(corpora, options, 10_000_000 + batch)
             latents = codec.latents(audio[:, :, : options.crop_samples])
             rows.append(latents.transpose(1, 2).reshape(-1, latents.shape[1]))
             batch += 1
@@ -232,7 +235,7 @@ def _codec_loss(
     step: int,
 ) -> Tensor:
     hop = config.hop_lengths[options.level]
-    crops = _crops(corpora, options, step)
+    crops = draw_crops(corpora, options, step)
     audio = crops[:, :, : options.crop_samples]
     draw = np.random.Generator(
         np.random.Philox(key=options.seed + 1, counter=[0, 0, options.level, step])

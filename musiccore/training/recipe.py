@@ -1,6 +1,7 @@
 """The recipe of the embedded model, from scores to weights: `jukeflow train nano`.
 
-Stages: render the corpus, train three codec levels, encode, train three priors, export. Every
+Stages: render the corpus, train three codec levels, polish their decoders, encode, train three
+priors, export. Every
 stage keeps its result in the working folder and every training continues from its last
 checkpoint, so the same call again resumes. Levels may run side by side as separate processes
 (`--stage codec --level 0`), since they share files only.
@@ -34,12 +35,13 @@ from musiccore.training.data import (
     read_pieces,
     replace_atomically,
 )
+from musiccore.training.polish import polish_decoder_
 from musiccore.training.priors import PriorTraining, train_prior
 from musiccore.training.windows import EncodedClip, WindowSource, encode_audio, encode_corpus
 from musiccore.vqvae import VQVAE
 
-Stage = Literal["data", "codec", "encode", "prior", "export"]
-STAGES: tuple[Stage, ...] = ("data", "codec", "encode", "prior", "export")
+Stage = Literal["data", "codec", "polish", "encode", "prior", "export"]
+STAGES: tuple[Stage, ...] = ("data", "codec", "polish", "encode", "prior", "export")
 
 CODEC: tuple[CodecTraining, ...] = (
     CodecTraining(
@@ -127,6 +129,8 @@ class NanoRecipe:
     def _level_stage(self, stage: Stage, level: int) -> None:
         if stage == "codec":
             self.codec(level)
+        elif stage == "polish":
+            self.polished(level)
         elif stage == "encode":
             self.encode(level)
         else:
@@ -155,10 +159,34 @@ class NanoRecipe:
 
     def _codec_options(self, level: int) -> CodecTraining:
         options = CODEC[level]
-        return replace(options, steps=max(options.steps // self.shorten, options.plain_steps + 1))
+        return replace(
+            options,
+            steps=max(options.steps // self.shorten, options.plain_steps + 1),
+            polish_steps=max(options.polish_steps // self.shorten, 1),
+        )
+
+    def polished(self, level: int) -> LevelCodec:
+        """Train (or load) one level, its decoder polished."""
+        codec, options = self.codec(level), self._codec_options(level)
+        polish_decoder_(
+            codec,
+            self.corpora(),
+            options,
+            self.folder / f"polish_{level}.safetensors",
+            on_step=lambda step, loss: self.report(
+                TrainingEvent(
+                    stage="polish",
+                    level=level,
+                    step=step + 1,
+                    steps=options.polish_steps,
+                    loss=loss,
+                )
+            ),
+        )
+        return codec
 
     def vqvae(self, levels: tuple[int, ...]) -> VQVAE:
-        """Return a VQ-VAE whose given levels are trained."""
+        """Return a VQ-VAE whose given levels encode as trained; decoders are not polished."""
         model = VQVAE(self.config.vqvae)
         for level in levels:
             self.codec(level).into_(model)
@@ -241,11 +269,13 @@ class NanoRecipe:
     def export(self, out: Path) -> None:
         """Write the weights in half precision: one file for the VQ-VAE, one per prior.
 
-        The bigram table of each level goes along as transition counts' summary in the evaluation,
-        which needs the baseline; see `musiccore.evaluation`.
+        The working folder is not needed afterwards.
         """
         out.mkdir(parents=True, exist_ok=True)
-        write_half(self.vqvae((0, 1, 2)), out / "vqvae.safetensors")
+        whole = VQVAE(self.config.vqvae)
+        for level in range(self.config.levels):
+            self.polished(level).into_(whole)
+        write_half(whole, out / "vqvae.safetensors")
         for level in range(self.config.levels):
             write_half(self.prior(level), out / f"prior_level_{level}.safetensors")
 
