@@ -159,6 +159,11 @@ class Decoder:
         self._open = False
 
     @property
+    def caches(self) -> tuple[Cache, ...]:
+        """The cache of each layer; none outside the `with` block."""
+        return tuple(cache for _, cache in self._layers)
+
+    @property
     def positions(self) -> tuple[int, ...]:
         """Position that each row samples next; the lyrics prefix counts."""
         return tuple(self._positions)

@@ -19,7 +19,7 @@ class Timeline:
 
     Attributes:
         durations: samples per file, each at least `sample_length`.
-        sample_length: samples per item.
+        sample_length: samples per item; even, or an item at a boundary may end one sample late.
     """
 
     durations: tuple[int, ...]
