@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from contextvars import copy_context
 from threading import Thread
 from uuid import UUID
 
@@ -54,7 +55,8 @@ class FlowReporter:
             "" if speed is None else f", {speed:.0f} codes/s",
         )
         if self._busy is None or not self._busy.is_alive():
-            self._busy = Thread(target=self._show, args=(status,), daemon=True)
+            here = copy_context()  # the artifact belongs to the run of this call
+            self._busy = Thread(target=here.run, args=(self._show, status), daemon=True)
             self._busy.start()
 
     def _show(self, status: Status) -> None:

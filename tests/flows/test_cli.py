@@ -1,0 +1,261 @@
+"""The command line: exit codes, one error line, JSON, kill and resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import main
+from musiccore import audio
+from musiccore.journal import Journal
+from musiccore.storage import open_store
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    *("generate", "upsample", "resume", "plan", "runs", "show", "verify", "explain"),
+    *("doctor", "parity", "evaluate", "train"),
+)
+TINY = ("--model", "tiny", "--seconds", "0.45", "--seed", "3")
+
+
+def command(*words: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        text=True,
+    )
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from flows.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'prefect', 'pydantic', 'rich', 'fsspec'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    began = time.process_time()
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "models list"])
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*name.split(), "--help"])
+    assert end.value.code == 0
+    assert "example: jukeflow " + name.split()[0] in capsys.readouterr().out
+
+
+BAD = [
+    (["--model", "5c"], "model"),
+    (["--genre", "pianoo minor"], "genre"),
+    (["--artist", "bahc"], "artist"),
+    (["--seconds", "0.01"], "seconds"),
+    (["--seconds", "nan"], "seconds"),
+    (["--seconds", "-1"], "seconds"),
+    (["--seconds", "1e308"], "seconds"),
+    (["--total-seconds", "0.1"], "total_seconds"),
+    (["--window-hop", "3,8,8"], "window_hop"),
+    (["--window-hop", "8,8"], "window_hop"),
+    (["--window-hop", "x"], "window-hop"),
+    (["--max-batch", "0,1,1"], "max_batch"),
+    (["--seed", "-1"], "seed"),
+    (["--seed", str(2**63)], "seed"),
+    (["--temperature", "0"], "temperature"),
+    (["--temperature", "hot"], "temperature"),
+    (["--temperature", "nan"], "temperature"),
+    (["--top-p", "1.5"], "top_p"),
+    (["--top-k", "4", "--top-p", "0.5"], "top_k"),
+    (["--takes", "0"], "takes"),
+    (["--takes", "1000000"], "takes"),
+    (["--lyrics", "\u4f60\U0001f3b5"], "lyrics"),
+    (["--lyrics", "  "], "lyrics"),
+    (["--lyrics", "a", "--lyrics-file", "b"], "lyrics"),
+    (["--lyrics-file", "no-such-file.txt"], "lyrics_file"),
+    (["--primer", "no-such-file.wav"], "no-such-file.wav"),
+    (["--primer", str(ROOT)], "audio file"),
+    (["--primer", __file__], "audio"),
+    (["--primer-seconds", "1"], "primer_seconds"),
+    (["--formats", "ogg"], "formats"),
+    (["--title", "a\x07b"], "title"),
+    (["no-such-recipe.toml"], "recipe"),
+    (["--run", "../x"], "run"),
+    (["--run", "Con"], "run"),
+    (["--run", "con"], "run"),
+    (["--run", ""], "run"),
+]
+
+
+@pytest.mark.parametrize(("words", "field"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_request_ends_with_one_line_and_creates_nothing(words, field, tmp_path, capsys):
+    store = tmp_path / "runs"
+    both = ["generate", "--model", "tiny", "--seconds", "1", *words, "--store", str(store)]
+    assert main(both) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, *rest = err.splitlines()
+    assert first.startswith("error: ")
+    assert field in first
+    assert len(rest) <= 1
+    assert all(line.startswith("hint: ") for line in rest)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    "store", ["/proc/nowhere/runs", "http://127.0.0.1/x", "a/../../b", "file://h/x"]
+)
+def test_store_that_cannot_be_is_a_bad_request(store, capsys):
+    assert main(["generate", *TINY, "--store", store]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_bad_request_loads_neither_torch_nor_prefect(tmp_path):
+    script = (
+        "import sys\n"
+        "from flows.__main__ import main\n"
+        "assert main(['generate', '--model', 'tiny', '--artist', 'bahc']) == 2\n"
+        "assert not {'torch', 'prefect'} & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bach" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_run_is_a_bad_request(tmp_path, capsys):
+    for name in ("show", "verify", "resume", "upsample"):
+        assert main([name, "nobody", "--store", str(tmp_path)]) == 2
+        assert "nobody" in capsys.readouterr().err
+
+
+def test_plan_prints_what_the_sampler_will_do(capsys):
+    assert main(["plan", *TINY, "--takes", "3", "--max-batch", "1,1,2", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    wanted = {"level", "windows", "steps", "seconds_low", "seconds_high", "peak_bytes"}
+    assert all(wanted <= level.keys() for level in plan["levels"])
+    assert [level["steps"] for level in reversed(plan["levels"])] == [28 * 2, 112, 448]
+
+
+def test_option_overrides_recipe(tmp_path, capsys):
+    recipe = tmp_path / "song.toml"
+    recipe.write_text('model = "tiny"\nseconds = 2\n[sampling]\nseed = 5\n')
+    main(["plan", str(recipe), "--seconds", "0.45", "--json"])
+    assert json.loads(capsys.readouterr().out)["levels"][2]["steps"] == 28
+
+
+def test_empty_store_has_no_runs_and_nothing_to_resume(tmp_path, capsys):
+    assert main(["runs", "--store", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["resume", "--store", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] is None
+
+
+def test_models_and_doctor_answer_in_json(tmp_path, capsys):
+    assert main(["models", "list", "--json"]) == 0
+    models = {row["model"]: row for row in json.loads(capsys.readouterr().out)}
+    assert models["tiny"]["ready"]
+    main(["doctor", "--store", str(tmp_path), "--json"])
+    assert {"torch", "store"} <= {row["check"] for row in json.loads(capsys.readouterr().out)}
+
+
+def _wait_for_windows(store: Path, process: subprocess.Popen[str], n: int) -> None:
+    while process.poll() is None:
+        logs = list(store.glob("*/log/*.json"))
+        if len(logs) >= n:
+            return
+        time.sleep(0.01)
+    raise AssertionError(process.communicate())
+
+
+def _orphans() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes()
+        except OSError:
+            continue
+        if b"embedded_server.py" in text:
+            found.append(path.parent.name)
+    return found
+
+
+def test_killed_command_resumes_to_the_same_bytes(tmp_path, capsys):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    whole = command("generate", *TINY, "--store", str(straight), "--json")
+    cut = command("generate", *TINY, "--store", str(killed), "--json")
+    _wait_for_windows(killed, cut, 4)
+    cut.send_signal(signal.SIGKILL)
+    assert cut.wait() == -signal.SIGKILL
+    out, err = whole.communicate()
+    assert whole.returncode == 0, err
+    expected = json.loads(out.splitlines()[-1])
+    assert {"run", "state", "store", "master"} <= expected.keys()
+    assert expected["state"] == "done"
+
+    again = command("resume", "--store", str(killed), "--json")
+    out, err = again.communicate()
+    assert again.returncode == 0, err
+    made = json.loads(out.splitlines()[-1])
+    one, other = audio.read(expected["master"]), audio.read(made["master"])
+    assert audio.pcm_sha256(one) == audio.pcm_sha256(other)
+
+    assert main(["show", made["run"], "--store", str(killed), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["master"]["pcm_sha256"] == audio.pcm_sha256(one)
+    assert main(["show", expected["run"], "--store", str(straight), "--json"]) == 0
+    reference = json.loads(capsys.readouterr().out)
+    digests = [level["codes_sha256"] for level in reference["levels"]]
+    assert [level["codes_sha256"] for level in shown["levels"]] == digests
+    assert main(["verify", made["run"], "--store", str(killed)]) == 0
+    assert main(["explain", made["master"], "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[-1])["provenance"]["seed"] == 3
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_command_is_safe_and_says_how_to_go_on(signum, tmp_path):
+    store = tmp_path / "runs"
+    process = command("generate", *TINY, "--store", str(store), "--json")
+    _wait_for_windows(store, process, 4)
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 4, err
+    assert "Traceback" not in err
+    state = json.loads(out.splitlines()[-1])
+    assert state["state"] == "unfinished"
+    assert f"jukeflow resume {state['run']}" in err
+    with Journal.open(open_store(store), state["run"]) as journal:
+        assert journal.claim_in_force is None
+        assert journal.verify().sound
+
+
+def test_killed_command_leaves_no_server_behind(tmp_path):
+    before = set(_orphans())
+    process = command("generate", *TINY, "--store", str(tmp_path / "runs"))
+    _wait_for_windows(tmp_path / "runs", process, 1)
+    mine = set(_orphans()) - before
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 20
+    while mine & set(_orphans()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not mine & set(_orphans())

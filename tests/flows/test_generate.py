@@ -1,0 +1,191 @@
+"""The flows, end to end, on the test model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from musiccore import audio
+from musiccore.codes import Codes
+from musiccore.errors import Fenced
+from musiccore.journal import Journal
+from musiccore.manifest import Manifest
+from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.storage import open_store
+from musiccore.tags import read_tags
+from tasks.progress import reporting
+from tasks.resources import working
+from tasks.runs import describe_run, describe_runs, unfinished_runs
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+REQUEST = GenerationRequest(
+    model="tiny",
+    seconds=0.4,
+    takes=2,
+    choose="best",
+    title="Two <takes>",
+    conditioning=Conditioning(artist="bach", genre="piano minor", lyrics="la la"),
+    sampling=SamplingOptions(seed=7, temperature=(1.0, 0.9, 0.8)),
+)
+
+
+class Recorder:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.levels: list[int] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def level(self, status, *, window_done: bool) -> None:
+        self.levels.append(status.level)
+        assert 0 <= status.fraction <= 1
+        assert status.seconds_low is None or status.seconds_low <= status.seconds_high
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory, prefect_server):
+    from flows.generate import generate
+
+    root = tmp_path_factory.mktemp("song") / "runs"
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch, reporting(recorder):
+        patch.setenv("JUKEFLOW_STORE", str(root))
+        result = generate(REQUEST, "song")
+    return root, result, recorder
+
+
+def test_generate_delivers_everything(song):
+    root, result, _ = song
+    export = root / "song" / "export"
+    assert result["state"] == "done"
+    expected = {"codes.npz", "index.html", "manifest.json"}
+    expected |= {f"master.{kind}" for kind in ("wav", "flac", "mp3")}
+    for level in (0, 1, 2):
+        expected |= {
+            f"level_{level}.flac",
+            f"level_{level}_waveform.png",
+            f"level_{level}_spectrogram.png",
+        }
+    assert {path.name for path in export.iterdir()} == expected
+    assert "Two &lt;takes&gt;" in (export / "index.html").read_text()
+
+
+def test_master_is_what_show_says(song):
+    root, result, _ = song
+    master = audio.read(result["master"]["path"])
+    assert audio.pcm_sha256(master) == result["master"]["pcm_sha256"]
+    assert audio.pcm_sha256(audio.read(root / "song/export/master.flac")) == audio.pcm_sha256(
+        master
+    )
+    assert master.seconds == result["master"]["seconds"] == 0.4
+
+
+def test_codes_of_the_chosen_take_are_delivered(song):
+    root, result, _ = song
+    codes = Codes.from_npz((root / "song/export/codes.npz").read_bytes())
+    assert [codes.n_codes(level) for level in (2, 1, 0)] == [25, 100, 400]
+    assert codes.n_takes == 1
+    assert result["take"] in (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
+def test_metadata_tells_how_to_make_it_again(song, kind):
+    root, _, _ = song
+    made = read_tags(root / f"song/export/master.{kind}")["provenance"]
+    assert made["seed"] == 7
+    assert made["recipe_sha256"] == REQUEST.digest()
+    assert made["licence"]
+    assert GenerationRequest.parse(made["recipe"]) == REQUEST
+
+
+def test_manifest_names_every_file(song):
+    root, _, _ = song
+    manifest = Manifest.from_bytes((root / "song/export/manifest.json").read_bytes())
+    there = {path.name for path in (root / "song/export").iterdir()} - {"manifest.json"}
+    assert {file.path.removeprefix("export/") for file in manifest.outputs} == there
+
+
+def test_log_is_sound_and_windows_are_those_of_the_plan(song):
+    root, result, _ = song
+    with Journal.open(open_store(root), "song") as journal:
+        assert journal.verify().sound
+    assert all(level["windows_done"] == level["windows"] for level in result["levels"])
+    json.dumps(result)
+
+
+def test_progress_reaches_the_reporter(song):
+    _, _, recorder = song
+    assert set(recorder.levels) == {0, 1, 2}
+    assert recorder.said
+
+
+def test_resume_of_a_finished_run_computes_nothing(song, monkeypatch):
+    from flows.resume import resume
+
+    root, before, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    windows = _windows(root)
+    assert resume("song") == before
+    assert _windows(root) == windows
+
+
+def test_lost_delivery_is_written_again(song, monkeypatch):
+    from flows.resume import resume
+
+    root, before, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    (root / "song/export/master.wav").unlink()
+    assert resume("song")["master"] == before["master"]
+    assert (root / "song/export/master.wav").is_file()
+
+
+def test_other_take_makes_a_branch_and_keeps_the_first(song, monkeypatch):
+    from flows.resume import resume
+    from tasks.sampling import select_take
+
+    root, before, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    other = 3 - before["take"]
+    with working("song") as run:
+        select_take(run, other)
+    assert unfinished_runs(open_store(root)) == ["song"]
+    branch = resume("song")
+    assert branch["take"] == other
+    assert branch["master"]["pcm_sha256"] != before["master"]["pcm_sha256"]
+    windows = _windows(root)
+    with working("song") as run:
+        select_take(run, before["take"])
+    assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
+    assert _windows(root) == windows
+
+
+def test_run_in_other_hands_is_refused_plainly(song, monkeypatch):
+    root, _, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    journal = Journal.open(open_store(root), "song")
+    with journal.claimed(), pytest.raises(Fenced, match="another worker"), working("song"):
+        pass
+
+
+def test_same_request_under_another_name_gives_the_same_sound(song, store_root):
+    from flows.generate import generate
+
+    _, before, _ = song
+    assert generate(REQUEST, "again")["master"]["pcm_sha256"] == _first_master(song[0])
+    assert [status.run for status in describe_runs(open_store(store_root))] == ["again"]
+    assert describe_run(open_store(store_root), "again").to_json()["take"] == before["take"]
+
+
+def _first_master(root) -> str:
+    with Journal.open(open_store(root), "song") as journal:
+        return journal.events_of("exported")[0].fields["master"]["pcm_sha256"]
+
+
+def _windows(root) -> int:
+    with Journal.open(open_store(root), "song") as journal:
+        return len(journal.events_of("window"))
