@@ -60,7 +60,7 @@ class Codebook(nn.Module):
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("codes", torch.zeros(size, width))
+        self.register_buffer("codes", torch.randn(size, width))
         self.register_buffer("sums", torch.zeros(size, width), persistent=False)
         self.register_buffer("counts", torch.ones(size), persistent=False)
 
