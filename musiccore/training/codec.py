@@ -64,7 +64,7 @@ class CodecTraining:
     average_decay: float = 0.995
     seed: int = 0
     save_every: int = 200
-    polish_steps: int = 1200
+    polish_steps: int = 900
     polish_learning_rate: float = 4e-4
 
 

@@ -60,9 +60,9 @@ CODEC: tuple[CodecTraining, ...] = (
 )
 
 PRIORS: tuple[PriorTraining, ...] = (
-    PriorTraining(steps=3800),
-    PriorTraining(steps=3300),
-    PriorTraining(steps=3000),
+    PriorTraining(steps=2700),
+    PriorTraining(steps=2300),
+    PriorTraining(steps=2200),
 )
 
 RENDITIONS: tuple[tuple[str, ...], ...] = (
