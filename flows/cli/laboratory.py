@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import asdict
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
@@ -22,20 +21,20 @@ def parity(options: Namespace) -> int:
 
     report = run_parity(folder)
     if options.json:
-        data_json([asdict(case) for case in report.cases])
+        data_json([row.as_json() for row in report.rows])
     else:
         rows = [
             (
-                case.name,
-                str(case.compared),
-                f"{case.deviation:.2e}",
-                "pass" if case.passed else f"FAIL  {case.message}",
+                row.case,
+                str(row.compared),
+                f"{row.deviation:.2e}",
+                "pass" if row.passed else f"FAIL  {row.note}",
             )
-            for case in report.cases
+            for row in report.rows
         ]
         data(table(rows, ("case", "tensors", "largest deviation", "result")))
-        failed = sum(not case.passed for case in report.cases)
-        talk(f"{len(report.cases)} cases, {failed} failed")
+        failed = sum(not row.passed for row in report.rows)
+        talk(f"{len(report.rows)} cases, {failed} failed")
     return Exit.DONE if report.passed else Exit.FAILED
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -37,6 +38,16 @@ class CaseResult:
     deviation: float
     passed: bool
     note: str = ""
+
+    def as_json(self) -> dict[str, str | int | float | bool | None]:
+        """Return JSON values; a deviation that is no number, as where a case ended early, is None."""
+        return {
+            "case": self.case,
+            "compared": self.compared,
+            "deviation": self.deviation if isfinite(self.deviation) else None,
+            "passed": self.passed,
+            "note": self.note,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

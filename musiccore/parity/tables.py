@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from musiccore.checkpoints import published_table
 from musiccore.config import PriorConfig, VQVAEConfig
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.parity.report import CaseResult, ParityReport, failure
@@ -95,19 +94,21 @@ def _read(path: Path) -> dict[str, tuple[int, ...]]:
 def _compare(
     stem: str, config: VQVAEConfig | PriorConfig, expected: Mapping[str, tuple[int, ...]]
 ) -> CaseResult:
-    found = published_table(config)
+    with torch.device("meta"):
+        network = VQVAE(config) if isinstance(config, VQVAEConfig) else Prior(config)
+    ours = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {published_name(name, config): shape for name, shape in ours.items()}
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
     shapes = [name for name in expected if name in found and found[name] != expected[name]]
-    with torch.device("meta"):
-        network = VQVAE(config) if isinstance(config, VQVAEConfig) else Prior(config)
-    ours = set(network.state_dict())
-    crossed = []
-    for name in expected:
-        if name in found:
-            mine = our_name(name, config)
-            if mine not in ours or published_name(mine, config) != name:
-                crossed.append(name)
+    back = {name: our_name(name, config) for name in expected if name in found}
+    crossed = [
+        name
+        for name, mine in back.items()
+        if mine not in ours or published_name(mine, config) != name
+    ]
+    if len(found) < len(ours):
+        crossed.append(f"{len(ours) - len(found)} of ours share a published name")
     notes = [
         f"{len(names)} {what}: {', '.join(names[:_LISTED])}"
         for what, names in (
