@@ -40,7 +40,7 @@ class CaseResult:
     note: str = ""
 
     def as_json(self) -> dict[str, str | int | float | bool | None]:
-        """Return JSON values; a deviation that is no number, as where a case ended early, is None."""
+        """Return JSON values; a deviation that is no finite number is None."""
         return {
             "case": self.case,
             "compared": self.compared,
