@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from flows.cli.output import BadRequest, Exit, complain, talk
 from flows.cli.parser import parser
-from musiccore.errors import MusicCoreError
+from musiccore.errors import ConfigError, MusicCoreError
 from tasks.stopping import Interrupted
 
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         complain(error)
-        return Exit.FAILED
+        return Exit.BAD_REQUEST if isinstance(error, ConfigError) else Exit.FAILED
     except (KeyboardInterrupt, Interrupted):
         if options.debug:
             raise

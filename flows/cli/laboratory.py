@@ -5,8 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.output import Exit, checking, data, data_json, table, talk
+from flows.cli.output import Exit, checking, data, data_json, line, table, talk
 from musiccore.errors import ConfigError
+from tasks.settings import Settings
+
+_PARITY_WIDTHS = (56, 8, 9, 6, 0)
 
 
 def parity(options: Namespace) -> int:
@@ -17,24 +20,26 @@ def parity(options: Namespace) -> int:
                 f"parity: {options.folder} is not a folder",
                 hint="give a folder of golden cases, for example tests/golden",
             )
-    from musiccore.parity import run_parity
+    import torch
 
-    report = run_parity(folder)
+    from musiccore.parity import CaseResult, run_parity
+
+    torch.set_num_threads(Settings.from_environment().threads)
+
+    def show(row: CaseResult) -> None:
+        if not options.json:
+            result = "pass" if row.passed else "FAIL"
+            words = (row.case, str(row.compared), f"{row.deviation:.1e}", result, row.note)
+            data(line(words, _PARITY_WIDTHS))
+
+    with checking():
+        if not options.json:
+            data(line(("case", "compared", "deviation", "result", ""), _PARITY_WIDTHS))
+        report = run_parity(folder, on_row=show)
     if options.json:
         data_json([row.as_json() for row in report.rows])
-    else:
-        rows = [
-            (
-                row.case,
-                str(row.compared),
-                f"{row.deviation:.2e}",
-                "pass" if row.passed else f"FAIL  {row.note}",
-            )
-            for row in report.rows
-        ]
-        data(table(rows, ("case", "tensors", "largest deviation", "result")))
-        failed = sum(not row.passed for row in report.rows)
-        talk(f"{len(report.rows)} cases, {failed} failed")
+    failed = sum(not row.passed for row in report.rows)
+    talk(f"{len(report.rows)} cases, {report.compared} values compared, {failed} failed")
     return Exit.DONE if report.passed else Exit.FAILED
 
 

@@ -73,12 +73,13 @@ def is_terminal() -> bool:
 
 def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """Return rows as aligned plain text."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    return "\n".join(lines)
+    widths = tuple(max(len(row[i]) for row in [header, *rows]) for i in range(len(header)))
+    return "\n".join(line(row, widths) for row in [header, *rows])
+
+
+def line(cells: tuple[str, ...], widths: tuple[int, ...]) -> str:
+    """Return one line of a table whose columns have these widths."""
+    return "  ".join(cell.ljust(n) for cell, n in zip(cells, widths, strict=True)).rstrip()
 
 
 def numbers(text: str, name: str) -> tuple[float, ...]:

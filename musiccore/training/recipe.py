@@ -60,9 +60,9 @@ CODEC: tuple[CodecTraining, ...] = (
 )
 
 PRIORS: tuple[PriorTraining, ...] = (
-    PriorTraining(steps=2700),
-    PriorTraining(steps=2300),
     PriorTraining(steps=2200),
+    PriorTraining(steps=1900),
+    PriorTraining(steps=2600),
 )
 
 RENDITIONS: tuple[tuple[str, ...], ...] = (
