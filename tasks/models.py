@@ -34,7 +34,10 @@ def weights_path(model: str, network: VQVAEConfig | PriorConfig, settings: Setti
     stem = "vqvae" if isinstance(network, VQVAEConfig) else f"prior_level_{network.level}"
     folders = [Path(musiccore.__path__[0]) / "weights" / model]
     if settings.models is not None:
-        folders += [settings.models / model, settings.models / "5b", settings.models]
+        shared = stem != "prior_level_2"  # the families differ in the top-level prior only
+        folders += [settings.models / model]
+        folders += [settings.models / "5b"] if shared else []
+        folders += [settings.models]
     for folder in folders:
         for name in (f"{stem}.safetensors", f"{stem}.pth.tar"):
             if (folder / name).is_file():
