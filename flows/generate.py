@@ -11,7 +11,7 @@ from tasks.resources import working
 from tasks.starting import start_run
 
 
-@durable_flow(name="generate")
+@durable_flow(name="generate", flow_run_name="generate-{run_id}")
 def generate(request: GenerationRequest, run_id: str = "") -> dict[str, object]:
     """Make a song from a request.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -96,66 +96,80 @@ def reporting(to: Reporter) -> Iterator[None]:
         _reporter.reset(token)
 
 
-@dataclass(slots=True)
 class LevelMeter:
     """Counts codes and measures the speed of one level.
 
-    The range of the time left comes from the slowest and the fastest recent stretch, widened while
-    there are few of them.
+    The time left is a range around the mean speed of the last stretches: twice its standard error,
+    at least 10 %, and wide while there are few of them.
+
+    Args:
+        start: the level as it begins or continues.
+        show: told how it goes.
+        clock: monotonic seconds.
     """
 
-    start: LevelStart
-    show: Reporter
-    done: int = 0
-    window: int = 0
-    _last: tuple[float, int] = (0.0, 0)
-    _rates: deque[float] = field(default_factory=lambda: deque(maxlen=24))
-
     STRETCH_SECONDS = 0.5
+    STRETCHES = 60
 
-    def __post_init__(self) -> None:
-        self.done = self.start.codes_done
-        self.window = self.start.windows_done
-        self._last = (time.monotonic(), self.done)
+    def __init__(
+        self,
+        start: LevelStart,
+        show: Reporter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start = start
+        self._show = show
+        self._clock = clock
+        self._done = start.codes_done
+        self._windows_done = start.windows_done
+        self._since, self._before = clock(), start.codes_done
+        self._stretches: deque[tuple[int, float]] = deque(maxlen=self.STRETCHES)
 
     def step(self, codes: int) -> None:
         """Count codes just sampled inside a window."""
-        self.done += codes
-        now = time.monotonic()
-        since, before = self._last
-        if now - since >= self.STRETCH_SECONDS:
-            self._rates.append((self.done - before) / (now - since))
-            self._last = (now, self.done)
-            self.show.level(self.status(), window_done=False)
+        self._done += codes
+        now = self._clock()
+        if now - self._since >= self.STRETCH_SECONDS:
+            self._stretches.append((self._done - self._before, now - self._since))
+            self._since, self._before = now, self._done
+            self._show.level(self.status(), window_done=False)
 
     def back(self, codes: int) -> None:
-        """Take codes back that were counted in a window that is counted as a whole."""
-        self.done -= codes
-        self._last = (self._last[0], self._last[1] - codes)
+        """Take codes back that are about to be counted as a whole window."""
+        self._done -= codes
+        self._before -= codes
 
     def window_done(self, codes: int) -> None:
         """Count a whole window as kept."""
-        self.done += codes
-        self.window += 1
-        self.show.level(self.status(), window_done=True)
+        self._done += codes
+        self._before += codes
+        self._windows_done += 1
+        self._show.level(self.status(), window_done=True)
 
     def status(self) -> Status:
         """Return where the level stands now."""
-        left = self.start.codes - self.done
-        low = high = rate = None
-        if self._rates:
-            ordered = sorted(self._rates)
-            rate = sum(ordered) / len(ordered)
-            widen = 1 + 1 / len(ordered)
-            low = left / (ordered[-1] * widen) if ordered[-1] > 0 else None
-            high = left / ordered[0] * widen if ordered[0] > 0 else None
+        rate, doubt = self._speed()
+        left = self._start.codes - self._done
         return Status(
-            level=self.start.level,
-            window=min(self.window + 1, self.start.windows),
-            windows=self.start.windows,
-            codes=self.start.codes,
-            codes_done=self.done,
+            level=self._start.level,
+            window=min(self._windows_done + 1, self._start.windows),
+            windows=self._start.windows,
+            codes=self._start.codes,
+            codes_done=self._done,
             codes_per_second=rate,
-            seconds_low=low,
-            seconds_high=high,
+            seconds_low=None if rate is None else left / (rate * (1 + doubt)),
+            seconds_high=None if rate is None else left / (rate * (1 - doubt)),
         )
+
+    def _speed(self) -> tuple[float | None, float]:
+        """Return codes per second, and its relative doubt."""
+        n = len(self._stretches)
+        seconds = sum(part for _, part in self._stretches)
+        codes = sum(part for part, _ in self._stretches)
+        if codes <= 0:
+            return None, 1.0
+        mean = codes / seconds
+        if n < 4:
+            return mean, 0.6
+        spread = sum(part * (made / part - mean) ** 2 for made, part in self._stretches) / seconds
+        return mean, min(0.6, max(0.1, 2 * (spread / n) ** 0.5 / mean))
