@@ -99,8 +99,8 @@ def reporting(to: Reporter) -> Iterator[None]:
 class LevelMeter:
     """Counts codes and measures the speed of one level.
 
-    The time left is a range around the mean speed of the last stretches: twice its standard error,
-    at least 10 %, and wide while there are few of them.
+    The time left is a range around the mean speed of the last stretches: two and a half standard errors,
+    at least 15 %, and wide while there are few of them.
 
     Args:
         start: the level as it begins or continues.
@@ -172,4 +172,4 @@ class LevelMeter:
         if n < 4:
             return mean, 0.6
         spread = sum(part * (made / part - mean) ** 2 for made, part in self._stretches) / seconds
-        return mean, min(0.6, max(0.1, 2 * (spread / n) ** 0.5 / mean))
+        return mean, min(0.6, max(0.15, 2.5 * (spread / n) ** 0.5 / mean))
