@@ -62,7 +62,7 @@ CODEC: tuple[CodecTraining, ...] = (
 PRIORS: tuple[PriorTraining, ...] = (
     PriorTraining(steps=2200),
     PriorTraining(steps=1900),
-    PriorTraining(steps=2600),
+    PriorTraining(steps=2200),
 )
 
 RENDITIONS: tuple[tuple[str, ...], ...] = (
