@@ -79,10 +79,10 @@ def train_prior(
         average.update_(prior)
         if on_step is not None:
             on_step(step, loss.item())
-        if on_test is not None and (step + 1) % options.test_every == 0:
-            on_test(step + 1, held_out_bits(prior, test))
         if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
             save_state(state_path, step + 1, prior, optimiser, average)
+        if on_test is not None and (step + 1) % options.test_every == 0:
+            on_test(step + 1, held_out_bits(prior, test))
     average.copy_to_(prior)
     return prior.eval()
 
