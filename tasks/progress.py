@@ -99,8 +99,8 @@ def reporting(to: Reporter) -> Iterator[None]:
 class LevelMeter:
     """Counts codes and measures the speed of one level.
 
-    The time left is a range around the mean speed of the last stretches: two and a half standard errors,
-    at least 15 %, and wide while there are few of them.
+    The time left is a range around the mean speed of the last stretches: two and a half standard
+    errors, at least 15 %, and wide while there are few of them.
 
     Args:
         start: the level as it begins or continues.
