@@ -31,6 +31,7 @@ $(STAMP): requirements.lock pyproject.toml
 	 } > $(VENV)/install.log 2>&1 || \
 	    { grep -v 'is ignored' $(VENV)/install.log | tail -n 40 >&2; \
 	      echo "installation failed; everything pip said is in $(VENV)/install.log" >&2; exit 1; }
+	@$(BIN)/python -c 'from flows.embedded import warm; warm()' >> $(VENV)/install.log 2>&1 || true
 	@touch $@
 	@echo "installed: $(BIN)/jukeflow" >&2
 

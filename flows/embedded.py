@@ -198,3 +198,9 @@ def prepare() -> Iterator[Session]:
             server.stop()
         os.environ.pop("PREFECT_API_URL", None)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def warm() -> None:
+    """Migrate the database template now, so that the first song does not wait for it."""
+    with prepare() as session, session.flows():
+        pass

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from musiccore.config import ModelConfig, PriorConfig, TimeConfig
-from musiccore.errors import ConditioningError, ConfigError
+from musiccore.errors import AudioError, ConditioningError, ConfigError
 from musiccore.units import codes_in, samples_in
 
 MAX_SEED = 2**63 - 1
@@ -323,7 +323,10 @@ class GenerationRequest(_Frozen):
         from musiccore import audio  # decodes; only requests with a primer need it
 
         rate, hop = config.vqvae.sample_rate, config.top.hop_length
-        clip = audio.read(self.primer)
+        try:
+            clip = audio.read(self.primer)
+        except AudioError as error:
+            raise AudioError(f"primer: {error.message}", hint=error.hint) from error
         there = round(clip.n_samples * rate / clip.sample_rate)
         wanted = there
         if self.primer_seconds is not None:

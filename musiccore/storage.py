@@ -345,6 +345,8 @@ class Store:
         except FileExistsError as error:
             raise AlreadyExists(f"{self.location(key)} exists already") from error
         except FileNotFoundError as error:
+            if action == "writing":  # the folder could not be made
+                raise self._translated(error, action, key, size) from error
             raise NotFound(f"{self.location(key)} does not exist") from error
         except (ConnectionError, TimeoutError) as error:
             raise Unavailable(f"{action} {self.location(key)} got no answer: {error}") from error
@@ -360,7 +362,7 @@ class Store:
                 f"the disk is full: {action} {size} bytes to {place} failed{left}",
                 hint="make room and resume the run; what was finished is safe",
             )
-        if error.errno in _UNWRITABLE and action != "reading":
+        if error.errno in (*_UNWRITABLE, errno.ENOENT) and action in ("writing", "removing"):
             return StorageError(
                 f"the store cannot be written: {action} {place} failed ({error.strerror})",
                 hint="choose another folder or change its permissions",
