@@ -56,7 +56,7 @@ def test_all_weights_are_at_most_24_megabytes() -> None:
     assert sum(path.stat().st_size for path in weights_folder().iterdir()) <= 24_000_000
 
 
-def test_a_folder_without_weights_is_named(tmp_path) -> None:  # noqa: ANN001
+def test_a_folder_without_weights_is_named(tmp_path) -> None:
     with pytest.raises(CheckpointError, match="jukeflow train nano"):
         load_nano(tmp_path)
 
