@@ -269,6 +269,16 @@ def _pitch_frames(sample_rate: int) -> tuple[int, int]:
     return 4096 * scale, 1024 * scale
 
 
+def pitch_class_filters(n_fft: int, sample_rate: int) -> Real:
+    """0-1 table [12, 1 + n_fft // 2], C first: the pitch class of each bin from 60 to 4000 Hz."""
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    inside = np.flatnonzero((bins >= 60.0) & (bins <= 4000.0))
+    classes = np.rint(12.0 * np.log2(bins[inside] / 440.0)).astype(np.int64) + 9
+    table = np.zeros((12, len(bins)))
+    table[classes % 12, inside] = 1.0
+    return table
+
+
 def chroma(samples: Samples, sample_rate: int) -> Real:
     """Energy per pitch class and frame, between 60 and 4000 Hz.
 
@@ -280,12 +290,8 @@ def chroma(samples: Samples, sample_rate: int) -> Real:
         [12, frames], C first, not normalised.
     """
     n_fft, hop = _pitch_frames(sample_rate)
-    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    inside = (bins >= 60.0) & (bins <= 4000.0)
-    classes = np.rint(12.0 * np.log2(bins[inside] / 440.0)).astype(np.int64) + 9
-    table = np.zeros((12, int(inside.sum())))
-    table[classes % 12, np.arange(table.shape[1])] = 1.0
-    return np.asarray(table @ _power(_mono(samples), n_fft, hop)[:, inside].T)
+    table = pitch_class_filters(n_fft, sample_rate)
+    return np.asarray(table @ _power(_mono(samples), n_fft, hop).T)
 
 
 def _sounding(energy: Real, sample_rate: int) -> npt.NDArray[np.bool_]:

@@ -47,6 +47,7 @@ class CodecTraining:
         plain_steps: first steps without quantisation; then k-means makes the codebook.
         restart_fraction: codes used less than this share of the mean usage restart.
         polish_steps: further steps of the decoder alone, on fixed codes.
+        polish_chroma: weight of the chroma correlation in them.
     """
 
     level: int
@@ -66,6 +67,7 @@ class CodecTraining:
     save_every: int = 200
     polish_steps: int = 900
     polish_learning_rate: float = 4e-4
+    polish_chroma: float = 0.0
 
 
 class LevelCodec(nn.Module):

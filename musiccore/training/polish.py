@@ -1,7 +1,7 @@
 """Last part of the codec training: the decoder alone, on fixed codes.
 
 The codes stay what they are, so priors may train on them meanwhile. The decoder also learns the
-log-mel distance that the gates of `docs/nano.md` measure.
+log-mel distance, and at level 2 the chroma, that the gates of `docs/nano.md` measure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from musiccore.analysis import mel_filters
+from musiccore.analysis import mel_filters, pitch_class_filters
 from musiccore.nano import SAMPLE_RATE
 from musiccore.training.codec import CodecTraining, LevelCodec, draw_crops, spectral_distance
 from musiccore.training.data import RenderedCorpus
@@ -22,6 +22,7 @@ from musiccore.training.state import WeightAverage, load_state, save_state
 from musiccore.vqvae.losses import magnitude
 
 _N_FFT = 1024
+_PITCH_FFT = 4096
 _RANGE = 1e-8  # power 80 dB below the loudest band
 _FIRST_BATCH = 20_000_000  # crops that the codec training has not drawn
 
@@ -43,6 +44,21 @@ def log_mel_distance(target: Tensor, output: Tensor) -> Tensor:
     floor = x.amax(dim=(1, 2), keepdim=True).clamp(min=1e-6) * _RANGE
     difference = 10 * (torch.log10(x + floor) - torch.log10(y + floor))
     return difference.pow(2).mean(dim=(1, 2)).sqrt().mean()
+
+
+@lru_cache(maxsize=1)
+def _pitch_classes() -> Tensor:
+    return torch.from_numpy(pitch_class_filters(_PITCH_FFT, SAMPLE_RATE)).float()
+
+
+def chroma_distance(target: Tensor, output: Tensor) -> Tensor:
+    """Return 1 minus the mean correlation of the chroma of frames; audio [B, T, 1]."""
+    x, y = (
+        _pitch_classes() @ magnitude(audio, _PITCH_FFT, _PITCH_FFT // 4, _PITCH_FFT).pow(2)
+        for audio in (target, output)
+    )
+    x, y = x - x.mean(dim=1, keepdim=True), y - y.mean(dim=1, keepdim=True)
+    return 1 - torch.cosine_similarity(x, y, dim=1, eps=1e-6).mean()
 
 
 def polish_decoder_(
@@ -91,6 +107,8 @@ def _loss(
         output = codec.decoder(latents)
     x, y = audio.transpose(1, 2), output.float().transpose(1, 2)
     loss = spectral_distance(x, y) + 0.05 * log_mel_distance(x, y)
+    if options.polish_chroma:
+        loss = loss + options.polish_chroma * chroma_distance(x, y)
     if options.waveform:
         loss = loss + options.waveform * (x - y).abs().mean() / 0.08
     return loss

@@ -55,6 +55,8 @@ CODEC: tuple[CodecTraining, ...] = (
         consistency=1.0,
         consistency_ramp=(600, 1200),
         start_from_bottom=True,
+        polish_steps=1700,
+        polish_chroma=0.5,
         batch=6,
     ),
 )
