@@ -36,7 +36,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installed: $(BIN)/jukeflow" >&2
 
 song: install ## make a first song with the embedded model and say where it is
-	@$(BIN)/jukeflow generate --model nano --seconds $(SECONDS_OF_MUSIC) --seed $(SEED) --store $(STORE)
+	@$(BIN)/jukeflow generate --title "First song" --artist bach --genre "piano major" --seconds $(SECONDS_OF_MUSIC) --seed $(SEED) --store $(STORE)
 
 test: install ## run the tests that need no GPU, network, weights or server
 	@$(BIN)/python -m pytest

@@ -198,10 +198,13 @@ def _orphans() -> list[str]:
     return found
 
 
+LONGER = (*TINY, "--seconds", "2")  # long enough to be met half-way on a fast machine
+
+
 def test_killed_command_resumes_to_the_same_bytes(tmp_path, capsys):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    whole = command("generate", *TINY, "--store", str(straight), "--json")
-    cut = command("generate", *TINY, "--store", str(killed), "--json")
+    whole = command("generate", *LONGER, "--store", str(straight), "--json")
+    cut = command("generate", *LONGER, "--store", str(killed), "--json")
     _wait_for_windows(killed, cut, 4)
     cut.send_signal(signal.SIGKILL)
     assert cut.wait() == -signal.SIGKILL
@@ -234,7 +237,7 @@ def test_killed_command_resumes_to_the_same_bytes(tmp_path, capsys):
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_command_is_safe_and_says_how_to_go_on(signum, tmp_path):
     store = tmp_path / "runs"
-    process = command("generate", *TINY, "--store", str(store), "--json")
+    process = command("generate", *LONGER, "--store", str(store), "--json")
     _wait_for_windows(store, process, 4)
     process.send_signal(signum)
     out, err = process.communicate(timeout=120)
@@ -250,7 +253,7 @@ def test_stopped_command_is_safe_and_says_how_to_go_on(signum, tmp_path):
 
 def test_killed_command_leaves_no_server_behind(tmp_path):
     before = set(_orphans())
-    process = command("generate", *TINY, "--store", str(tmp_path / "runs"))
+    process = command("generate", *LONGER, "--store", str(tmp_path / "runs"))
     _wait_for_windows(tmp_path / "runs", process, 1)
     mine = set(_orphans()) - before
     process.kill()
