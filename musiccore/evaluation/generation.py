@@ -13,13 +13,14 @@ import numpy.typing as npt
 import torch
 
 from musiccore import analysis
+from musiccore.conditioning import NANO_TABLES, Labeller
 from musiccore.config import ModelConfig
 from musiccore.evaluation.codec import Samples, mean_of
 from musiccore.evaluation.gates import Gate
 from musiccore.prior import Prior
-from musiccore.sampling.sampler import LevelOptions, open_model, sample_window
-from musiccore.sampling.windows import plan_windows, upper_span
-from musiccore.training.windows import EncodedClip, label_vector
+from musiccore.sampling.chain import LevelSampler, complete_level
+from musiccore.sampling.sampler import LevelOptions
+from musiccore.training.windows import EncodedClip
 from musiccore.vqvae import VQVAE
 
 Array = npt.NDArray[np.int64]
@@ -39,56 +40,38 @@ class Chain:
     seed: int = 0
 
     def sample(
-        self, level: int, n_codes: int, upper: Array | None, labels: Sequence[Sequence[int]]
+        self, level: int, n_codes: int, upper: Array | None, clips: Sequence[EncodedClip]
     ) -> Array:
-        """Sample one level from nothing.
+        """Sample one level from nothing, with the labels of some pieces.
 
         Args:
             n_codes: codes wanted.
             upper: codes [B, n_codes / factor] of the level above; None at the top.
-            labels: label vector of each row for offset 0.
+            clips: the pieces, one per row; only their labels and lengths are used.
 
         Returns:
             int64 [B, n_codes].
         """
-        prior = self.priors[level]
-        config = self.config.priors[level]
-        batch = len(labels)
-        codes = np.zeros((batch, 0), dtype=np.int64)
-        options = LevelOptions(temperature=self.config.temperatures[level])
-        with open_model(prior, batch) as model:
-            hop = self.config.default_window_hop(level)
-            for window in plan_windows(n_codes, config.n_ctx, hop):
-                above = None
-                if upper is not None:
-                    first, last = upper_span(window.start, config.n_ctx, config.upper_factor)
-                    above = upper[:, first:last]
-                vectors = np.array(labels, dtype=np.int64)
-                vectors[:, 1] += window.start * config.hop_length
-                new = sample_window(
-                    model,
-                    window,
-                    codes,
-                    above,
-                    vectors,
-                    options,
-                    seed=self.seed,
-                    takes=range(batch),
-                )
-                codes = np.concatenate([codes, new], axis=1)
-        return codes
+        labeller = Labeller(self.config.priors[level], NANO_TABLES)
+        sampler = LevelSampler(
+            prior=self.priors[level],
+            window_hop=self.config.default_window_hop(level),
+            options=LevelOptions(temperature=self.config.temperatures[level]),
+            labeller=labeller,
+            labels=[
+                labeller.full("bach", f"piano {c.clip.mode}", "", c.clip.stop - c.clip.start)
+                for c in clips
+            ],
+            seed=self.seed,
+        )
+        known = np.zeros((len(clips), 0), dtype=np.int64)
+        return complete_level(sampler, known, n_codes, upper=upper)
 
     @torch.inference_mode()
     def decode(self, codes: Array, level: int) -> list[Samples]:
         """Decode codes [B, L] of a level to mono clips."""
         audio = self.vqvae.decode(torch.from_numpy(codes), level)[:, 0]
         return [np.asarray(row.numpy(), dtype=np.float32) for row in audio]
-
-
-def _labels(config: ModelConfig, level: int, clips: Sequence[EncodedClip]) -> list[list[int]]:
-    totals = [clip.clip.stop - clip.clip.start for clip in clips]
-    prior = config.priors[level]
-    return [label_vector(prior, c.clip, t, 0) for c, t in zip(clips, totals, strict=True)]
 
 
 def cascade_gates(
@@ -101,8 +84,8 @@ def cascade_gates(
     length = n_top * config.vqvae.hop_lengths[2]
     real = [audio[c.clip.piece][:length] for c in chosen]
     top = np.stack([c.codes[2][:n_top] for c in chosen])
-    middle = chain.sample(1, n_top * 2, top, _labels(config, 1, chosen))
-    bottom = chain.sample(0, n_top * 4, middle, _labels(config, 0, chosen))
+    middle = chain.sample(1, n_top * 2, top, chosen)
+    bottom = chain.sample(0, n_top * 4, middle, chosen)
 
     def correlation(made: list[Samples], original: list[Samples]) -> float:
         pairs = zip(original, made, strict=True)
@@ -136,9 +119,9 @@ def generated_gates(
     n_top, rate = config.top.n_ctx + config.top.n_ctx // 4, config.vqvae.sample_rate
     length = n_top * config.vqvae.hop_lengths[2]
     real = [audio[c.clip.piece][:length] for c in chosen]
-    top = chain.sample(2, n_top, None, _labels(config, 2, chosen))
-    middle = chain.sample(1, n_top * 2, top, _labels(config, 1, chosen))
-    bottom = chain.sample(0, n_top * 4, middle, _labels(config, 0, chosen))
+    top = chain.sample(2, n_top, None, chosen)
+    middle = chain.sample(1, n_top * 2, top, chosen)
+    bottom = chain.sample(0, n_top * 4, middle, chosen)
     made = chain.decode(bottom, 0)
     noise_source = np.random.Generator(np.random.Philox(key=chain.seed))
     noise = [noise_source.normal(0, 0.1, length).astype(np.float32) for _ in range(2)]
