@@ -26,6 +26,8 @@ TINY = ("--model", "tiny", "--seconds", "0.45", "--seed", "3")
 
 
 def command(*words: str, **environment: str) -> subprocess.Popen[str]:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is where a shell runs us with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else commands inherit it
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *words],
         stdout=subprocess.PIPE,
