@@ -305,7 +305,9 @@ def _train(commands: Commands) -> None:
     command.add_argument(
         "--out", metavar="DIR", default="training/nano", help="where the weights go"
     )
-    command.add_argument("--stage", metavar="STAGE", help="only data, codec, polish, encode, prior, or export")
+    command.add_argument(
+        "--stage", metavar="STAGE", help="only data, codec, polish, encode, prior, or export"
+    )
     command.add_argument("--level", metavar="L", type=int, help="only this level of the stage")
     command.add_argument(
         "--shorten", metavar="N", type=int, default=1, help="divide every number of steps: rehearse"
