@@ -203,10 +203,14 @@ def _orphans() -> list[str]:
 LONGER = (*TINY, "--seconds", "2")  # long enough to be met half-way on a fast machine
 
 
-def test_killed_command_resumes_to_the_same_bytes(tmp_path, capsys):
+NANO = ("--model", "nano", "--seconds", "8", "--seed", "3")  # 11 windows, with trained weights
+
+
+@pytest.mark.parametrize("request_words", [LONGER, NANO], ids=["tiny", "nano"])
+def test_killed_command_resumes_to_the_same_bytes(request_words, tmp_path, capsys):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    whole = command("generate", *LONGER, "--store", str(straight), "--json")
-    cut = command("generate", *LONGER, "--store", str(killed), "--json")
+    whole = command("generate", *request_words, "--store", str(straight), "--json")
+    cut = command("generate", *request_words, "--store", str(killed), "--json")
     _wait_for_windows(killed, cut, 4)
     cut.send_signal(signal.SIGKILL)
     assert cut.wait() == -signal.SIGKILL
