@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from musiccore.checkpoints import load_prior, load_vqvae
@@ -106,9 +105,7 @@ def evaluate(
         windows = WindowSource(config, level, clips).fixed(N_TEST_WINDOWS)
         bigram = fit_bigram(training[level], config.vqvae.codebook_sizes[level])
         gates += likelihood_gates(priors[level], windows, bigram, level)
-    long_enough = [
-        clip for clip in clips if np.min([len(c) * h for c, h in _spans(clip)]) >= 11 * 16_000
-    ]
+    long_enough = [c for c in clips if c.clip.stop - c.clip.start >= 11 * 16_000]
     chain = Chain(config=config, vqvae=vqvae, priors=priors, seed=seed)
     report("cascade", 0.0)
     gates += cascade_gates(chain, long_enough, audio)
@@ -116,7 +113,3 @@ def evaluate(
     gates += generated_gates(chain, long_enough, audio)
     report("done", 1.0)
     return gates
-
-
-def _spans(clip: EncodedClip) -> list[tuple[Array, int]]:
-    return list(zip(clip.codes, nano().vqvae.hop_lengths, strict=True))

@@ -8,8 +8,6 @@ and a loss that makes codes the same for shifted and inverted sound. Each choice
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +19,11 @@ from torch import Tensor, nn
 
 from musiccore.config import VQVAEConfig
 from musiccore.training.data import RenderedCorpus
+from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
 from musiccore.vqvae import VQVAE
 from musiccore.vqvae.blocks import Decoder, Encoder
 from musiccore.vqvae.losses import magnitude
-
-logger = logging.getLogger(__name__)
 
 _STFT_SIZES = (256, 512, 1024, 2048)
 _MAGNITUDE_FLOOR = 1e-3
@@ -200,7 +197,9 @@ def train_codec(
     for step in range(done, options.steps):
         if step == options.plain_steps:
             _start_codebook(codec, corpora, options)
-        lr = options.learning_rate * _schedule(step, options)
+        lr = options.learning_rate * warm_cosine(
+            step, options.steps, warmup=options.warmup, floor=0.03
+        )
         for group in optimiser.param_groups:
             group["lr"] = lr
         loss = _codec_loss(codec, config, corpora, options, step)
@@ -216,12 +215,6 @@ def train_codec(
             save_state(state_path, step + 1, codec, optimiser, average, moving)
     average.copy_to_(codec)
     return codec.eval()
-
-
-def _schedule(step: int, options: CodecTraining) -> float:
-    progress = step / options.steps
-    cosine = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress))
-    return min(1.0, (step + 1) / options.warmup) * cosine
 
 
 def _ramp(step: int, options: CodecTraining) -> float:

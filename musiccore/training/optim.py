@@ -5,6 +5,7 @@ Paper: hyper-parameter tables. `jukebox.md` section 12.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, sqrt
@@ -117,3 +118,9 @@ class Schedule:
 def average_decay(batch: int, n_processes: int = 1) -> float:
     """Return the published decay of the moving average of the weights for a batch size."""
     return 1.0 - batch * n_processes / 8 / 1000
+
+
+def warm_cosine(step: int, steps: int, *, warmup: int, floor: float) -> float:
+    """Return the factor on the learning rate: a linear warm-up, and a cosine from 1 to `floor`."""
+    cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / warmup) * cosine

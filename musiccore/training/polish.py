@@ -6,7 +6,6 @@ log-mel distance, and at level 2 the chroma, that the gates of `docs/nano.md` me
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from musiccore.analysis import mel_filters, pitch_class_filters
 from musiccore.nano import SAMPLE_RATE
 from musiccore.training.codec import CodecTraining, LevelCodec, draw_crops, spectral_distance
 from musiccore.training.data import RenderedCorpus
+from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
 from musiccore.vqvae.losses import magnitude
 
@@ -75,11 +75,9 @@ def polish_decoder_(
     average = WeightAverage(decoder, options.average_decay)
     done, _ = load_state(state_path, decoder, optimiser, average)
     for step in range(done, options.polish_steps):
-        share = step / options.polish_steps
-        warm = min(1.0, (step + 1) / options.warmup)
-        cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+        factor = warm_cosine(step, options.polish_steps, warmup=options.warmup, floor=0.02)
         for group in optimiser.param_groups:
-            group["lr"] = options.polish_learning_rate * warm * cosine
+            group["lr"] = options.polish_learning_rate * factor
         loss = _loss(codec, corpora, options, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,9 @@ from torch import nn
 from musiccore.config import PriorConfig
 from musiccore.prior import Prior
 from musiccore.training.bigram import Bigram, start_from_bigram_
+from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
 from musiccore.training.windows import WindowBatch, WindowSource
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +63,9 @@ def train_prior(
     if on_test is not None and not done:
         on_test(0, held_out_bits(prior, test))
     for step in range(done, options.steps):
-        cosine = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / options.steps))
+        factor = warm_cosine(step, options.steps, warmup=options.warmup, floor=0.03)
         for group in optimiser.param_groups:
-            group["lr"] = options.learning_rate * min(1.0, (step + 1) / options.warmup) * cosine
+            group["lr"] = options.learning_rate * factor
         batch = train.batch(step, options.batch, seed=options.seed, upper_noise=options.upper_noise)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = prior.loss(batch.codes, batch.upper, batch.labels).codes

@@ -9,8 +9,6 @@ checkpoint, so the same call again resumes. Levels may run side by side as separ
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -241,7 +239,6 @@ class NanoRecipe:
         test = WindowSource(self.config, level, self.held_out(self.vqvae(levels), levels))
         windows = test.fixed(N_TEST_WINDOWS)
         options = replace(PRIORS[level], steps=max(PRIORS[level].steps // self.shorten, 1))
-        self._note(level, bigram=bigram.bits(windows.codes), start=time.time())
         return train_prior(
             self.config.priors[level],
             source,
@@ -264,9 +261,6 @@ class NanoRecipe:
     def bigram(self, level: int, clips: list[EncodedClip]) -> Bigram:
         """Fit the bigram table of the training codes of a level."""
         return fit_bigram([c.codes[level] for c in clips], self.config.vqvae.codebook_sizes[level])
-
-    def _note(self, level: int, **values: float) -> None:
-        replace_atomically(self.folder / f"prior_{level}.json", json.dumps(values).encode())
 
     def export(self, out: Path) -> None:
         """Write the weights in half precision: one file for the VQ-VAE, one per prior.
