@@ -104,9 +104,9 @@ def sample_window(
     codes: CodeArray,
     upper: CodeArray | None,
     labels: CodeArray | None,
-    options: LevelOptions,
+    options: LevelOptions | Sequence[LevelOptions],
     *,
-    seed: int,
+    seed: int | Sequence[int],
     takes: Sequence[int],
     window_index: int | None = None,
     on_step: Callable[[int], None] | None = None,
@@ -122,8 +122,8 @@ def sample_window(
         codes: codes [B, at least window.first_new] of the level from its beginning.
         upper: codes [B, n_ctx / factor] of the level above that condition this window.
         labels: label vectors [B, label_length] of this window.
-        options: temperature and filters.
-        seed: of the run.
+        options: temperature and filters; a sequence gives each row its own, of one dtype.
+        seed: of the run; a sequence gives each row its own.
         takes: stable number of each batch row.
         window_index: number of the window in the draw; `window.index` by default.
         on_step: told the number of positions sampled so far, after each; may raise to stop.
@@ -142,15 +142,22 @@ def sample_window(
     _check(config, window, codes, takes)
     index = window.index if window_index is None else window_index
     n, first = window.new, window.first_new
-    draws = np.stack([uniforms(seed, config.level, index, take, first, n) for take in takes])
+    seeds = [seed] * len(takes) if isinstance(seed, int) else seed
+    each = (options,) if isinstance(options, LevelOptions) else tuple(options)
+    draws = np.stack(
+        [
+            uniforms(of_row, config.level, index, take, first, n)
+            for of_row, take in zip(seeds, takes, strict=True)
+        ]
+    )
     shift = config.vocabulary_shift
     chosen = torch.empty(len(takes), n, dtype=torch.int64)  # ids of the decoder's vocabulary
-    with open_model(prior, len(takes), options.dtype) as model, _translated(config, len(takes)):
+    with open_model(prior, len(takes), each[0].dtype) as model, _translated(config, len(takes)):
         known = np.ascontiguousarray(codes[:, window.start : first], dtype=np.int64)
         model.start_window(torch.from_numpy(known), labels=_tensor(labels), upper=_tensor(upper))
         logits = model.step()
         for i in range(n):
-            token = choose(_filtered(logits, options), draws[:, i])
+            token = choose(_filtered(logits, each), draws[:, i])
             chosen[:, i] = token
             if on_step is not None:
                 on_step(i + 1)
@@ -160,9 +167,14 @@ def sample_window(
     return result
 
 
-def _filtered(logits: Tensor, options: LevelOptions) -> Tensor:
-    if options.plain:
+def _filtered(logits: Tensor, each: tuple[LevelOptions, ...]) -> Tensor:
+    """Return the logits that are drawn from, with one set of options or one per row."""
+    if all(options.plain for options in each):
         return logits
+    if len(each) > 1:
+        rows = zip(logits.split(1), each, strict=True)
+        return torch.cat([_filtered(row, (options,)) for row, options in rows])
+    (options,) = each
     return filter_logits(
         logits, temperature=options.temperature, top_k=options.top_k, top_p=options.top_p
     )

@@ -142,6 +142,31 @@ def test_draws_depend_on_the_take_and_not_on_the_batch() -> None:
     assert len({row.tobytes() for row in together}) == 5
 
 
+def test_rows_have_seeds_takes_and_options_of_their_own() -> None:
+    """Each row draws as it would with copies of itself for neighbours."""
+    window = Window(index=3, start=0, end=24, known=0)
+    _, one = labels(2, 1)
+    seeds, takes = (5, 6, 5), (0, 2, 1)
+    options = (LevelOptions(), LevelOptions(temperature=0.7), LevelOptions(top_k=3))
+
+    def sample(rows: tuple[int, ...]) -> CodeArray:
+        return sample_window(
+            tiny_prior(2, seed=1),
+            window,
+            nothing(len(rows)),
+            None,
+            np.stack(one * len(rows)),
+            [options[row] for row in rows],
+            seed=[seeds[row] for row in rows],
+            takes=[takes[row] for row in rows],
+        )
+
+    together = sample((0, 1, 2))
+    for row in range(3):
+        assert np.array_equal(together[row], sample((row, row, row))[row])
+    assert len({codes.tobytes() for codes in together}) == 3
+
+
 def test_seed_window_and_level_change_the_draw() -> None:
     labeller, vectors = labels(2, 1)
     del labeller
