@@ -1,11 +1,17 @@
-"""SIGINT and SIGTERM wait for the next safe point, then act as they always do."""
+"""Where work may stop: at safe points, for a signal or for the end of a budget of time.
+
+SIGINT and SIGTERM wait for the next safe point, then act as they always do. `until` and `limited`
+add budgets; every `SafeStop` made inside them asks these too.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType, TracebackType
 from typing import Protocol, Self
 
@@ -21,6 +27,18 @@ class Interrupted(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
+
+
+class OutOfTime(Interrupted):
+    """A budget of time is spent, and everything finished is in the store.
+
+    Args:
+        budget: which one, in words that follow "the budget of".
+    """
+
+    def __init__(self, budget: str) -> None:
+        BaseException.__init__(self, f"the budget of {budget} is spent")
+        self.signum = 0
 
 
 class Stop(Protocol):
@@ -43,6 +61,79 @@ class NeverStop:
 
     def inside_unit(self, fraction: float) -> None:
         """Go on."""
+
+
+class Deadline:
+    """Ends work at the last border of units before a moment.
+
+    The next unit is taken to last as long as the one before it; a first unit is always begun. So a
+    budget is overrun by one unit at most.
+
+    Args:
+        seconds: from now on.
+        budget: what it is called in the message.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, seconds: float, budget: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+        self._budget = budget or f"{seconds:.0f} s"
+        self._unit_began = clock()
+        self._unit_seconds = 0.0
+        self._in_unit = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Time left, negative when it is over."""
+        return self._end - self._clock()
+
+    def between_units(self) -> None:
+        """Stop here if the next unit would not be done in time.
+
+        Raises:
+            OutOfTime: if so.
+        """
+        now = self._clock()
+        if self._in_unit:
+            self._unit_seconds = now - self._unit_began
+        self._in_unit, self._unit_began = False, now
+        if now >= self._end or (self._unit_seconds and now + self._unit_seconds > self._end):
+            raise OutOfTime(self._budget)
+
+    def inside_unit(self, fraction: float) -> None:
+        """Go on: a unit that was begun is finished."""
+        self._in_unit = True
+
+
+_limits: ContextVar[tuple[Stop, ...]] = ContextVar("limits", default=())
+
+
+@contextmanager
+def limited(*stops: Stop) -> Iterator[None]:
+    """Let every `SafeStop` that is made inside ask these too."""
+    token = _limits.set((*_limits.get(), *stops))
+    try:
+        yield
+    finally:
+        _limits.reset(token)
+
+
+@contextmanager
+def until(seconds: float | None, budget: str = "") -> Iterator[None]:
+    """Give everything inside a budget of time; None for none.
+
+    Args:
+        seconds: from now on.
+        budget: what it is called in the message.
+    """
+    if seconds is None:
+        yield
+        return
+    with limited(Deadline(seconds, budget)):
+        yield
 
 
 class SafeStop:
@@ -70,6 +161,7 @@ class SafeStop:
         self._count = 0
         self._said = False
         self._unit_began = time.monotonic()
+        self._limits = _limits.get()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -91,22 +183,38 @@ class SafeStop:
             self._deliver(self._signum)
 
     def between_units(self) -> None:
-        """Stop here if a signal came."""
+        """Stop here if a signal came or a budget is spent."""
         self._unit_began = time.monotonic()
         if self._signum is not None:
             self._deliver(self._signum)
+        for limit in self._limits:
+            limit.between_units()
 
     def inside_unit(self, fraction: float) -> None:
         """Drop the unit if a signal came and the rest of it would take long."""
-        if self._signum is None:
-            return
+        for limit in self._limits:
+            limit.inside_unit(fraction)
+        if self._signum is not None and self._drops(fraction):
+            self._deliver(self._signum)
+
+    def for_threads(self) -> Stop:
+        """Return what other threads ask, since signals reach the main thread only.
+
+        It raises `Interrupted` there; the signal itself is delivered at the end of the `with`
+        block.
+        """
+        return _Relay(self)
+
+    def _drops(self, fraction: float) -> bool:
+        """Return whether a unit in progress is dropped for the signal that came."""
         spent = time.monotonic() - self._unit_began
         left = spent * (1 - fraction) / fraction if fraction > 0 else float("inf")
         if self._count > 1 or left > self._patience:
-            self._deliver(self._signum)
-        elif not self._said:
+            return True
+        if not self._said:
             self._said = True
             self._say("stopping after this window; once more to stop at once")
+        return False
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         self._signum = signum
@@ -125,6 +233,26 @@ class SafeStop:
         if callable(handler):
             handler(signum, None)
         raise Interrupted(signum)
+
+
+class _Relay:
+    """Asks a `SafeStop` of the main thread from another thread."""
+
+    def __init__(self, owner: SafeStop) -> None:
+        self._owner = owner
+
+    def between_units(self) -> None:
+        """Stop here if a signal came."""
+        owner = self._owner
+        owner._unit_began = time.monotonic()
+        if owner._signum is not None:
+            raise Interrupted(owner._signum)
+
+    def inside_unit(self, fraction: float) -> None:
+        """Drop the unit if a signal came and the rest of it would take long."""
+        owner = self._owner
+        if owner._signum is not None and owner._drops(fraction):
+            raise Interrupted(owner._signum)
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
