@@ -2,8 +2,7 @@
 
 `read` takes what users hand in: it looks at the file before opening it, caps size and duration
 before decoding, and gives one clear `AudioError` for every bad file. `write` takes what we made
-and gives the same bytes every time (formats whose writers put a time or a random number into the
-file are not offered).
+and gives the same bytes every time (of what we deliver; OGG, for conversions, is the exception).
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from musiccore.errors import AudioError
 
 FORMATS = ("wav", "flac", "mp3")
+EXPORTS = (*FORMATS, "ogg", "aiff")  # what anybody's audio can be converted to
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 MAX_SECONDS = 3600.0
@@ -256,20 +256,23 @@ def write(audio: Audio, kind: str) -> bytes:
 
     Args:
         audio: samples beyond -1 to 1 are clipped; see `limit_peak`.
-        kind: "wav" (24 bit), "flac" (24 bit) or "mp3" (256 kbit/s at 44.1 kHz stereo).
+        kind: "wav" (24 bit), "flac" (24 bit), "aiff" (24 bit), "mp3" (256 kbit/s at 44.1 kHz
+            stereo) or "ogg" (Vorbis; its writer puts a random number into the file).
 
     Returns:
-        The bytes of the file. WAV and FLAC hold exactly the samples that `pcm_sha256` names.
+        The bytes of the file. WAV, FLAC and AIFF hold exactly the samples that `pcm_sha256` names.
 
     Raises:
         AudioError: if the format is unknown, or MP3 cannot hold this rate or these channels.
     """
-    if kind in ("wav", "flac"):
+    if kind in ("wav", "flac", "aiff"):
         # The upper 24 of 32 bits: libsndfile then rounds nothing.
         return _encode(_pcm24(audio).T << 8, audio.sample_rate, kind.upper(), "PCM_24", None)
     if kind == "mp3":
         return _encode_mp3(audio, MP3_DELIVERY)
-    raise AudioError(f"audio format {kind!r} is unknown", hint=f"use one of {', '.join(FORMATS)}")
+    if kind == "ogg":
+        return _encode(np.clip(audio.samples.T, -1.0, 1.0), audio.sample_rate, "OGG", "VORBIS", 0.4)
+    raise AudioError(f"audio format {kind!r} is unknown", hint=f"use one of {', '.join(EXPORTS)}")
 
 
 def write_preview(audio: Audio) -> bytes:
@@ -311,7 +314,7 @@ def _encode(
     """Encode frames [T, C] block by block."""
     import soundfile
 
-    mode = None if compression is None else "CONSTANT"
+    mode = "CONSTANT" if container == "MP3" else None
     buffer = io.BytesIO()
     try:
         with soundfile.SoundFile(

@@ -53,6 +53,7 @@ def parser() -> ArgumentParser:
     _parity(commands)
     _evaluate(commands)
     _train(commands)
+    _serve(commands)
     return top
 
 
@@ -228,4 +229,26 @@ def _train(commands: Commands) -> None:
     words.add_argument("--level", metavar="L", type=int, help="only this level of the stage")
     words.add_argument(
         "--shorten", metavar="N", type=int, default=1, help="divide every number of steps: rehearse"
+    )
+
+
+def _serve(commands: Commands) -> None:
+    words = command(
+        commands,
+        "serve",
+        "start Prefect, every flow and the listening room on this machine",
+        "jukeflow serve --store runs",
+        lazily("serving", "serve"),
+        store=True,
+    )
+    words.add_argument("--port", metavar="N", type=int, default=4200, help="of Prefect (4200)")
+    words.add_argument(
+        "--room-port", metavar="N", type=int, default=4300, help="of the listening room (4300)"
+    )
+    words.add_argument(
+        "--gpu-limit", metavar="N", type=int, default=1, help="runs at once that need the GPU (1)"
+    )
+    words.add_argument("--no-room", action="store_true", help="without the listening room")
+    words.add_argument(
+        "--no-server", action="store_true", help="use the server of PREFECT_API_URL, start none"
     )

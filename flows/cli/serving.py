@@ -1,0 +1,65 @@
+"""`serve`: everything on one machine, so that all of it can be started from Prefect's pages."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from flows.cli.output import Exit, checking, data, data_json, talk
+from flows.embedded import configured_api_url
+from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
+from flows.serving.deployments import LIMITS
+from flows.serving.supervisor import Plan, Supervisor
+from musiccore.errors import ConfigError
+from tasks.resources import shared_store
+from tasks.settings import Settings
+
+
+def serve(options: Namespace) -> int:
+    with checking():
+        settings = Settings.from_environment()
+        shared_store(settings).probe()
+        plan = _plan(options, settings)
+
+    def announce() -> None:
+        if options.json:
+            data_json({"prefect": plan.ui_url, "api": plan.api_url, "room": plan.room_url})
+        else:
+            data(f"Prefect:        {plan.ui_url}")
+            data(f"Prefect API:    {plan.api_url}")
+            data(f"listening room: {plan.room_url or 'not started'}")
+        if plan.own_server:
+            talk(f"other commands use this server after: export PREFECT_API_URL={plan.api_url}")
+        talk("Ctrl-C stops all of it")
+
+    talk("starting; the first time takes a minute")
+    Supervisor(plan, talk).run(announce)
+    return Exit.DONE
+
+
+def _plan(options: Namespace, settings: Settings) -> Plan:
+    if options.gpu_limit < 1:
+        raise ConfigError(f"gpu-limit is {options.gpu_limit}; it must be 1 or more")
+    configured = configured_api_url()
+    own_server = configured is None
+    if options.no_server:
+        if configured is None:
+            raise ConfigError(
+                "no-server: no Prefect server is configured",
+                hint="set PREFECT_API_URL, or leave --no-server away",
+            )
+    elif configured is not None and (port := local_port(configured)) is not None:
+        own_server = not answers(f"{configured}/health")  # the address of an earlier `serve`
+        options.port = port
+    api_url = configured or ""
+    if own_server:
+        api_url = f"http://{LOOPBACK}:{free_port(options.port, 'port')}/api"
+    return Plan(
+        api_url=api_url,
+        own_server=own_server,
+        room_port=None if options.no_room else free_port(options.room_port, "room-port"),
+        limits={**LIMITS, "gpu": options.gpu_limit},
+        store=settings.store,
+        home=Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser().absolute(),
+    )

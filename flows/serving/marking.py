@@ -1,0 +1,88 @@
+"""Flow runs whose process is gone: Prefect would show them as running for ever."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun, StateType
+
+_log = logging.getLogger(__name__)
+_MESSAGE = "The process of this run is gone; what it finished is in the store."
+
+
+def mark_ghosts(dead: Sequence[str]) -> list[str]:
+    """Set flow runs whose process is dead to Crashed, unless they have ended.
+
+    It never raises: the marks are for people who look at Prefect, the store knows the truth.
+
+    Args:
+        dead: ids of flow runs, for example those that claimed a run of the store.
+
+    Returns:
+        The ids that were marked.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    marked = []
+    try:
+        with get_client(sync_client=True) as client:
+            for name in dead:
+                run = client.read_flow_run(UUID(name))
+                if run.state is None or run.state.is_final():
+                    continue
+                client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
+                marked.append(name)
+    except Exception as error:
+        _log.warning("flow runs of dead processes could not be marked: %s", error)
+    return marked
+
+
+async def settle_abandoned(deployment_ids: list[UUID]) -> list[UUID]:
+    """Settle what an earlier runner of these deployments left behind.
+
+    Call it only where no other runner serves them: every run that seems to be at work is dead. One
+    that was at work becomes Crashed; one that had not begun is scheduled again.
+
+    Args:
+        deployment_ids: the deployments.
+
+    Returns:
+        The runs that are Crashed now.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import AwaitingRetry, Crashed
+
+    crashed = []
+    async with get_client() as client:
+        for run in await _unsettled(deployment_ids):
+            if run.state_type is StateType.PENDING:
+                await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+            else:
+                await client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
+                crashed.append(run.id)
+    return crashed
+
+
+async def _unsettled(deployment_ids: list[UUID]) -> list[FlowRun]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    states: list[StateType] = [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]
+    wanted = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=deployment_ids),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
+    )
+    async with get_client() as client:
+        return await client.read_flow_runs(flow_run_filter=wanted, limit=200)

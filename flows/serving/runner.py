@@ -1,0 +1,79 @@
+"""One runner: `python -P -m flows.serving.runner POOL LIMIT [--sole]`.
+
+It registers the deployments of its pool and runs what Prefect hands out for them, each run in a
+process of its own. The standard output that it was given carries one sentence a line for the
+person, and `ready` once; everything that anybody prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flows.serving.deployments import DEPLOYMENTS, Pool
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+Tell = Callable[[str], None]
+
+
+def _served(pool: Pool, tell: Tell) -> list[RunnerDeployment]:
+    """Return the deployments of a pool; one that does not load is left out, and says so."""
+    found = []
+    for deployed in DEPLOYMENTS:
+        if deployed.pool == pool:
+            try:
+                found.append(deployed.served())
+            except Exception as error:
+                traceback.print_exc()
+                tell(f"deployment {deployed.name} is left out, it does not load: {error}")
+    return found
+
+
+async def _run(
+    pool: Pool, limit: int, served: list[RunnerDeployment], tell: Tell, *, sole: bool
+) -> None:
+    from prefect.runner import Runner
+
+    from flows.serving.marking import settle_abandoned
+
+    runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
+    ids = [await runner.aadd_deployment(deployment) for deployment in served]
+    if sole:
+        await settle_abandoned(ids)
+    work = asyncio.create_task(runner.start())
+    while not runner.started and not work.done():
+        await asyncio.sleep(0.05)
+    ending = []
+
+    def end() -> None:
+        ending.append(asyncio.create_task(runner.astop()))
+
+    # Prefect's own handler calls a coroutine without awaiting it; this one ends the runs in order.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    tell("ready")
+    await work
+    for task in ending:
+        await task
+
+
+def main(pool: Pool, limit: int, *, sole: bool) -> None:
+    """Serve one pool until SIGTERM."""
+    words = os.dup(1)
+    os.dup2(2, 1)
+
+    def tell(sentence: str) -> None:
+        os.write(words, f"{' '.join(sentence.split())}\n".encode())
+
+    asyncio.run(_run(pool, limit, _served(pool, tell), tell, sole=sole))
+
+
+if __name__ == "__main__":
+    name, limit, *rest = sys.argv[1:]
+    main("gpu" if name == "gpu" else "cpu", int(limit), sole="--sole" in rest)
