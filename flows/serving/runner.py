@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flows.serving.deployments import DEPLOYMENTS, Pool
+from flows.serving.deployments import DEPLOYMENTS, Pool, start
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -36,6 +36,14 @@ def _served(pool: Pool, tell: Tell) -> list[RunnerDeployment]:
     return found
 
 
+def _continue_soon(tell: Tell) -> None:
+    """Continue what a dead runner left without waiting for the timetable."""
+    try:
+        start("resume-interrupted", {})
+    except Exception as error:  # the timetable will
+        tell(f"what was interrupted continues within ten minutes, not at once: {error}")
+
+
 async def _run(
     pool: Pool, limit: int, served: list[RunnerDeployment], tell: Tell, *, sole: bool
 ) -> None:
@@ -45,8 +53,8 @@ async def _run(
 
     runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(deployment) for deployment in served]
-    if sole:
-        await settle_abandoned(ids)
+    if sole and await settle_abandoned(ids):
+        await asyncio.to_thread(_continue_soon, tell)
     work = asyncio.create_task(runner.start())
     while not runner.started and not work.done():
         await asyncio.sleep(0.05)

@@ -1,0 +1,203 @@
+"""`jukeflow serve` in a process of its own: real server, real runners, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.__main__ import main
+from flows.serving.deployments import DEPLOYMENTS, start
+from musiccore.audio import Audio, read, write
+
+PATIENCE = 90.0
+
+
+@dataclass
+class Served:
+    process: subprocess.Popen[str]
+    api: str
+    home: Path
+
+    def said(self) -> str:
+        return (self.home / "err").read_text()
+
+    def pids(self, words: str = "") -> list[int]:
+        """Processes that have our home in their environment and these words in their command."""
+        mark = f"PREFECT_HOME={self.home}".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            try:
+                environment = (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (OSError, ValueError):
+                continue
+            if mark in environment and words in command:
+                found.append(int(folder.name))
+        return found
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def serve(home: Path, *words: str, **env: str) -> Served:
+    home.mkdir()
+    with (home / "err").open("w") as err:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "flows",
+                "serve",
+                "--json",
+                "--store",
+                str(home / "runs"),
+                *words,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=err,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            env={
+                **{k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
+                "PREFECT_HOME": str(home),
+                **env,
+            },
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, (home / "err").read_text()
+    return Served(process=process, api=json.loads(line)["api"], home=home)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    served = serve(tmp_path_factory.mktemp("served") / "home", "--port", "0", "--room-port", "0")
+    try:
+        yield served
+    finally:
+        served.process.terminate()
+        served.process.wait(60)
+
+
+@pytest.fixture
+def client(served) -> Iterator[SyncPrefectClient]:
+    with (
+        temporary_settings({PREFECT_API_URL: served.api}),
+        get_client(sync_client=True) as client,
+    ):
+        yield client
+
+
+def ended(client: SyncPrefectClient, run: UUID) -> FlowRun:
+    until(lambda: client.read_flow_run(run).state.is_final(), f"the end of flow run {run}")
+    return client.read_flow_run(run)
+
+
+def sound(path: Path, seconds: float = 0.5) -> Path:
+    samples = np.sin(np.arange(int(seconds * 44100)) / 30, dtype=np.float32)[None]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(write(Audio(samples=samples, sample_rate=44100), "wav"))
+    return path
+
+
+def test_every_deployment_is_registered(served, client) -> None:
+    registered = {d.name: d for d in client.read_deployments()}
+    assert registered.keys() == {d.name for d in DEPLOYMENTS}
+    for wanted in DEPLOYMENTS:
+        found = registered[wanted.name]
+        assert found.entrypoint == wanted.entrypoint
+        assert found.description == wanted.description()
+        assert {"jukeflow", *wanted.tags} == set(found.tags)
+        assert [s.active for s in found.schedules] == (
+            [] if wanted.timetable is None else [wanted.timetable.active]
+        )
+    assert "left out" not in served.said()
+
+
+def test_conversion_asked_for_in_prefect_is_done(served, client, tmp_path) -> None:
+    before = sound(tmp_path / "a.wav")
+    run = start("convert", {"source": str(before), "target_format": "flac"})
+    assert ended(client, run).state.name == "Completed"
+    assert read(tmp_path / "a.flac").n_samples == read(before).n_samples
+
+
+def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_path) -> None:
+    for n in range(40):
+        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
+    run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
+    until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
+    (runner,) = served.pids("serving.runner cpu")
+    os.kill(runner, signal.SIGKILL)
+    assert ended(client, run).state.name == "Crashed"
+    until(lambda: served.pids("serving.runner cpu") not in ([], [runner]), "another runner")
+    assert "the runner of pool cpu ended (signal SIGKILL)" in served.said()
+    assert not served.pids("prefect.engine")
+    again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
+    assert ended(client, again).state.name == "Completed"
+
+
+def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path) -> None:
+    for n in range(40):
+        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
+    run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
+    until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(60) == 0
+    assert served.pids() == []
+    assert not list((tmp_path / "many").glob(".*"))
+    with sqlite3.connect(served.home / "prefect.db") as database:
+        states = database.execute("select state_name from flow_run where id = ?", [str(run)])
+        assert states.fetchall() == [("Cancelled",)]
+
+
+def test_killed_serve_leaves_no_process(prefect_server, tmp_path) -> None:
+    api = PREFECT_API_URL.value()
+    served = serve(tmp_path / "home", "--no-server", "--no-room", PREFECT_API_URL=api)
+    assert served.api == api
+    assert served.pids("serving.runner")
+    served.process.kill()
+    until(lambda: served.pids() == [], "the end of every process")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--port", "70000"], "port is 70000"),
+        (["--gpu-limit", "0"], "gpu-limit is 0"),
+        (["--no-server"], "no-server: no Prefect server is configured"),
+    ],
+)
+def test_wrong_option_is_refused(words, named, capsys, store_root, monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    assert main(["serve", *words]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_port_in_use_is_refused(capsys, store_root, monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert f"port: {port} is in use" in capsys.readouterr().err
