@@ -7,12 +7,13 @@ line installs a bar or plain lines, a flow on a worker writes log lines.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+from tasks.pace import Forecast, Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,9 @@ class Status:
     Attributes:
         window: number of the window in progress, from 1.
         codes_per_second: measured in this process, None before the first measurement.
-        seconds_low, seconds_high: honest range of the time that the level still needs.
+        seconds_low, seconds_high: honest range of the time that the level still needs. Its end
+            never moves back unless `reason` says why.
+        reason: why the range moved back lately; empty if it did not.
     """
 
     level: int
@@ -49,6 +52,7 @@ class Status:
     codes_per_second: float | None
     seconds_low: float | None
     seconds_high: float | None
+    reason: str = ""
 
     @property
     def fraction(self) -> float:
@@ -97,10 +101,11 @@ def reporting(to: Reporter) -> Iterator[None]:
 
 
 class LevelMeter:
-    """Counts codes and measures the speed of one level.
+    """Counts codes, measures the speed of one level, and says how long the rest will take.
 
-    The time left is a range around the mean speed of the last stretches: two and a half standard
-    errors, at least 15 %, and wide while there are few of them.
+    The range is that of `Pace`. What was shown once is kept: the time left stands still where the
+    new range would be a little later, and moves back, with a reason, only where what was shown has
+    become improbable.
 
     Args:
         start: the level as it begins or continues.
@@ -109,7 +114,7 @@ class LevelMeter:
     """
 
     STRETCH_SECONDS = 0.5
-    STRETCHES = 60
+    REASON_SECONDS = 90.0
 
     def __init__(
         self,
@@ -123,15 +128,15 @@ class LevelMeter:
         self._done = start.codes_done
         self._windows_done = start.windows_done
         self._since, self._before = clock(), start.codes_done
-        self._stretches: deque[tuple[int, float]] = deque(maxlen=self.STRETCHES)
+        self._pace = Pace()
+        self._shown: Forecast | None = None
+        self._promised_rate = 0.0  # when the end of what is shown was last computed
+        self._reason, self._reason_at = "", clock()
 
     def step(self, codes: int) -> None:
         """Count codes just sampled inside a window."""
         self._done += codes
-        now = self._clock()
-        if now - self._since >= self.STRETCH_SECONDS:
-            self._stretches.append((self._done - self._before, now - self._since))
-            self._since, self._before = now, self._done
+        if self._clock() - self._since >= self.STRETCH_SECONDS and self._measure():
             self._show.level(self.status(), window_done=False)
 
     def back(self, codes: int) -> None:
@@ -144,32 +149,53 @@ class LevelMeter:
         self._done += codes
         self._before += codes
         self._windows_done += 1
+        self._measure()
+        self._pace.border()
         self._show.level(self.status(), window_done=True)
 
     def status(self) -> Status:
         """Return where the level stands now."""
-        rate, doubt = self._speed()
-        left = self._start.codes - self._done
+        self._look_ahead()
+        shown = self._shown
         return Status(
             level=self._start.level,
             window=min(self._windows_done + 1, self._start.windows),
             windows=self._start.windows,
             codes=self._start.codes,
             codes_done=self._done,
-            codes_per_second=rate,
-            seconds_low=None if rate is None else left / (rate * (1 + doubt)),
-            seconds_high=None if rate is None else left / (rate * (1 - doubt)),
+            codes_per_second=None if shown is None else shown.rate,
+            seconds_low=None if shown is None else shown.seconds_low,
+            seconds_high=None if shown is None else shown.seconds_high,
+            reason=self._reason,
         )
 
-    def _speed(self) -> tuple[float | None, float]:
-        """Return codes per second, and its relative doubt."""
-        n = len(self._stretches)
-        seconds = sum(part for _, part in self._stretches)
-        codes = sum(part for part, _ in self._stretches)
-        if codes <= 0:
-            return None, 1.0
-        mean = codes / seconds
-        if n < 4:
-            return mean, 0.6
-        spread = sum(part * (made / part - mean) ** 2 for made, part in self._stretches) / seconds
-        return mean, min(0.6, max(0.15, 2.5 * (spread / n) ** 0.5 / mean))
+    def _measure(self) -> bool:
+        """Take the codes since the last measurement into account, if there are any."""
+        now = self._clock()
+        codes, seconds = self._done - self._before, now - self._since
+        if codes <= 0 or seconds <= 0:
+            return False
+        self._pace.add(codes, seconds)
+        self._since, self._before = now, self._done
+        return True
+
+    def _look_ahead(self) -> None:
+        fresh, shown = self._pace.forecast(self._start.codes - self._done), self._shown
+        if self._clock() - self._reason_at > self.REASON_SECONDS:
+            self._reason = ""
+        if fresh is None:
+            return
+        if shown is not None and fresh.seconds_high > shown.seconds_high:
+            if fresh.seconds <= shown.seconds_high:
+                self._shown = replace(fresh, seconds_high=shown.seconds_high)
+                return
+            self._reason = _why(self._promised_rate, fresh.rate)
+            self._reason_at = self._clock()
+        self._shown, self._promised_rate = fresh, fresh.rate
+
+
+def _why(before: float, now: float) -> str:
+    """Return why the time left has grown."""
+    if now < before:
+        return f"slower than before: {now:.3g} codes/s instead of {before:.3g}"
+    return f"slower than expected so far: {now:.3g} codes/s"

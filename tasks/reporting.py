@@ -22,7 +22,7 @@ LINE_SECONDS = 60.0
 
 
 class FlowReporter:
-    """Writes to the log of the run at most once a minute.
+    """Writes to the log of the run once a minute at most, and where the time left moved back.
 
     Raises:
         MissingContextError: outside a run.
@@ -33,6 +33,7 @@ class FlowReporter:
         self._last = 0.0
         self._artifact: UUID | None = None
         self._busy: Thread | None = None
+        self._reason = ""
 
     def say(self, text: str) -> None:
         """Write one line."""
@@ -42,17 +43,20 @@ class FlowReporter:
         """Write where the level stands, and show it as an artifact."""
         now = time.monotonic()
         finished = status.codes_done >= status.codes
-        if not finished and now - self._last < LINE_SECONDS:
+        moved = bool(status.reason) and status.reason != self._reason
+        self._reason = status.reason
+        if not finished and not moved and now - self._last < LINE_SECONDS:
             return
         self._last = now
         speed = status.codes_per_second
         self._log.info(
-            "level %d: window %d of %d, %.0f%%%s",
+            "level %d: window %d of %d, %.0f%%%s%s",
             status.level,
             status.window,
             status.windows,
             100 * status.fraction,
-            "" if speed is None else f", {speed:.0f} codes/s",
+            "" if speed is None else f", {speed:.0f} codes/s{_left(status)}",
+            f"; {status.reason}" if status.reason else "",
         )
         if self._busy is None or not self._busy.is_alive():
             here = copy_context()  # the artifact belongs to the run of this call
@@ -67,3 +71,9 @@ class FlowReporter:
                 self._artifact = made if isinstance(made, UUID) else None
             else:
                 update_progress_artifact(self._artifact, progress=percent)
+
+
+def _left(status: Status) -> str:
+    if status.seconds_low is None or status.seconds_high is None:
+        return ""
+    return f", {status.seconds_low / 60:.1f} to {status.seconds_high / 60:.1f} min left"

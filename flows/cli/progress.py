@@ -18,14 +18,16 @@ LINE_SECONDS = 10.0
 
 def _facts(status: Status) -> str:
     speed = "" if status.codes_per_second is None else f"{status.codes_per_second:.0f} codes/s, "
-    return f"{speed}{range_text(status.seconds_low, status.seconds_high)} left"
+    reason = f" ({status.reason})" if status.reason else ""
+    return f"{speed}{range_text(status.seconds_low, status.seconds_high)} left{reason}"
 
 
 class Lines:
-    """One line when a window ends, at most one in ten seconds otherwise."""
+    """One line in ten seconds at most, and one where the time left moved back."""
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._reason = ""
 
     def say(self, text: str) -> None:
         talk(text)
@@ -33,7 +35,9 @@ class Lines:
     def level(self, status: Status, *, window_done: bool) -> None:
         now = time.monotonic()
         finished = status.codes_done >= status.codes
-        if finished or now - self._last >= LINE_SECONDS:
+        moved = bool(status.reason) and status.reason != self._reason
+        self._reason = status.reason
+        if finished or moved or now - self._last >= LINE_SECONDS:
             self._last = now
             left = "done" if finished else _facts(status)
             talk(
