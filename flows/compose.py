@@ -1,24 +1,38 @@
-"""Top-level takes, and which of them goes on."""
+"""Takes of the top level, published for a person to choose from."""
 
 from __future__ import annotations
 
-from tasks.conditioning import condition
+from flows.conversation import converse
+from flows.forms import Song
+from musiccore.request import GenerationRequest
 from tasks.policies import durable_flow
-from tasks.resources import working
-from tasks.sampling import choose_take, sample_level
+from tasks.starting import start_run
 
 
 @durable_flow(name="compose", flow_run_name="compose-{run_id}")
-def compose(run_id: str) -> int:
-    """Sample the top level of a run, and choose the take that goes on.
+def compose(request: GenerationRequest, run_id: str = "") -> dict[str, object]:
+    """Make takes of a piece and ask which of them goes on.
 
     Args:
-        run_id: a run of the store.
+        request: what to make.
+        run_id: name of the run in the store; empty for a fresh one.
 
     Returns:
-        The number of the chosen take, from 1.
+        The run as it stands: waiting for a choice, or finished.
     """
-    with working(run_id) as run:
-        condition(run_id)
-        sample_level(run_id, run.config.levels - 1)
-        return choose_take(run_id)
+    return converse(start_run(request, run_id))
+
+
+@durable_flow(name="compose", flow_run_name="compose-{song.title}")
+def compose_song(song: Song, name: str = "") -> dict[str, object]:
+    """Make takes of a piece, and choose by ear which of them goes on.
+
+    Takes of the top level are sampled and published; the run then suspends until somebody chooses:
+    in the form of its Resume button, in the listening room, or with `jukeflow choose`.
+
+    Args:
+        song: What to make.
+        name: Name of the run in the store, in lower-case letters, digits and dashes. Empty: made
+            from the title.
+    """
+    return converse(start_run(song.request(choose=song.choose), name))

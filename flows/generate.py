@@ -1,13 +1,11 @@
-"""A whole song, unattended: compose, upsample, deliver."""
+"""A whole song, unattended: compose, choose by a policy, upsample, deliver."""
 
 from __future__ import annotations
 
-from flows.compose import compose
-from flows.deliver import deliver
-from flows.upsample import upsample
+from flows.conversation import converse
+from flows.forms import Song
 from musiccore.request import GenerationRequest
 from tasks.policies import durable_flow
-from tasks.resources import working
 from tasks.starting import start_run
 
 
@@ -22,8 +20,20 @@ def generate(request: GenerationRequest, run_id: str = "") -> dict[str, object]:
     Returns:
         The finished run: state, levels, master.
     """
-    run_id = start_run(request, run_id)
-    with working(run_id):
-        compose(run_id)
-        upsample(run_id)
-        return deliver(run_id)
+    return converse(start_run(request, run_id))
+
+
+@durable_flow(name="generate", flow_run_name="generate-{song.title}")
+def generate_song(song: Song, name: str = "") -> dict[str, object]:
+    """Make a whole song, unattended, through all levels.
+
+    Takes of the top level are sampled, one of them is chosen as the form says, raised through both
+    upsamplers and delivered as audio files with a page.
+
+    Args:
+        song: What to make.
+        name: Name of the run in the store, in lower-case letters, digits and dashes. Empty: made
+            from the title.
+    """
+    chosen = "first" if song.choose == "wait" else song.choose
+    return converse(start_run(song.request(choose=chosen), name))

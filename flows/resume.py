@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from flows.compose import compose
-from flows.deliver import deliver
-from flows.upsample import upsample
+from flows.conversation import converse
+from flows.sweeping import Interrupted, find_interrupted, mark_dead, start_elsewhere
 from tasks.policies import durable_flow
 from tasks.resources import working
-from tasks.starting import find_unfinished
 
 
 @durable_flow(name="resume", flow_run_name="resume-{run_id}")
@@ -16,25 +14,35 @@ def resume(
 ) -> dict[str, object]:
     """Continue one run from whatever is in the store.
 
-    Args:
-        run_id: a run of the store.
-        take_over: claim it although another worker seems to be at work on it.
-        accept_different_numerics: continue on a machine that computes slightly other numbers.
+    Carries out what was chosen and what was interrupted. If the run then waits for a choice, it
+    suspends until somebody makes it.
 
-    Returns:
-        The finished run: state, levels, master.
+    Args:
+        run_id: Name of a run of the store.
+        take_over: Claim it although another worker seems to be at work on it.
+        accept_different_numerics: Continue on a machine that computes slightly other numbers.
     """
-    with working(run_id, take_over=take_over, accept_different_numerics=accept_different_numerics):
-        compose(run_id)
-        upsample(run_id)
-        return deliver(run_id)
+    if take_over or accept_different_numerics:
+        with working(
+            run_id, take_over=take_over, accept_different_numerics=accept_different_numerics
+        ):
+            pass
+    return converse(run_id)
 
 
 @durable_flow(name="resume-interrupted")
 def resume_interrupted() -> list[dict[str, object]]:
-    """Continue every run of the store that is unfinished and in nobody's hands.
+    """Continue every run that was interrupted and is in nobody's hands.
 
-    Returns:
-        The runs that were finished.
+    Looks into the store, marks Prefect runs whose process is gone as crashed, and starts `continue`
+    for each unfinished run; without that deployment it continues them itself, one after the other.
+    Runs in which a worker lives, on this machine or another, are left alone.
     """
-    return [resume(run_id) for run_id in find_unfinished()]
+    return [_continue(one) for one in find_interrupted()]
+
+
+def _continue(one: Interrupted) -> dict[str, object]:
+    mark_dead(one)
+    if started := start_elsewhere(one):
+        return {"run": one.run, "flow_run": started}
+    return converse(one.run)

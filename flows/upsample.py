@@ -1,19 +1,23 @@
-"""The chosen take, down to the bottom level."""
+"""A take of a run, sent to upsampling."""
 
 from __future__ import annotations
 
+from flows.conversation import converse
+from musiccore.choices import Choice
 from tasks.policies import durable_flow
-from tasks.resources import working
-from tasks.sampling import sample_level
+from tasks.resources import shared_store
+from tasks.trees import make_choice
 
 
-@durable_flow(name="upsample", flow_run_name="upsample-{run_id}")
-def upsample(run_id: str) -> None:
-    """Sample the levels below the top for the chosen take of a run.
+@durable_flow(name="upsample", flow_run_name="upsample-take-{take}-of-{run_id}")
+def upsample_take(run_id: str, take: int, copies: int = 1) -> dict[str, object]:
+    """Raise a take of a run through both upsamplers, and deliver it.
 
     Args:
-        run_id: a run of the store whose take is chosen.
+        run_id: Name of a run of the store.
+        take: Number of the take, from 1.
+        copies: How many different upsamplings of it there should be.
     """
-    with working(run_id) as run:
-        for level in reversed(range(run.config.levels - 1)):
-            sample_level(run_id, level)
+    choice = Choice.parse({"action": "upsample", "takes": [take], "copies": copies})
+    make_choice(shared_store(), run_id, choice, by="form")
+    return converse(run_id)

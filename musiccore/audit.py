@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from musiccore.choices import MadeChoice
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
 from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.records import MAX_RECORD_BYTES, Event, Json, Replay, decode_record, sha256, unseal
 from musiccore.storage import BlobRef, Store, validate_run_id
 
-_RECORD = re.compile(r"log/(\d{8})\.json")
+_RECORD = re.compile(r"(log|choices)/(\d{8})\.json")
 _BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
-_DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "spool/")
+_DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "rounds/", "spool/")
+_TIPS: Final = {"log": "tip.json", "choices": "choices/tip.json"}
 _TIP_LAG: Final = 1  # a worker may die between a record and its hint
 
 
@@ -42,6 +45,7 @@ class Report:
         n_bytes: bytes read, all together.
         n_unreferenced: intact blobs that no record names; leftovers of a killed worker.
         events: facts of the log as far as it could be read; each with its epoch and owner.
+        n_choices: choices of people read.
         doubts: everything that is not as it was written; empty for a sound run.
     """
 
@@ -50,6 +54,7 @@ class Report:
     n_blobs: int
     n_bytes: int
     n_unreferenced: int
+    n_choices: int
     events: tuple[Event, ...]
     doubts: tuple[Doubt, ...]
 
@@ -83,17 +88,23 @@ class _Audit:
         self.doubts: list[Doubt] = []
         self.replay = Replay()
         self.n_bytes = 0
-        self.heads: dict[int, str] = {}
-        self.tip = self._tip()  # before the listing, which may then only be longer
+        self.heads: dict[tuple[str, int], str] = {}
+        # before the listing, which may then only be longer
+        self.tips = {folder: self._tip(key) for folder, key in _TIPS.items()}
         self.sizes = store.list()
 
     def report(self) -> Report:
         head = self._run_record()
-        records = self._records(head)
-        self._check_tip(max(records, default=0))
+        records = self._records("log", head, self.replay.add)
+        choices = self._records("choices", head, MadeChoice.of)
+        for event in self.replay.excluded:
+            self._doubt(f"log/{event.seq:08d}.json", "was written by a worker without a claim")
+        self._check_tip("log", max(records, default=0))
+        self._check_tip("choices", max(choices, default=0))
         blobs, unreferenced = self._blobs()
         for key in self.sizes:
-            known = key in ("run.json", "tip.json", "manifest.json") or key.startswith(_DERIVED)
+            known = key in ("run.json", *_TIPS.values(), "manifest.json")
+            known = known or key.startswith(_DERIVED)
             if not (known or _RECORD.fullmatch(key) or _BLOB.fullmatch(key)):
                 self._doubt(key, "does not belong to a run")
         return Report(
@@ -102,6 +113,7 @@ class _Audit:
             n_blobs=blobs,
             n_bytes=self.n_bytes,
             n_unreferenced=unreferenced,
+            n_choices=len(choices),
             events=tuple(self.replay.events),
             doubts=tuple(self.doubts),
         )
@@ -131,60 +143,60 @@ class _Audit:
             self._doubt("run.json", error.message)
         return sha256(data)
 
-    def _records(self, head: str | None) -> list[int]:
-        found = sorted(int(match[1]) for key in self.sizes if (match := _RECORD.fullmatch(key)))
+    def _records(self, folder: str, head: str | None, take: Callable[[Event], object]) -> list[int]:
+        names = (_RECORD.fullmatch(key) for key in self.sizes)
+        found = sorted(int(name[2]) for name in names if name and name[1] == folder)
         for seq in range(1, max(found, default=0) + 1):
-            key = f"log/{seq:08d}.json"
+            key = f"{folder}/{seq:08d}.json"
             data = self._read(key, MAX_RECORD_BYTES)
             if data is None:
                 head = None
                 continue
-            self.heads[seq] = sha256(data)
+            self.heads[folder, seq] = sha256(data)
             try:
-                self.replay.add(decode_record(data, seq=seq, prev=head or _prev(data)))
+                take(decode_record(data, seq=seq, prev=head or _prev(data)))
             except StorageError as error:
                 self._doubt(key, error.message)
-            head = self.heads[seq]
-        for event in self.replay.excluded:
-            self._doubt(f"log/{event.seq:08d}.json", "was written by a worker without a claim")
+            head = self.heads[folder, seq]
         return found
 
-    def _tip(self) -> tuple[int, str] | None:
+    def _tip(self, key: str) -> tuple[int, str] | None:
         try:
-            body = unseal(self.store.get("tip.json", limit=4096), what="tip.json")
+            body = unseal(self.store.get(key, limit=4096), what=key)
         except NotFound:
             return None
         except StorageError as error:
-            self._doubt("tip.json", error.message)
+            self._doubt(key, error.message)
             return None
         seq, digest = body.get("seq"), body.get("record_sha256")
         if type(seq) is int and isinstance(digest, str):
             return seq, digest
-        self._doubt("tip.json", "is damaged: a field is missing")
+        self._doubt(key, "is damaged: a field is missing")
         return None
 
-    def _check_tip(self, last: int) -> None:
-        if self.tip is None:
-            if last > _TIP_LAG and not any(doubt.key == "tip.json" for doubt in self.doubts):
-                self._doubt("tip.json", "is missing, so a lost end of the log would go unnoticed")
+    def _check_tip(self, folder: str, last: int) -> None:
+        tip, name = self.tips[folder], _TIPS[folder]
+        if tip is None:
+            if last > _TIP_LAG and not any(doubt.key == name for doubt in self.doubts):
+                self._doubt(name, "is missing, so a lost end of the log would go unnoticed")
             return
-        seq, digest = self.tip
+        seq, digest = tip
+        key = f"{folder}/{seq:08d}.json"
         if seq > last:
-            self._doubt(
-                f"log/{seq:08d}.json", f"is missing: record {seq} was written, {last} is last"
-            )
+            self._doubt(key, f"is missing: record {seq} was written, {last} is last")
         elif last - seq > _TIP_LAG:
-            self._doubt("tip.json", f"is stale: it names record {seq}, {last} is the last one")
-        elif seq in self.heads and self.heads[seq] != digest:
-            self._doubt(f"log/{seq:08d}.json", "is not the record that was written last")
+            self._doubt(name, f"is stale: it names record {seq}, {last} is the last one")
+        elif (folder, seq) in self.heads and self.heads[folder, seq] != digest:
+            self._doubt(key, "is not the record that was written last")
 
     def _blobs(self) -> tuple[int, int]:
         """Check blobs that records name, then those that nobody names; return how many."""
         named: set[str] = set()
+        purged = self._purged()
         for event in self.replay.events:
             for ref, path in _references(dict(event.fields)):
                 key = path or ref.key
-                if key not in named:
+                if key not in named and key not in purged:
                     named.add(key)
                     self._check_content(key, ref, seq=event.seq)
         loose = 0
@@ -197,6 +209,19 @@ class _Audit:
                 self._doubt(key, "is damaged: its content does not have its name")
             loose += 1
         return sum(1 for key in self.sizes if _BLOB.fullmatch(key)), loose
+
+    def _purged(self) -> set[str]:
+        """Return the objects that somebody removed for good."""
+        removed: set[str] = set()
+        for event in self.replay.events:
+            if event.type == "purge":
+                try:
+                    ref = BlobRef.from_json(event.fields.get("removed"))
+                    keys = json.loads(self.store.get_blob(ref))
+                    removed.update(key for key in keys if key not in self.sizes)
+                except (StorageError, ValueError) as error:
+                    self._doubt(f"log/{event.seq:08d}.json", f"names no list of objects: {error}")
+        return removed
 
     def _check_content(self, key: str, ref: BlobRef, *, seq: int) -> None:
         data = self._read(key, ref.size)

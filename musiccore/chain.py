@@ -30,15 +30,14 @@ from musiccore.storage import AlreadyExists, Store
 log = logging.getLogger(__name__)
 
 TIP_KEY: Final = "tip.json"
-_RECORD_NAME = re.compile(r"log/(\d{8})\.json")
 _MAX_TIP_BYTES: Final = 4096
 _WRITE_TRIES: Final = 4
 _RELIST_TRIES: Final = 3
 
 
-def record_key(seq: int) -> str:
-    """Return the key of a log record below the run."""
-    return f"log/{seq:08d}.json"
+def record_key(seq: int, folder: str = "log") -> str:
+    """Return the key of a record below the run."""
+    return f"{folder}/{seq:08d}.json"
 
 
 class Chain:
@@ -49,6 +48,9 @@ class Chain:
         run_id: name of the run, for messages.
         head: digest that the first record must name, that of `run.json`.
         retry_pause: seconds before a store that did not answer is asked again; doubles.
+        folder: where the records lie, below the run.
+        tip_key: where the hint about their end lies.
+        claims: whether records count only under a claim; those of people need none.
 
     Attributes:
         seq: number of the last record read, 0 before the first.
@@ -56,13 +58,27 @@ class Chain:
         replay: what the records amount to.
     """
 
-    def __init__(self, store: Store, run_id: str, *, head: str, retry_pause: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        *,
+        head: str,
+        retry_pause: float,
+        folder: str = "log",
+        tip_key: str = TIP_KEY,
+        claims: bool = True,
+    ) -> None:
         self.seq = 0
         self.head = head
         self.replay = Replay()
         self._store = store
         self._run_id = run_id
         self._retry_pause = retry_pause
+        self._folder = folder
+        self._tip_key = tip_key
+        self._claims = claims
+        self._name = re.compile(rf"{folder}/(\d{{8}})\.json")
 
     def refresh(self) -> None:
         """Read the records that came since the last look.
@@ -80,7 +96,7 @@ class Chain:
             )
         for seq in range(self.seq + 1, last + 1):
             try:
-                data = self._store.get(record_key(seq), limit=MAX_RECORD_BYTES)
+                data = self._store.get(record_key(seq, self._folder), limit=MAX_RECORD_BYTES)
             except NotFound as error:
                 raise self._gap(seq) from error
             self._take(decode_record(data, seq=seq, prev=self.head))
@@ -118,7 +134,7 @@ class Chain:
                 be written to this number again.
             StorageError: if the store refused.
         """
-        key = record_key(self.seq + 1)
+        key = record_key(self.seq + 1, self._folder)
         pause = self._retry_pause
         for attempt in range(_WRITE_TRIES):
             try:
@@ -144,7 +160,7 @@ class Chain:
         Raises:
             StorageError: if the store refused or did not answer.
         """
-        self._store.put(TIP_KEY, seal({"seq": self.seq, "record_sha256": self.head}))
+        self._store.put(self._tip_key, seal({"seq": self.seq, "record_sha256": self.head}))
 
     def write_tip_if_possible(self) -> None:
         """Write the hint, or leave it to the next record."""
@@ -154,13 +170,16 @@ class Chain:
             log.warning("run %s: the hint was not written: %s", self._run_id, error.message)
 
     def _take(self, event: Event) -> None:
-        self.replay.add(event)
+        if self._claims:
+            self.replay.add(event)
+        else:
+            self.replay.events.append(event)
         self.seq, self.head = event.seq, event.sha256
 
     def _last_listed(self) -> int:
         missing = 0
         for _ in range(_RELIST_TRIES):  # a folder is not listed in one instant: look again
-            names = (_RECORD_NAME.fullmatch(key) for key in self._store.list("log"))
+            names = (self._name.fullmatch(key) for key in self._store.list(self._folder))
             numbers = {int(name[1]) for name in names if name}
             last = max(numbers, default=0)
             missing = next((n for n in range(1, last + 1) if n not in numbers), 0)
@@ -178,7 +197,9 @@ class Chain:
 
     def _read_tip(self) -> tuple[int, str] | None:
         try:
-            body = unseal(self._store.get(TIP_KEY, limit=_MAX_TIP_BYTES), what=TIP_KEY)
+            body = unseal(
+                self._store.get(self._tip_key, limit=_MAX_TIP_BYTES), what=self._tip_key
+            )
         except NotFound:
             return None
         except Corrupt as error:  # only a hint: `verify` reports it, the next record renews it

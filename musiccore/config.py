@@ -419,6 +419,7 @@ class ModelConfig:
         temperatures: default sampling temperature, level 0 first.
         max_batch: default batch rows per pass, level 0 first.
         licence: one sentence that travels with every audio file.
+        continuation_chunk: a continuation is rounded up to whole chunks of top-level codes.
         trained: False for random weights.
     """
 
@@ -429,6 +430,7 @@ class ModelConfig:
     temperatures: tuple[float, ...]
     max_batch: tuple[int, ...]
     licence: str
+    continuation_chunk: int = 16
     trained: bool = True
 
     def __post_init__(self) -> None:

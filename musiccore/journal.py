@@ -466,14 +466,21 @@ class Journal:
         self.store.remove_stale_temps()
         return epoch
 
+    def is_held(self) -> bool:
+        """Return whether a worker seems to be at work; watches one on another machine a while."""
+        claim = self._chain.replay.claim
+        return claim is not None and seems_active(
+            self.store,
+            Worker.from_json(claim.fields.get("worker")),
+            epoch=claim.epoch,
+            owner=claim.owner,
+            patience=self._patience,
+        )
+
     def _refuse_active(self) -> None:
         claim = self._chain.replay.claim
-        if claim is None:
-            return
-        worker = Worker.from_json(claim.fields.get("worker"))
-        if seems_active(
-            self.store, worker, epoch=claim.epoch, owner=claim.owner, patience=self._patience
-        ):
+        if claim is not None and self.is_held():
+            worker = Worker.from_json(claim.fields.get("worker"))
             who = f"process {worker.pid} on {worker.host_name}" if worker else claim.owner
             raise Fenced(
                 f"another worker seems active on run {self.run_id}: {who}, since {claim.at}",

@@ -187,6 +187,7 @@ def _released(name: str, top: PriorConfig, top_batch: int) -> ModelConfig:
         temperatures=(0.99, 0.99, 0.99),
         max_batch=(16, 16, top_batch),
         licence=_RELEASED_LICENCE,
+        continuation_chunk=32 if top_batch == 16 else 16,  # that of the published notebook
     )
 
 

@@ -164,10 +164,20 @@ class GenerationRequest(_Frozen):
         ge=1,
         le=MAX_TAKES,
     )
-    choose: Literal["first", "best"] = Field(
+    choose: Literal["first", "best", "all", "wait"] = Field(
         default="first",
         title="Choose",
-        description="Which take goes on when nobody chooses.",
+        description="Which take goes on when nobody chooses: the first, the best by a simple "
+        "score, all of them, or none: wait for a person.",
+    )
+    choose_after_hours: float = Field(
+        default=0.0,
+        title="Choose after hours",
+        description="How long a person may choose before the policy does; 0: it does at once.",
+        strict=True,
+        ge=0,
+        le=24 * 366,
+        allow_inf_nan=False,
     )
     primer: str | None = Field(
         default=None,

@@ -1,99 +1,113 @@
-"""Codes → audio, one level at a time."""
+"""Codes → audio, recorded once per codes."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Final
 
 from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.errors import Corrupt
+from musiccore.mixing import replace_range
 from musiccore.records import Event
 from musiccore.storage import BlobRef
+from musiccore.tree import Rendition
+from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, task_reporter, working
-from tasks.runs import chosen_take
-from tasks.sampling import level_codes
+from tasks.sampling import song_codes, take_codes
+
+CROSSFADE_SECONDS: Final = 0.02
 
 
 @gpu_task(task_run_name="decode-level-{level}")
-def decode_level(run_id: str, level: int) -> dict[str, object]:
-    """Decode the chosen take at one level, once; the top level with all its takes.
+def decode_song(run_id: str, number: int, level: int) -> dict[str, object]:
+    """Decode one level of a song, once.
 
     Args:
         run_id: the run.
+        number: of the song (rendition).
         level: level of the codes, 0 is the bottom.
 
     Returns:
-        Number of each take, from 1 → digest of its samples.
+        Digest of the samples.
     """
     with working(run_id) as run:
-        found = {}
-        for take, codes in level_codes(run, level).items():
-            record = decoded(run, level, take) or _decode(run, level, take, codes)
-            found[str(take + 1)] = record.fields.get("pcm_sha256")
-        return {"level": level, "pcm_sha256": found}
+        sound = song_audio(run, run.tree().rendition(number), level)
+        return {"level": level, "pcm_sha256": audio.pcm_sha256(sound)}
 
 
-def decoded(run: OpenRun, level: int, take: int) -> Event | None:
-    """Return the record of a decoded take of a level, if its codes are still the same."""
-    codes = level_codes(run, level).get(take)
-    if codes is None:
-        return None
-    wanted = (level, take, codes_sha256(codes))
+def song_audio(run: OpenRun, song: Rendition, level: int) -> Audio:
+    """Return what one level of a song sounds like; decoded once and kept.
+
+    A song that redoes a stretch of another one differs from it in that stretch only, and for a
+    moment on both sides, where one fades into the other.
+    """
+    codes = song_codes(run, song, level)
+    if not song.base or level == run.config.levels - 1:
+        return kept_audio(run, level, song.row, codes)
+    base = run.tree().rendition(song.base)
+    hop = run.config.priors[level].hop_length
+    start, end = (run.codes_at(level, code) * hop for code in (song.start, song.end))
+
+    def mixed() -> Audio:
+        fade = round(CROSSFADE_SECONDS * run.config.vqvae.sample_rate)
+        new = decode_codes(run, level, codes)
+        return replace_range(song_audio(run, base, level), new, start, end, fade)
+
+    return kept_audio(run, level, song.row, codes, mixed)
+
+
+def take_audio(run: OpenRun, take: int) -> Audio:
+    """Return what a take sounds like at the top level; decoded once and kept."""
+    return kept_audio(run, run.config.levels - 1, take - 1, take_codes(run, take))
+
+
+def kept_audio(
+    run: OpenRun,
+    level: int,
+    row: int,
+    codes: CodeArray,
+    make: Callable[[], Audio] | None = None,
+) -> Audio:
+    """Return the audio of codes, from the store where it is there and whole.
+
+    Args:
+        run: the claimed run.
+        level: of the codes.
+        row: number that tells several uses of one level apart.
+        codes: [n].
+        make: makes the audio; decodes the codes by default.
+    """
+    make = make or (lambda: decode_codes(run, level, codes))
+    record = _decoded(run, level, row, codes)
+    if record is None:
+        task_reporter().say(f"decoding level {level}")
+        sound = make()
+        blob = run.journal.put_blob(audio.write(sound, "wav"))
+        run.journal.append(
+            "decoded",
+            level=level,
+            take=row,
+            codes_sha256=codes_sha256(codes),
+            pcm_sha256=audio.pcm_sha256(sound),
+            blob=blob.to_json(),
+        )
+        return audio.read(audio.write(sound, "wav"))
+    ref = BlobRef.from_json(record.fields.get("blob"))
+    try:
+        data = run.journal.get_blob(ref)
+    except Corrupt:
+        data = audio.write(make(), "wav")
+        run.journal.heal_blob(ref, data)
+    return audio.read(data)
+
+
+def _decoded(run: OpenRun, level: int, row: int, codes: CodeArray) -> Event | None:
+    wanted = (level, row, codes_sha256(codes))
     for event in reversed(run.journal.events_of("decoded")):
         fields = event.fields
         if (fields.get("level"), fields.get("take"), fields.get("codes_sha256")) == wanted:
             return event
     return None
-
-
-def decoded_audio(run: OpenRun, level: int, take: int | None = None) -> Audio:
-    """Return the audio of a level, decoding it if its blob is damaged or missing.
-
-    Args:
-        run: the run.
-        level: level of the codes.
-        take: which take; the chosen one by default.
-    """
-    take = chosen_take(run.journal) if take is None else take
-    assert take is not None
-    record = decoded(run, level, take)
-    codes = level_codes(run, level)[take]
-    if record is None:
-        record = _decode(run, level, take, codes)
-    ref = BlobRef.from_json(record.fields.get("blob"))
-    try:
-        data = run.journal.get_blob(ref)
-    except Corrupt:
-        data = audio.write(decode_codes(run, level, codes), "wav")
-        run.journal.heal_blob(ref, data)
-    return audio.read(data)
-
-
-def decode_codes(run: OpenRun, level: int, codes: CodeArray) -> Audio:
-    """Decode codes [n] of one level to mono audio."""
-    import torch
-
-    config = run.config.vqvae
-    with torch.inference_mode():
-        batch = torch.from_numpy(codes[None]).to(run.models.device)
-        samples = run.models.vqvae().decode(batch, level)[0].float().cpu().numpy()  # [1, T]
-    return Audio(
-        samples=np.ascontiguousarray(np.clip(samples, -1.0, 1.0), dtype=np.float32),
-        sample_rate=config.sample_rate,
-    )
-
-
-def _decode(run: OpenRun, level: int, take: int, codes: CodeArray) -> Event:
-    task_reporter().say(f"decoding level {level}")
-    sound = decode_codes(run, level, codes)
-    blob = run.journal.put_blob(audio.write(sound, "wav"))
-    return run.journal.append(
-        "decoded",
-        level=level,
-        take=take,
-        codes_sha256=codes_sha256(codes),
-        pcm_sha256=audio.pcm_sha256(sound),
-        blob={"sha256": blob.sha256, "size": blob.size},
-    )

@@ -11,6 +11,7 @@ from musiccore import audio
 from musiccore.codes import Codes
 from musiccore.conditioning import Labeller, Labels, labellers
 from musiccore.errors import AudioError, Corrupt
+from musiccore.request import GenerationRequest
 from musiccore.storage import BlobRef
 from tasks.levels import CodeArray
 from tasks.policies import gpu_task
@@ -81,12 +82,24 @@ def known_codes(run: OpenRun, level: int) -> CodeArray:
     return known
 
 
-def labels_of(run: OpenRun, level: int) -> tuple[Labeller, Labels] | None:
+def piece_samples(run: OpenRun, request: GenerationRequest, top_codes: int) -> int:
+    """Return the length label of a piece: what was asked for, or the piece if it grew longer.
+
+    Args:
+        run: the run.
+        request: with the length of the whole piece.
+        top_codes: top-level codes that there are.
+    """
+    return max(request.total_samples(run.config), top_codes * run.config.top.hop_length)
+
+
+def labels_of(
+    run: OpenRun, level: int, request: GenerationRequest, top_codes: int
+) -> tuple[Labeller, Labels] | None:
     """Return the labeller of a level and the labels of the whole piece; None without labels."""
-    request = run.request
     makers = labellers(run.config, run.settings.labels, allow_unknown=request.allow_unknown)
     labeller, words = makers[level], request.conditioning
     if labeller is None:
         return None
-    total = request.total_samples(run.config)
+    total = piece_samples(run, request, top_codes)
     return labeller, labeller.full(words.artist, words.genre, words.lyrics, total)

@@ -25,6 +25,7 @@ from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
 from tasks.stopping import NeverStop, Stop
 
 CodeArray = npt.NDArray[np.int64]
+AfterUnit = Callable[["Unit", Mapping[int, CodeArray]], None]
 
 
 class RunLog(Protocol):
@@ -113,7 +114,9 @@ class LevelWork:
         windows: in sampling order, as planned from the primer on.
         groups: takes that share a pass of the model, as planned.
         identity: what else decides the numbers (weights, options, seed, labels); JSON values.
-        known: [n_known] codes of the primer, the same for every take.
+        known: [n_known] codes at the beginning, the same for every take.
+        given: further codes that are there already: (position of the first, [n] codes).
+        label: what else than a whole level this is, such as `audition`.
         upper: take → [n] all codes of the level above; None at the top.
         upper_factor: codes of this level per upper code.
     """
@@ -124,6 +127,8 @@ class LevelWork:
     groups: tuple[tuple[int, ...], ...]
     identity: Mapping[str, object]
     known: CodeArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    given: tuple[tuple[int, CodeArray], ...] = ()
+    label: str = ""
     upper: Mapping[int, CodeArray] | None = None
     upper_factor: int = 1
 
@@ -144,15 +149,23 @@ class LevelWork:
     def digest(self) -> str:
         """Return the digest of everything that decides this level."""
         upper = self.upper
-        return _digest(
-            {
-                "identity": self.identity,
-                "groups": self.groups,
-                "windows": [(w.index, w.start, w.end, w.known) for w in self.windows],
-                "known": codes_sha256(self.known),
-                "upper": None if upper is None else [codes_sha256(upper[t]) for t in self.takes],
-            }
-        )
+        facts: dict[str, object] = {
+            "identity": self.identity,
+            "groups": self.groups,
+            "windows": [_place(window) for window in self.windows],
+            "known": codes_sha256(self.known),
+            "upper": None if upper is None else [codes_sha256(upper[t]) for t in self.takes],
+        }
+        if self.given:
+            facts["given"] = [(start, codes_sha256(codes)) for start, codes in self.given]
+        return _digest(facts)
+
+    def canvas(self) -> CodeArray:
+        """Return codes [n_codes] with everything that is there before sampling, 0 elsewhere."""
+        codes = np.zeros(self.n_codes, dtype=np.int64)
+        for start, part in ((0, self.known), *self.given):
+            codes[start : start + len(part)] = part
+        return codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +196,7 @@ def finish_level(
     *,
     show: Reporter | None = None,
     stop: Stop | None = None,
+    after: AfterUnit | None = None,
 ) -> LevelResult:
     """Bring a level to its end: read what is stored, sample the rest window by window.
 
@@ -192,6 +206,7 @@ def finish_level(
         sample: called once for each missing window.
         show: shows progress.
         stop: asked at safe points.
+        after: told each unit that is safe in the store, and the codes so far by take.
 
     Raises:
         Fenced: if another worker has claimed the run; nothing is touched afterwards.
@@ -206,19 +221,22 @@ def finish_level(
     records = [_record(work, level_digest, unit, log) for unit in units]
     meter = LevelMeter(_start(work, units, records), show)
     sampled = 0
-    filled = {take: work.known.astype(np.int64) for take in work.takes}
+    filled = {take: work.canvas() for take in work.takes}
     for unit, record in zip(units, records, strict=True):
         stop.between_units()
         new = None if record is None else _read_unit(unit, record, log)
         if new is None:
-            codes = np.stack([filled[take] for take in unit.takes])
+            codes = np.stack([filled[take][: unit.window.first_new] for take in unit.takes])
             new = _sample_unit(work, unit, codes, sample, meter, stop, counted=record is not None)
             _commit_unit(unit, unit_digest(work, level_digest, unit), new, record, log)
             sampled += 1
             if record is None:
                 meter.window_done(unit.window.new * len(unit.takes))
+        first = unit.window.first_new
         for row, take in enumerate(unit.takes):
-            filled[take] = np.concatenate([filled[take], new[row]])
+            filled[take][first : first + unit.window.new] = new[row]
+        if after is not None:
+            after(unit, filled)
     stop.between_units()
     return _commit_level(work, level_digest, filled, sampled, log)
 
@@ -255,9 +273,14 @@ def unit_digest(work: LevelWork, level_digest: str, unit: Unit) -> str:
         {
             "level": level_digest,
             "takes": unit.takes,
-            "window": [window.index, window.start, window.end, window.known],
+            "window": _place(window),
         }
     )
+
+
+def _place(window: Window) -> list[int]:
+    place = [window.index, window.start, window.end, window.known]
+    return place if window.stop is None else [*place, window.stop]
 
 
 def _digest(value: object) -> str:
@@ -361,8 +384,10 @@ def _commit_level(
     assert codes.shape == (len(work.takes), work.n_codes), (codes.shape, work.n_codes)
     sha256 = codes_sha256(codes)
     blob = log.put_blob(to_npy(codes))
+    label: dict[str, Json] = {"label": work.label} if work.label else {}
     log.append(
         "level_done",
+        **label,
         level=work.level,
         takes=list(work.takes),
         n_codes=work.n_codes,

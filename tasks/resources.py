@@ -7,20 +7,22 @@ at once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from musiccore.config import ModelConfig
 from musiccore.journal import Journal
-from musiccore.planning import LevelPlan
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store, open_store
+from musiccore.tree import Facts, Tree
 from tasks.models import Models
 from tasks.progress import Reporter, Silent, reporter
-from tasks.runs import Primer, run_numerics, run_plan
+from tasks.runs import Primer, run_numerics
 from tasks.settings import Settings
 from tasks.stopping import SafeStop
+from tasks.trees import choices_of, facts_of
 
 
 class OpenRun:
@@ -29,15 +31,21 @@ class OpenRun:
     Attributes:
         settings: of this process.
         journal: the claimed log.
+        facts: what the run says about itself.
         request: what was asked for.
         config: of the model.
+        root: the store.
     """
 
     def __init__(self, settings: Settings, journal: Journal) -> None:
         self.settings = settings
         self.journal = journal
-        self.request = GenerationRequest.model_validate(dict(journal.record.request))
-        self.config = ModelConfig.from_name(self.request.model)
+        self.facts: Facts = facts_of(journal.record)
+        self.request: GenerationRequest = self.facts.request
+        self.config: ModelConfig = self.facts.config
+        self.root = shared_store(settings)
+        self._choices = choices_of(self.root, journal.record)
+        self._tree: tuple[int, Tree] | None = None
         self._models: Models | None = None
 
     @property
@@ -45,9 +53,31 @@ class OpenRun:
         """Name of the run."""
         return self.journal.run_id
 
-    def plan(self, level: int) -> LevelPlan:
-        """Return the windows and batches of a level."""
-        return run_plan(self.journal.record)[level]
+    def tree(self, *, fresh: bool = False) -> Tree:
+        """Return the tree of the run.
+
+        Args:
+            fresh: look for choices that people made meanwhile; what is in progress does not.
+        """
+        events = self.journal.events
+        if self._tree is None or fresh or self._tree[0] != len(events):
+            if self._tree is None or fresh:
+                made = self._choices.read()
+            else:
+                made = self._tree[1].choices
+            self._tree = (len(events), Tree.of(self.facts, events, made))
+        return self._tree[1]
+
+    @property
+    def asks_a_person(self) -> bool:
+        """Whether a person chooses, so that takes have to be published."""
+        request = self.request
+        patient = request.choose == "wait" or request.choose_after_hours > 0
+        return patient or any(made.by != "policy" for made in self.tree().choices)
+
+    def codes_at(self, level: int, top_codes: int) -> int:
+        """Return the codes of a level that last as long as some top-level codes."""
+        return top_codes * (self.config.top.hop_length // self.config.priors[level].hop_length)
 
     @property
     def models(self) -> Models:
@@ -114,11 +144,34 @@ def working(
         with journal.claimed(take_over=take_over):
             if accept_different_numerics:
                 run.check_numerics(consent=True)
+            note_flow_run(journal)
             token = _current.set(run)
             try:
                 yield run
             finally:
                 _current.reset(token)
+
+
+def flow_run_id() -> str:
+    """Return the id of the deployed Prefect run that this call is part of; empty for none."""
+    prefect = sys.modules.get("prefect.runtime")
+    if prefect is None:
+        return ""
+    try:
+        from prefect.runtime import deployment, flow_run
+
+        if deployment.id is None:
+            return ""
+        return str(flow_run.root_flow_run_id or flow_run.id or "")
+    except Exception:  # a server that does not answer never stops the music
+        return ""
+
+
+def note_flow_run(journal: Journal) -> None:
+    """Record which Prefect run holds the claim, so that its ghost can be recognised."""
+    found = flow_run_id()
+    if found:
+        journal.append("flow_run", id=found)
 
 
 def task_reporter() -> Reporter:

@@ -1,25 +1,22 @@
-"""Runs in the store: created from a request, listed, and described as they stand."""
+"""Runs in the store: created from a request that was checked."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from musiccore.conditioning import transliterator_name
 from musiccore.config import ModelConfig
-from musiccore.errors import ConfigError, NotFound, StorageError
-from musiccore.journal import Journal, list_runs
-from musiccore.liveness import Worker
+from musiccore.errors import ConfigError, NotFound
+from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
 from musiccore.planning import LevelPlan, level_plan
-from musiccore.records import Event, Json
+from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import AlreadyExists, Store, validate_run_id
 from tasks.models import Models, check_weights
@@ -37,11 +34,18 @@ def program_versions() -> dict[str, str]:
     return found
 
 
-def new_run_id(request: GenerationRequest) -> str:
-    """Return a readable, fresh name: `winter-20260131-3fa9c1`."""
+def new_run_id(request: GenerationRequest, *, unique: str = "") -> str:
+    """Return a readable, fresh name: `winter-20260131-3fa9c1`.
+
+    Args:
+        request: what to make.
+        unique: what tells the run from others of the same title; a date and a random number by
+            default.
+    """
     words = request.title or f"{request.model} {request.conditioning.genre}"
     slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].strip("-") or request.model
-    return validate_run_id(f"{slug}-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}".lstrip("-"))
+    unique = unique or f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
+    return validate_run_id(f"{slug}-{unique}".lstrip("-"))
 
 
 def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig:
@@ -160,196 +164,3 @@ def run_exists(store: Store, run_id: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LevelStatus:
-    """One level of a run.
-
-    Attributes:
-        codes_sha256: digest of the codes of all its takes; None until the level is done.
-        n_codes: codes per take.
-        windows_done, windows: a window counts when all its batches are there.
-    """
-
-    level: int
-    codes_sha256: str | None
-    n_codes: int
-    windows_done: int
-    windows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MasterStatus:
-    """The finished song."""
-
-    path: str
-    pcm_sha256: str
-    seconds: float
-    sample_rate: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
-    """A run as it stands; `to_json` is what programs read.
-
-    Attributes:
-        state: `done`, `running` (a live worker of this machine), `unfinished`, or `damaged`.
-        take: number of the take that goes on, from 1; None until it is chosen.
-    """
-
-    run: str
-    title: str
-    state: str
-    created: str
-    model: str
-    store: str
-    seed: int
-    takes: int
-    take: int | None
-    levels: tuple[LevelStatus, ...]
-    master: MasterStatus | None
-    page: str | None
-    message: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """Return the JSON form."""
-        value = asdict(self)
-        value["levels"] = list(value["levels"])
-        return value
-
-
-def chosen_take(journal: Journal) -> int | None:
-    """Return the take that the last selection names, None before the first."""
-    selections = journal.events_of("selection")
-    if not selections:
-        return None
-    take = selections[-1].fields.get("take")
-    return take if isinstance(take, int) else None
-
-
-def last_export(journal: Journal) -> Event | None:
-    """Return the record of the last delivery, unless a selection came after it."""
-    facts = journal.events_of("exported", "selection")
-    return facts[-1] if facts and facts[-1].type == "exported" else None
-
-
-def is_done(journal: Journal) -> bool:
-    """Return whether everything the request asked for is delivered."""
-    return last_export(journal) is not None
-
-
-def describe_run(store: Store, run_id: str) -> RunStatus:
-    """Return a run as it stands; reads the log, no weights.
-
-    Raises:
-        NotFound: if there is no such run.
-        Corrupt: if its log is damaged.
-    """
-    journal = Journal.open(store, run_id)
-    request = GenerationRequest.model_validate(dict(journal.record.request))
-    config = ModelConfig.from_name(request.model)
-    take = chosen_take(journal)
-    levels = tuple(
-        _describe_level(journal, plan, config, take) for plan in run_plan(journal.record)
-    )
-    export = last_export(journal)
-    return RunStatus(
-        run=run_id,
-        title=journal.record.title,
-        state="done" if export else ("running" if _is_running(journal) else "unfinished"),
-        created=journal.record.created,
-        model=request.model,
-        store=store.location(),
-        seed=journal.record.seed,
-        takes=request.takes,
-        take=None if take is None else take + 1,
-        levels=levels,
-        master=None if export is None else _master(journal, export),
-        page=None if export is None else journal.store.location("export/index.html"),
-    )
-
-
-def describe_runs(store: Store) -> list[RunStatus]:
-    """Return every run of a store; damaged ones say what is wrong."""
-    found = []
-    for run_id in list_runs(store):
-        try:
-            found.append(describe_run(store, run_id))
-        except (StorageError, ConfigError) as error:
-            found.append(
-                RunStatus(
-                    run=run_id,
-                    title="",
-                    state="damaged",
-                    created="",
-                    model="",
-                    store=store.location(),
-                    seed=0,
-                    takes=0,
-                    take=None,
-                    levels=(),
-                    master=None,
-                    page=None,
-                    message=error.message,
-                )
-            )
-    return found
-
-
-def unfinished_runs(store: Store) -> list[str]:
-    """Return the runs that still have something to do, oldest first."""
-    waiting = []
-    for run_id in list_runs(store):
-        try:
-            journal = Journal.open(store, run_id)
-        except StorageError:
-            continue
-        if not is_done(journal):
-            waiting.append((journal.record.created, run_id))
-    return [run_id for _, run_id in sorted(waiting)]
-
-
-def _describe_level(
-    journal: Journal, plan: LevelPlan, config: ModelConfig, take: int | None
-) -> LevelStatus:
-    top = plan.level == config.levels - 1
-
-    def concerns(fields: Mapping[str, Json]) -> bool:
-        return fields.get("level") == plan.level and (top or fields.get("takes") == [take])
-
-    passes = Counter(
-        index
-        for _, index in {
-            (event.fields.get("group"), event.fields.get("index"))
-            for event in journal.events_of("window")
-            if concerns(event.fields)
-        }
-    )
-    done = [event for event in journal.events_of("level_done") if concerns(event.fields)]
-    digest = done[-1].fields.get("codes_sha256") if done else None
-    return LevelStatus(
-        level=plan.level,
-        codes_sha256=digest if isinstance(digest, str) else None,
-        n_codes=plan.n_codes,
-        windows_done=sum(n == len(plan.batches) for n in passes.values()),
-        windows=len(plan.windows),
-    )
-
-
-def _master(journal: Journal, export: Event) -> MasterStatus | None:
-    master = export.fields.get("master")
-    if not isinstance(master, dict):
-        return None
-    return MasterStatus(
-        path=journal.store.location(str(master["path"])),
-        pcm_sha256=str(master["pcm_sha256"]),
-        seconds=float(str(master["seconds"])),
-        sample_rate=int(str(master["sample_rate"])),
-    )
-
-
-def _is_running(journal: Journal) -> bool:
-    claim = journal.claim_in_force
-    worker = None if claim is None else Worker.from_json(claim.fields.get("worker"))
-    return worker is not None and worker.is_alive() is True

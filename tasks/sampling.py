@@ -1,128 +1,289 @@
-"""Sampling of one level, window by window; and the choice of the take that goes on."""
+"""Sampling of rounds, songs and auditions, window by window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from musiccore.errors import ConfigError, NotFound
+from musiccore.errors import NotFound
 from musiccore.records import Json
-from tasks.conditioning import known_codes, labels_of
-from tasks.levels import CodeArray, LevelWork, Unit, finish_level, stored_level
+from musiccore.request import GenerationRequest
+from musiccore.sampling.windows import (
+    Window,
+    island_windows,
+    pieces,
+    plan_holes,
+)
+from musiccore.tree import Audition, Rendition, Round
+from tasks.conditioning import known_codes, labels_of, piece_samples
+from tasks.levels import (
+    CodeArray,
+    LevelWork,
+    Unit,
+    finish_level,
+    stored_level,
+)
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
-from tasks.runs import chosen_take
+from tasks.sounding import Sounding
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel
 
 
-@gpu_task(task_run_name="sample-level-{level}")
-def sample_level(run_id: str, level: int) -> dict[str, object]:
-    """Sample what is missing of one level; every finished window is kept.
+@gpu_task(task_run_name="sample-round-{number}")
+def sample_round(run_id: str, number: int) -> dict[str, object]:
+    """Sample what is missing of the takes of a round; every finished window is kept.
 
     Args:
         run_id: the run.
+        number: of the round.
+
+    Returns:
+        Digest of the takes and how many windows this call sampled.
+    """
+    with working(run_id) as run:
+        one = run.tree().rounds[number]
+        if not one.sampled:
+            return {"round": number, "sampled": 0}
+        request = run.tree().request(one.changes)
+        level = run.config.levels - 1
+        return _finish(run, round_work(run, one), level, request)
+
+
+@gpu_task(task_run_name="sample-level-{level}")
+def sample_song(run_id: str, number: int, level: int) -> dict[str, object]:
+    """Sample what is missing of one level of a song; every finished window is kept.
+
+    Args:
+        run_id: the run.
+        number: of the song (rendition).
         level: level of the codes, 0 is the bottom.
 
     Returns:
         Digest of the level and how many windows this call sampled.
     """
-    with working(run_id) as run, safe_stop() as stop, ModelSampler(run, level) as sample:
-        work = level_work(run, level)
-        result = finish_level(work, run.journal, sample, show=task_reporter(), stop=stop)
-        return {"level": level, "codes_sha256": result.sha256, "sampled": result.sampled}
+    with working(run_id) as run:
+        tree = run.tree()
+        song = tree.rendition(number)
+        request = tree.work_request(song)
+        sounding = Sounding(run, song, level)
+        return _finish(run, song_work(run, song, level), level, request, sounding)
 
 
-@gpu_task(task_run_name="choose-take-{run_id}")
-def choose_take(run_id: str) -> int:
-    """Choose the take that goes on, unless that has been done.
+@gpu_task(task_run_name="audition-level-{level}")
+def sample_audition(run_id: str, choice: int, level: int) -> dict[str, object]:
+    """Sample the windows of one level under an audition.
 
     Args:
         run_id: the run.
+        choice: number of the choice that asked for it.
+        level: level of the codes, 0 is the bottom.
 
     Returns:
-        The number of the take, from 1.
+        Digest of the stretch and how many windows this call sampled.
     """
     with working(run_id) as run:
-        take = chosen_take(run.journal)
-        if take is None:
-            take = _best_take(run) if run.request.choose == "best" else 0
-            run.journal.acknowledge("selection", take=take, by=run.request.choose)
-        return take + 1
+        tree = run.tree()
+        audition = next(a for a in tree.auditions if a.choice == choice)
+        request = tree.work_request(audition)
+        return _finish(run, audition_work(run, audition, level), level, request)
 
 
-def select_take(run: OpenRun, number: int) -> None:
-    """Record a person's choice.
+def _finish(
+    run: OpenRun,
+    work: LevelWork,
+    level: int,
+    request: GenerationRequest,
+    after: Sounding | None = None,
+) -> dict[str, object]:
+    with safe_stop() as stop, ModelSampler(run, level, request, work.n_codes) as sample:
+        result = finish_level(
+            work, run.journal, sample, show=task_reporter(), stop=stop, after=after
+        )
+    return {"level": level, "codes_sha256": result.sha256, "sampled": result.sampled}
 
-    Args:
-        run: the run.
-        number: number of the take, from 1.
+
+# -------------------------------------------------------------------- what decides the codes
+
+
+def round_work(run: OpenRun, one: Round) -> LevelWork:
+    """Return everything that decides the takes of a round.
 
     Raises:
-        ConfigError: if there is no such take.
+        NotFound: if the take it goes on from is not finished.
     """
-    if not 1 <= number <= run.request.takes:
-        raise ConfigError(f"take is {number}; the run has takes 1 to {run.request.takes}")
-    if chosen_take(run.journal) != number - 1:
-        run.journal.acknowledge("selection", take=number - 1, by="person")
-
-
-def level_work(run: OpenRun, level: int) -> LevelWork:
-    """Return everything that decides the codes of a level.
-
-    Raises:
-        NotFound: if the level above is not finished, or no take is chosen.
-    """
-    plan = run.plan(level)
-    prior = run.config.priors[level]
-    top = level == run.config.levels - 1
-    upper: Mapping[int, CodeArray] | None = None
-    if top:
-        groups = takes_in_groups(plan.batches)
-    else:
-        take = chosen_take(run.journal)
-        if take is None:
-            raise NotFound(f"run {run.run_id}: no take is chosen yet")
-        groups = ((take,),)
-        upper = level_codes(run, level + 1)
+    top = run.config.levels - 1
+    request = run.tree().request(one.changes)
+    rows = tuple(take - 1 for take in one.takes)
+    ends = np.cumsum(pieces(len(rows), request.batch_limits(run.config)[top])).tolist()
+    begins = [0, *ends[:-1]]
+    known = take_codes(run, one.parent)[: one.known] if one.parent else known_codes(run, top)
     return LevelWork(
-        level=level,
-        n_codes=plan.n_codes,
-        windows=tuple(plan.windows),
-        groups=groups,
-        identity=_identity(run, level),
-        known=known_codes(run, level),
-        upper=upper,
-        upper_factor=prior.upper_factor,
+        level=top,
+        n_codes=one.n_codes,
+        windows=one.windows(run.facts),
+        groups=tuple(rows[a:b] for a, b in zip(begins, ends, strict=True)),
+        identity=_identity(run, top, request, one.n_codes),
+        known=known,
     )
 
 
-def level_codes(run: OpenRun, level: int) -> Mapping[int, CodeArray]:
-    """Return the codes of a finished level, take → [n].
+def take_codes(run: OpenRun, take: int) -> CodeArray:
+    """Return the top-level codes [n] of a take.
 
     Raises:
         NotFound: if it is not finished.
     """
-    result = stored_level(level_work(run, level), run.journal)
+    tree = run.tree()
+    one = tree.rounds[tree.take(take).round]
+    if not one.sampled:
+        return np.concatenate([take_codes(run, p.take)[p.start : p.end] for p in one.parts])
+    result = stored_level(round_work(run, one), run.journal)
     if result is None:
-        raise NotFound(f"run {run.run_id}: level {level} is not finished")
-    return result.codes
+        raise NotFound(f"run {run.run_id}: round {one.number} is not finished")
+    return result.codes[take - 1]
 
 
-def takes_in_groups(batches: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Return the takes of each batch, in order."""
-    ends = np.cumsum(batches).tolist()
-    return tuple(tuple(range(end - n, end)) for end, n in zip(ends, batches, strict=True))
+def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
+    """Return everything that decides one level of a song.
+
+    What was sampled for an audition of the take is there already. A song that redoes a stretch of
+    another one has all of its other codes.
+
+    Raises:
+        NotFound: if the level above is not finished.
+    """
+    prior = run.config.priors[level]
+    tree = run.tree()
+    n_codes = run.codes_at(level, tree.take(song.take).n_codes)
+    given: list[tuple[int, CodeArray]] = []
+    known = known_codes(run, level)
+    if song.base:
+        base = song_codes(run, tree.rendition(song.base), level)
+        first, last = run.codes_at(level, song.start), run.codes_at(level, song.end)
+        known, given, holes = base[:first], [(last, base[last:])], [(first, min(last, n_codes))]
+    else:
+        holes = [(len(known), n_codes)]
+        if song.version == 0:
+            for audition in tree.auditions:
+                if audition.take == song.take and audition.choice < song.choice:
+                    work = audition_work(run, audition, level)
+                    stored = stored_level(work, run.journal)
+                    if stored is not None:
+                        start = work.windows[0].start
+                        given.append((start, stored.codes[song.row][start : _end(work.windows)]))
+        holes = _without(holes, [(start, start + len(codes)) for start, codes in given])
+    hop = run.request.window_hops(run.config)[level]
+    request = tree.work_request(song)
+    return LevelWork(
+        level=level,
+        n_codes=n_codes,
+        windows=tuple(plan_holes(n_codes, prior.n_ctx, hop, holes)),
+        groups=((song.row,),),
+        identity=_identity(run, level, request, tree.take(song.take).n_codes),
+        known=known,
+        given=tuple(given),
+        upper={song.row: song_codes(run, song, level + 1)},
+        upper_factor=prior.upper_factor,
+    )
 
 
-def _identity(run: OpenRun, level: int) -> dict[str, Json]:
-    request, record = run.request, run.journal.record
-    sampling, words = request.sampling, request.conditioning
+def song_codes(run: OpenRun, song: Rendition, level: int) -> CodeArray:
+    """Return the codes [n] of a finished level of a song.
+
+    Raises:
+        NotFound: if it is not finished.
+    """
+    if level == run.config.levels - 1:
+        return take_codes(run, song.take)
+    result = stored_level(song_work(run, song, level), run.journal)
+    if result is None:
+        raise NotFound(f"run {run.run_id}: level {level} of song {song.number} is not finished")
+    return result.codes[song.row]
+
+
+def audition_work(run: OpenRun, audition: Audition, level: int) -> LevelWork:
+    """Return everything that decides one level of an audition: the windows under its stretch.
+
+    Raises:
+        NotFound: if the level above is not finished.
+    """
+    tree, prior = run.tree(), run.config.priors[level]
+    take = tree.take(audition.take)
+    n_codes = run.codes_at(level, take.n_codes)
+    first, last = _audition_span(run, audition, level)
+    hop = run.request.window_hops(run.config)[level]
+    windows = tuple(island_windows(n_codes, prior.n_ctx, hop, first, last))
+    known = known_codes(run, level)
+    if windows[0].start == 0 and len(known):
+        holes = [(len(known), _end(windows))]
+        windows = tuple(plan_holes(n_codes, prior.n_ctx, hop, holes))
+    else:
+        known = known[:0]
+    row = audition.take - 1
+    if level == run.config.levels - 2:
+        upper = take_codes(run, audition.take)
+    else:
+        upper = _audition_codes(run, audition, level + 1)
+    request = tree.work_request(audition)
+    return LevelWork(
+        level=level,
+        n_codes=n_codes,
+        windows=windows,
+        groups=((row,),),
+        identity=_identity(run, level, request, take.n_codes),
+        known=known,
+        label="audition",
+        upper={row: upper},
+        upper_factor=prior.upper_factor,
+    )
+
+
+def _audition_codes(run: OpenRun, audition: Audition, level: int) -> CodeArray:
+    stored = stored_level(audition_work(run, audition, level), run.journal)
+    if stored is None:
+        raise NotFound(f"run {run.run_id}: level {level} of the audition is not finished")
+    return stored.codes[audition.take - 1]
+
+
+def _audition_span(run: OpenRun, audition: Audition, level: int) -> tuple[int, int]:
+    """Return the codes that an audition needs at a level: those under the windows below it."""
+    if level == 0:
+        return run.codes_at(0, audition.start), run.codes_at(0, audition.end)
+    below = run.config.priors[level - 1]
+    hop = run.request.window_hops(run.config)[level - 1]
+    n_codes = run.codes_at(level - 1, run.tree().take(audition.take).n_codes)
+    first, last = _audition_span(run, audition, level - 1)
+    windows = island_windows(n_codes, below.n_ctx, hop, first, last)
+    factor = below.upper_factor
+    return windows[0].start // factor, -(-_end(tuple(windows)) // factor)
+
+
+def _end(windows: tuple[Window, ...]) -> int:
+    return max(window.end for window in windows)
+
+
+def _without(holes: list[tuple[int, int]], islands: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return holes less what is there already."""
+    for first, last in sorted(islands):
+        left: list[tuple[int, int]] = []
+        for start, end in holes:
+            left += [
+                (a, b) for a, b in ((start, min(end, first)), (max(start, last), end)) if a < b
+            ]
+        holes = left
+    return holes
+
+
+def _identity(
+    run: OpenRun, level: int, request: GenerationRequest, top_codes: int
+) -> dict[str, Json]:
+    record, sampling, words = run.journal.record, request.sampling, request.conditioning
     return {
         "rng": record.rng,
         "seed": record.seed,
@@ -133,25 +294,8 @@ def _identity(run: OpenRun, level: int) -> dict[str, Json]:
         "artist": words.artist,
         "genre": words.genre,
         "lyrics": words.lyrics,
-        "total_samples": request.total_samples(run.config),
+        "total_samples": piece_samples(run, request, top_codes),
     }
-
-
-def _best_take(run: OpenRun) -> int:
-    """Return the take whose rough decode is most in tune, silence counted against it."""
-    from musiccore.analysis import longest_silence, tuned
-    from tasks.codec import decode_codes
-
-    codes = level_codes(run, run.config.levels - 1)
-    if len(codes) == 1:
-        return next(iter(codes))
-    task_reporter().say(f"listening to {len(codes)} takes")
-    scores = {}
-    for take, one in codes.items():
-        sound = decode_codes(run, run.config.levels - 1, one)
-        silence = longest_silence(sound.samples, sound.sample_rate)
-        scores[take] = tuned(sound.samples, sound.sample_rate) - max(0.0, silence - 1.0)
-    return max(scores, key=lambda take: (scores[take], -take))
 
 
 class ModelSampler:
@@ -159,12 +303,20 @@ class ModelSampler:
 
     The prior is loaded when the first window is asked for. Its caches stay for all windows with the
     same number of takes, and leave the memory with the `with` block.
+
+    Args:
+        run: the claimed run.
+        level: of the prior.
+        request: conditioning and sampling.
+        n_codes: codes of the piece at this level.
     """
 
-    def __init__(self, run: OpenRun, level: int) -> None:
+    def __init__(self, run: OpenRun, level: int, request: GenerationRequest, n_codes: int) -> None:
         self._run = run
         self._level = level
-        self._labels = labels_of(run, level)
+        self._request = request
+        factor = run.config.top.hop_length // run.config.priors[level].hop_length
+        self._labels = labels_of(run, level, request, n_codes // factor)
         self._open = ExitStack()
         self._model: tuple[int, CodeModel] | None = None
 
@@ -191,14 +343,14 @@ class ModelSampler:
         """Return the new codes of a window."""
         from musiccore.sampling.sampler import LevelOptions, sample_window
 
-        run, sampling = self._run, self._run.request.sampling
+        run, sampling = self._run, self._request.sampling
         labels = None
         if self._labels is not None:
             labeller, whole = self._labels
             vector, _ = labeller.window_labels(whole, unit.window.start)
             labels = np.repeat(vector[None], len(unit.takes), axis=0)
         options = LevelOptions(
-            temperature=run.request.temperatures(run.config)[self._level],
+            temperature=self._request.temperatures(run.config)[self._level],
             top_k=sampling.top_k,
             top_p=sampling.top_p,
             dtype=run.models.dtype,

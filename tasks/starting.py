@@ -1,12 +1,14 @@
-"""The first step of a run, and where interrupted ones are found."""
+"""The first step of a run."""
 
 from __future__ import annotations
 
+from musiccore.planning import Plan
 from musiccore.request import GenerationRequest
+from tasks.artifacts import show_plan
 from tasks.models import Models
 from tasks.policies import io_task
-from tasks.resources import current_run, shared_store
-from tasks.runs import check_request, create_run, describe_run, new_run_id, unfinished_runs
+from tasks.resources import current_run, flow_run_id, shared_store
+from tasks.runs import check_request, create_run, new_run_id, run_exists
 from tasks.settings import Settings
 
 
@@ -16,7 +18,8 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
 
     Args:
         request: what to make.
-        run_id: name of the run; empty for a fresh one.
+        run_id: name of the run; empty for a fresh one. A deployed Prefect run that begins again
+            gets the same name again.
 
     Returns:
         The name of the run.
@@ -24,14 +27,12 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
     if run_id and current_run(run_id) is not None:
         return run_id
     settings = Settings.from_environment()
+    store = shared_store(settings)
+    run_id = run_id or new_run_id(request, unique=flow_run_id().replace("-", "")[:10])
+    begun = run_exists(store, run_id)
     config = check_request(request, settings)
-    run_id = run_id or new_run_id(request)
-    create_run(shared_store(settings), request, run_id, config, Models(config, settings))
+    create_run(store, request, run_id, config, Models(config, settings))
+    if not begun:
+        device = "cuda" if settings.device.startswith("cuda") else "cpu"
+        show_plan(run_id, Plan.of(config, request, device=device))  # type: ignore[arg-type]
     return run_id
-
-
-@io_task(task_run_name="find-unfinished")
-def find_unfinished() -> list[str]:
-    """Return the unfinished runs that no worker of this machine is at work on."""
-    store = shared_store()
-    return [run for run in unfinished_runs(store) if describe_run(store, run).state != "running"]

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from flows.cli.output import Exit, checking, data, data_json, table, talk
 from musiccore.audit import verify_run
 from musiccore.storage import validate_run_id
+from tasks.describing import RunStatus, describe_run, describe_runs
 from tasks.resources import shared_store
-from tasks.runs import RunStatus, describe_run, describe_runs
 
 
 def runs(options: Namespace) -> int:
@@ -35,9 +35,9 @@ def show(options: Namespace) -> int:
     data(f"run      {status.run}")
     if status.title:
         data(f"title    {status.title}")
-    data(f"state    {status.state}")
+    data(f"state    {status.words}")
     data(f"model    {status.model}, seed {status.seed}")
-    chosen = "none chosen" if status.take is None else f"take {status.take} chosen"
+    chosen = "none chosen" if status.take is None else f"take {status.take} sent to upsampling"
     data(f"takes    {status.takes}, {chosen}")
     for level in reversed(status.levels):
         digest = "" if level.codes_sha256 is None else f", sha256 {level.codes_sha256[:16]}"
@@ -48,6 +48,9 @@ def show(options: Namespace) -> int:
     if status.master is not None:
         data(f"song     {status.master.path} ({status.master.seconds:.2f} s)")
         data(f"page     {status.page}")
+    elif status.state == "waiting":
+        takes = ", ".join(map(str, status.waiting_takes))
+        talk(f"hint: listen to takes {takes} with `jukeflow listen {status.run}`, then choose")
     else:
         talk(f"hint: continue with `jukeflow resume {status.run} --store {status.store}`")
     return Exit.DONE
@@ -62,6 +65,7 @@ def verify(options: Namespace) -> int:
                 "run": report.run_id,
                 "sound": report.sound,
                 "records": report.n_records,
+                "choices": report.n_choices,
                 "blobs": report.n_blobs,
                 "bytes": report.n_bytes,
                 "unreferenced": report.n_unreferenced,

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from flows.cli import choice_words
 from flows.cli.words import command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def parser() -> ArgumentParser:
     top.add_argument("--version", action="version", version=f"jukeflow {_version()}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _generate(commands)
+    choice_words.add_commands(commands)
     _upsample(commands)
     _resume(commands)
     _plan(commands)
@@ -54,6 +56,8 @@ def parser() -> ArgumentParser:
     _evaluate(commands)
     _train(commands)
     _serve(commands)
+    _convert(commands)
+    _midi(commands)
     return top
 
 
@@ -81,7 +85,8 @@ def _upsample(commands: Commands) -> None:
         store=True,
     )
     words.add_argument("run", metavar="RUN", help="a name of `jukeflow runs`")
-    words.add_argument("--take", metavar="N", type=int, help="choose this take (from 1)")
+    words.add_argument("--take", metavar="N", type=int, help="send this take to upsampling")
+    words.add_argument("--copies", metavar="N", type=int, default=1, help="how many upsamplings")
     consent_options(words)
 
 
@@ -252,3 +257,32 @@ def _serve(commands: Commands) -> None:
     words.add_argument(
         "--no-server", action="store_true", help="use the server of PREFECT_API_URL, start none"
     )
+
+
+def _convert(commands: Commands) -> None:
+    words = command(
+        commands,
+        "convert",
+        "convert audio files, one or a whole folder",
+        "jukeflow convert album --to flac --out album-flac",
+        lazily("converting", "convert"),
+    )
+    words.add_argument("inputs", nargs="+", metavar="IN", help="IN OUT, or any number with --to")
+    words.add_argument("--to", metavar="FORMAT", help="wav, flac, mp3, ogg or aiff")
+    words.add_argument("--out", metavar="PATH", help="file or folder (default: beside the source)")
+    words.add_argument("--force", action="store_true", help="write over files that exist")
+
+
+def _midi(commands: Commands) -> None:
+    midi = commands.add_parser("midi", help="scores", description="Scores.")
+    inner = midi.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    words = command(
+        inner,
+        "render",
+        "play a MIDI or MusicXML file, a folder of them, or a Bach chorale into audio files",
+        "jukeflow midi render bwv66.6 -o chorale.wav",
+        lazily("midi", "render"),
+    )
+    words.add_argument("source", metavar="SOURCE", help="a score, a folder, or such as bwv66.6")
+    words.add_argument("-o", "--out", metavar="PATH", help="audio file, or folder")
+    words.add_argument("--force", action="store_true", help="write over files that exist")

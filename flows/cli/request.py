@@ -16,6 +16,7 @@ _PLAIN = (
     "total_seconds",
     "takes",
     "choose",
+    "choose_after_hours",
     "primer",
     "primer_seconds",
     "allow_unknown",
@@ -54,7 +55,8 @@ def request_of(options: Namespace) -> GenerationRequest:
 
 
 def _given(options: Namespace, names: tuple[str, ...]) -> dict[str, object]:
-    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    given = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _part(asked: dict[str, object], name: str) -> dict[str, object]:

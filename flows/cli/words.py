@@ -69,7 +69,11 @@ def request_options(command: ArgumentParser) -> None:
     add("--seconds", metavar="S", type=float, help="length of the music")
     add("--total-seconds", metavar="S", type=float, help="length of the song this is the start of")
     add("--takes", metavar="N", type=int, help="variants of the top level")
-    add("--choose", choices=("first", "best"), help="which take goes on to the end")
+    add(
+        "--choose",
+        choices=("first", "best", "all", "wait"),
+        help="which take goes on to the end; wait: that which a person chooses",
+    )
     add("--primer", metavar="FILE", help="audio that the music continues")
     add("--primer-seconds", metavar="S", type=float, help="how much of the primer is used")
     sampling = command.add_argument_group("how to sample")

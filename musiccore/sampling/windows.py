@@ -5,7 +5,8 @@ Paper: "Sampling", windowed sampling and primed sampling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from musiccore.errors import CodesError
 
@@ -18,17 +19,20 @@ class Window:
         index: number of the window in the whole plan of its level; resuming does not change it.
         start, end: absolute positions of codes at this level.
         known: codes inside [start, end) that are there already; the prior is primed with them.
+        stop: end of the new codes where they end before the window, since what follows is there
+            already; None otherwise.
     """
 
     index: int
     start: int
     end: int
     known: int
+    stop: int | None = None
 
     @property
     def new(self) -> int:
         """Codes that this window adds."""
-        return self.end - self.start - self.known
+        return (self.end if self.stop is None else self.stop) - self.start - self.known
 
     @property
     def first_new(self) -> int:
@@ -97,6 +101,70 @@ def plan_windows(n_codes: int, n_ctx: int, window_hop: int, *, n_known: int = 0)
             windows.append(Window(index=index, start=start, end=end, known=present - start))
             present = end
     return windows
+
+
+def plan_holes(
+    n_codes: int, n_ctx: int, window_hop: int, holes: Sequence[tuple[int, int]]
+) -> list[Window]:
+    """Plan the windows that fill the holes of a level in which everything else is there.
+
+    They are those of `plan_windows`, with the same numbers; where a hole ends inside a window, only
+    its codes up to there are new.
+
+    Args:
+        n_codes: codes of the level, at least `n_ctx`.
+        n_ctx: context length of the prior, in codes.
+        window_hop: codes between window starts, 1 to `n_ctx`.
+        holes: [start, end) each, ascending and apart.
+
+    Raises:
+        CodesError: if the hop does not fit, or a hole lies outside.
+    """
+    windows: list[Window] = []
+    starts = window_starts(n_codes, n_ctx, window_hop)
+    for first, last in holes:
+        if not 0 <= first <= last <= n_codes:
+            raise CodesError(f"codes {first} to {last} are no stretch of {n_codes} codes")
+        present = first
+        for index, start in enumerate(starts):
+            end = start + n_ctx
+            if end > present and present < last:
+                stop = min(end, last)
+                windows.append(
+                    Window(
+                        index=index,
+                        start=start,
+                        end=end,
+                        known=present - start,
+                        stop=stop if stop < end else None,
+                    )
+                )
+                present = stop
+    return windows
+
+
+def island_windows(
+    n_codes: int, n_ctx: int, window_hop: int, first: int, last: int
+) -> list[Window]:
+    """Return the windows of the whole plan that cover a stretch, sampled with nothing before it.
+
+    At the beginning of a level these are its first windows as they are in any case. Further on the
+    first window has no context to its left.
+
+    Args:
+        n_codes: codes of the level, at least `n_ctx`.
+        n_ctx: context length of the prior, in codes.
+        window_hop: codes between window starts, 1 to `n_ctx`.
+        first, last: the stretch, [first, last).
+
+    Raises:
+        CodesError: if the hop does not fit, or the stretch lies outside.
+    """
+    if not 0 <= first < last <= n_codes:
+        raise CodesError(f"codes {first} to {last} are no stretch of {n_codes} codes")
+    whole = plan_holes(n_codes, n_ctx, window_hop, [(0, n_codes)])
+    under = [window for window in whole if window.first_new < last and window.end > first]
+    return [replace(under[0], known=0), *under[1:]]
 
 
 def partial_window(n_known: int, n_new: int, n_ctx: int) -> Window:

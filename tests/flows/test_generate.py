@@ -16,7 +16,7 @@ from musiccore.storage import open_store
 from musiccore.tags import read_tags
 from tasks.progress import reporting
 from tasks.resources import working
-from tasks.runs import describe_run, describe_runs, unfinished_runs
+from tasks.describing import describe_run, describe_runs, unfinished_runs
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -18,7 +18,8 @@ from musiccore.journal import Journal
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store, open_store
 from tasks.models import Models
-from tasks.runs import create_run, describe_run
+from tasks.describing import describe_run
+from tasks.runs import create_run
 from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,121 @@
+"""Asking a person, in the Prefect run that got so far: artifacts, a message, and a suspended run.
+
+A suspended run has no process. Somebody answers in its form, in the room or on the command line;
+then the run begins again from its first line and finds everything done in the store.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from flows.forms import ChoiceFields, selection_form
+from flows.invitation import invitation
+from musiccore.choices import Choice, Conflict
+from musiccore.errors import ConfigError
+from tasks.artifacts import show_conflict, show_round
+from tasks.choosing import say_waiting
+from tasks.notifying import notify
+from tasks.resources import flow_run_id, shared_store
+from tasks.showing import Picture
+from tasks.trees import make_choice
+
+log = logging.getLogger(__name__)
+
+
+def ask(run_id: str) -> bool:
+    """Ask for the next choice of a run.
+
+    Args:
+        run_id: a run that waits for a person.
+
+    Returns:
+        True if the answer is in the store now; False where nobody can be asked: the run goes on
+        when somebody has chosen.
+    """
+    flow_run = flow_run_id()
+    news = say_waiting(run_id, flow_run)
+    picture = Picture.of(shared_store(), run_id)
+    text = invitation(picture)
+    if news:
+        show_round(picture, text)
+        notify(
+            "choice-needed",
+            {"run": run_id, "round": picture.tree.position, "text": picture.status.words},
+        )
+    if not flow_run:
+        return False
+    from prefect import suspend_flow_run
+
+    form = selection_form(picture.status.waiting_takes)
+    key = answer_key(picture.tree.position, picture.tree.seen)
+    answer = suspend_flow_run(
+        wait_for_input=form.with_initial_data(description=text),  # type: ignore[attr-defined]
+        key=key,
+        timeout=None,
+    )
+    record_answer(run_id, answer, picture.tree.position, picture.tree.seen)
+    return True
+
+
+def answer_key(round_number: int, seen: int) -> str:
+    """Return the key under which Prefect keeps the answer to one question."""
+    return f"round-{round_number}-after-{seen}"
+
+
+def collect_answer(run_id: str) -> None:
+    """Write an answer to the store that this Prefect run got and nobody wrote there yet.
+
+    Somebody may have answered the form while somebody else chose in the room. Both are reported;
+    the choice that was in the store first counts.
+    """
+    flow_run = flow_run_id()
+    picture = Picture.of(shared_store(), run_id)
+    asked = [
+        event
+        for event in picture.journal.events_of("waiting")
+        if flow_run and event.fields.get("flow_run") == flow_run
+    ]
+    if not asked:
+        return
+    number, seen = (int(str(asked[-1].fields[name])) for name in ("round", "seen"))
+    answer = _read_answer(flow_run, answer_key(number, seen), picture.tree.rounds[number].takes)
+    if answer is not None:
+        record_answer(run_id, answer, number, seen)
+
+
+def record_answer(run_id: str, answer: ChoiceFields, round_number: int, seen: int) -> None:
+    """Write the answer of a form to the store, unless it came from there."""
+    if getattr(answer, "recorded", 0):
+        return
+    try:
+        choice = answer_choice(answer)
+        make_choice(
+            shared_store(),
+            run_id,
+            choice,
+            by="form",
+            who=answer.who,
+            round_number=round_number if choice.action in ("again", "back") else None,
+            seen=seen,
+        )
+    except (Conflict, ConfigError) as error:
+        log.error("%s", error.message)
+        show_conflict(run_id, error)
+
+
+def answer_choice(answer: ChoiceFields) -> Choice:
+    """Return the choice of a filled-in form."""
+    take = int(str(getattr(answer, "take", "take 0")).removeprefix("take "))
+    return answer.build(str(getattr(answer, "action", "")), take)
+
+
+def _read_answer(flow_run: str, key: str, takes: tuple[int, ...]) -> ChoiceFields | None:
+    from prefect.input.actions import read_flow_run_input
+
+    try:
+        found = read_flow_run_input(f"suspended-{key}-response", UUID(flow_run))
+    except Exception as error:  # without its server the answer can come by another way
+        log.warning("the answer of the form could not be read: %s", error)
+        return None
+    return None if found is None else selection_form(takes).model_validate(found)

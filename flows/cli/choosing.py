@@ -1,0 +1,255 @@
+"""`compose`, `choose`, `tree` and `purge`: the conversation about takes."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.choices import Choice
+from musiccore.errors import ConfigError
+from musiccore.request import read_lyrics
+from musiccore.storage import validate_run_id
+from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
+from tasks.purging import purge_takes, purgeable
+from tasks.resources import shared_store
+from tasks.showing import Picture
+from tasks.trees import make_choice, read_tree
+
+_CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")
+
+
+def choose(options: Namespace) -> int:
+    with checking():
+        store = shared_store()
+        run_id = validate_run_id(options.run)
+        wanted = choices_of(options)
+        before = read_tree(store, run_id)
+    made = []
+    for choice in wanted:
+        with checking():
+            made.append(
+                make_choice(
+                    store,
+                    run_id,
+                    choice,
+                    by="notebook" if os.environ.get("JUKEFLOW_NOTEBOOK") else "command",
+                    who=options.who,
+                    round_number=options.round,
+                    seen=options.seen,
+                    branch=options.branch,
+                )
+            )
+    last = made[-1]
+    earlier = [
+        one
+        for one in before.choices
+        if one.round == last.round
+        and one.choice.action in ("continue", "more", "again", "upsample")
+        and one.choice != last.choice
+        and last.choice.action in ("continue", "more", "again", "upsample")
+    ]
+    if earlier:
+        talk(f"round {last.round} was answered before: {earlier[-1].in_words()}")
+        talk("that stays as it is; this choice makes another branch")
+    if options.go:
+        from flows.cli.making import continue_run
+
+        talk(f"recorded: {last.choice.in_words()}")
+        return continue_run(options, run_id)
+    from flows.waking import wake
+
+    following = wake(store, run_id, last)
+    picture = Picture.of(store, run_id)
+    if options.json:
+        data_json(
+            {
+                "run": run_id,
+                "choices": [
+                    {
+                        "choice": one.seq,
+                        "round": one.round,
+                        "action": one.choice.action,
+                        "takes": list(one.choice.takes),
+                        "words": one.choice.in_words(),
+                    }
+                    for one in made
+                ],
+                "choice": last.seq,
+                "action": last.choice.action,
+                "round": picture.tree.position,
+                "state": picture.status.state,
+                "branch_of": earlier[-1].seq if earlier else None,
+                "next": following,
+            }
+        )
+        return Exit.DONE
+    for one in made:
+        data(f"choice {one.seq}: {one.choice.in_words()}")
+    talk(following)
+    return Exit.DONE
+
+
+def choices_of(options: Namespace) -> list[Choice]:
+    """Return what the words of `choose` ask for, in order: opinions first, then what happens.
+
+    Raises:
+        ConfigError: for a value that cannot be read or does not fit; the message names it.
+    """
+    takes = options.take or []
+    found: list[dict[str, object]] = []
+    if options.name is not None:
+        found.append({"action": "rename", "takes": takes, "text": options.name})
+    if options.note is not None or options.stars is not None:
+        note = {"action": "note", "takes": takes, "text": options.note, "stars": options.stars}
+        found.append(note)
+    changes = _changes(options)
+    act = _act(options, takes)
+    if act is None and changes:
+        act = {"action": "change", "takes": takes}
+    if act is None and not found and takes:
+        act = {"action": "keep", "takes": takes}
+    if act is not None:
+        if changes:
+            act["changes"] = changes
+        found.append(act)
+    if not found:
+        raise ConfigError(
+            "nothing is chosen", hint="name a take and what happens: --take 2 --continue 4s"
+        )
+    return [Choice.parse(one) for one in found]
+
+
+def _act(options: Namespace, takes: list[int]) -> dict[str, object] | None:
+    plain = {
+        "keep": options.keep,
+        "drop": options.drop,
+        "more": options.more,
+        "again": options.again,
+        "back": options.back,
+        "upsample": options.upsample,
+    }
+    for action, given in plain.items():
+        if given:
+            act: dict[str, object] = {"action": action, "takes": takes}
+            if action in ("more", "again") and options.count is not None:
+                act["count"] = options.count
+            if action == "upsample":
+                act["copies"] = options.copies
+            return act
+    if options.continue_ is not None:
+        act = {"action": "continue", "takes": takes}
+        act["seconds"] = parse_seconds(options.continue_, "--continue")
+        if options.count is not None:
+            act["count"] = options.count
+        return act
+    for action in ("cut", "audition", "redo"):
+        text = getattr(options, action)
+        if text is not None:
+            start, end = parse_range(text, f"--{action}")
+            act = {"action": action, "takes": takes, "start": start, "end": end}
+            if action == "redo" and options.song is not None:
+                act["rendition"] = options.song
+            return act
+    if options.splice is not None:
+        return {"action": "splice", "parts": parse_parts(options.splice, "--splice")}
+    return None
+
+
+def _changes(options: Namespace) -> dict[str, object]:
+    if options.lyrics_file is not None:
+        if options.lyrics is not None:
+            raise ConfigError("give --lyrics or --lyrics-file, not both")
+        options.lyrics = read_lyrics(Path(options.lyrics_file))
+    values = {name: getattr(options, name) for name in _CHANGES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def tree(options: Namespace) -> int:
+    from musiccore.treeview import tree_text
+
+    with checking():
+        picture = Picture.of(shared_store(), validate_run_id(options.run))
+    if options.json:
+        data_json(picture.to_json())
+    else:
+        data(tree_text(picture.to_json()))
+    return Exit.DONE
+
+
+def purge(options: Namespace) -> int:
+    with checking():
+        store, run_id = shared_store(), validate_run_id(options.run)
+        plan = purgeable(store, run_id)
+    if options.yes and plan.takes:
+        purge_takes(store, run_id, plan)
+    if options.json:
+        data_json(
+            {
+                "run": run_id,
+                "takes": list(plan.takes),
+                "blobs": len(plan.blobs),
+                "bytes": plan.n_bytes,
+                "purged": bool(options.yes and plan.takes),
+            }
+        )
+        return Exit.DONE
+    names = ", ".join(map(str, plan.takes)) or "none"
+    done = "removed" if options.yes else "would free"
+    data(f"takes {names}: {done} {plan.n_bytes / 2**20:.1f} MiB in {len(plan.blobs)} objects")
+    if plan.takes and not options.yes:
+        talk("nothing was removed; add --yes to remove them for good")
+    return Exit.DONE
+
+
+def show_candidates(picture: Picture, options: Namespace) -> None:
+    """Print what waits for a choice, for a program or a person."""
+    status = picture.status
+    candidates = [
+        {name: value for name, value in one.items() if name != "peaks"}
+        for one in picture.candidates()
+    ]
+    if options.json:
+        data_json(
+            {
+                "run": status.run,
+                "state": status.state,
+                "words": status.words,
+                "store": status.store,
+                "round": picture.tree.position,
+                "seen": picture.tree.seen,
+                "candidates": candidates,
+                "page": round_page_path(picture),
+                "master": None,
+            }
+        )
+        return
+    data(f"run {status.run}: {status.words}")
+    for one in candidates:
+        flags = one["flags"]
+        words = (
+            [str(f["kind"]) for f in flags if isinstance(f, dict)]
+            if isinstance(flags, list)
+            else []
+        )
+        loud = "" if one["lufs"] is None else f", {one['lufs']} LUFS"
+        data(
+            f"  take {one['take']}: {clock(float(str(one['seconds'])))}{loud}"
+            f"{', ' + ', '.join(words) if words else ''}  {one['audio']}"
+        )
+    page = round_page_path(picture)
+    if page is not None:
+        data(f"page: {page}")
+    first = picture.tree.rounds[picture.tree.position].takes[0]
+    talk(f"hint: listen with `jukeflow listen {status.run} --store {status.store}`, or choose with")
+    talk(
+        f"      `jukeflow choose {status.run} --take {first} --continue 4s --store {status.store}`"
+    )
+
+
+def round_page_path(picture: Picture) -> str | None:
+    """Return where the page of the round lies, None before it is there."""
+    key = f"rounds/{picture.tree.position:03d}/index.html"
+    store = picture.journal.store
+    return store.location(key) if store.exists(key) else None

@@ -1,0 +1,82 @@
+"""Runs that were interrupted: found in the store, marked in Prefect, started again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flows.serving.deployments import start
+from flows.serving.marking import mark_ghosts
+from musiccore.errors import ConfigError, StorageError
+from musiccore.journal import Journal
+from tasks.describing import unfinished_runs
+from tasks.policies import io_task
+from tasks.resources import flow_run_id, shared_store
+from tasks.trees import tree_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """A run that is unfinished and in nobody's hands.
+
+    Attributes:
+        run: its name.
+        epoch: number of its last claim.
+        seen: number of its last choice.
+        flow_run: id of the Prefect run that held that claim; empty if there was none.
+    """
+
+    run: str
+    epoch: int
+    seen: int
+    flow_run: str
+
+
+@io_task(task_run_name="find-interrupted")
+def find_interrupted() -> list[Interrupted]:
+    """Return the unfinished runs that nobody is at work on, oldest first.
+
+    Whether a worker on another machine lives is seen by its heartbeat, for which this may wait some
+    minutes.
+    """
+    store = shared_store()
+    found = []
+    for run_id in unfinished_runs(store):
+        try:
+            journal = Journal.open(store, run_id)
+            if journal.is_held():
+                continue
+            seen = tree_of(store, journal).seen
+        except StorageError as error:
+            log.warning("run %s: %s", run_id, error.message)
+            continue
+        holders = [e for e in journal.events_of("flow_run") if e.epoch == journal.epoch]
+        unreleased = journal.claim_in_force is not None
+        flow_run = str(holders[-1].fields.get("id")) if holders and unreleased else ""
+        found.append(Interrupted(run=run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run))
+    return found
+
+
+def mark_dead(one: Interrupted) -> None:
+    """Mark the Prefect run whose process is gone as crashed."""
+    if one.flow_run and one.flow_run != flow_run_id():
+        mark_ghosts([one.flow_run])
+
+
+def start_elsewhere(one: Interrupted) -> str:
+    """Start the deployment `continue` for a run; return its flow run, empty where there is none.
+
+    Two sweeps within an hour that find the same state start one flow run.
+    """
+    if not flow_run_id():
+        return ""
+    hour = datetime.now(UTC).strftime("%Y%m%d%H")
+    try:
+        key = f"{one.run}-{one.epoch}-{one.seen}-{hour}"
+        return str(start("continue", {"run_id": one.run}, key=key))
+    except ConfigError as error:
+        log.warning("%s", error.message)
+        return ""

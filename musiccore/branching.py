@@ -1,0 +1,204 @@
+"""From a choice to a new round: what is checked, and which codes it will have.
+
+`check_choice` refuses what cannot be carried out before the choice is written; `next_round` says
+what a worker does for it afterwards. Both are pure functions of the tree.
+"""
+
+from __future__ import annotations
+
+from musiccore.choices import Choice, MadeChoice
+from musiccore.errors import ConfigError
+from musiccore.request import MAX_SECONDS
+from musiccore.tree import Facts, Round, RoundKind, Span, Tree, continuation, merged
+
+_FEWEST_CODES = 2  # a cut shorter than this is a slip of the finger
+
+
+def check_choice(tree: Tree, choice: Choice) -> None:
+    """Check a choice against the tree, before it is written.
+
+    Raises:
+        ConfigError: if it cannot be carried out; the message names the field.
+    """
+    for number in {*choice.takes, *(part.take for part in choice.parts)}:
+        take = tree.take(number)
+        if number in tree.purged:
+            raise ConfigError(f"take {number} was purged; its codes are gone")
+        if take.dropped and choice.action not in ("keep", "drop", "note", "rename"):
+            raise ConfigError(
+                f"take {number} was dropped", hint=f"bring it back with --take {number} --keep"
+            )
+    if choice.changes.given():
+        tree.request(choice.changes).check(config=tree.facts.config)
+    checks = {
+        "continue": _check_continue,
+        "again": _check_again,
+        "back": _check_back,
+        "audition": _check_audition,
+        "upsample": _check_upsample,
+        "redo": _check_redo,
+        "cut": _check_parts,
+        "splice": _check_parts,
+    }
+    check = checks.get(choice.action)
+    if check is not None:
+        check(tree, choice)
+
+
+def next_round(tree: Tree, made: MadeChoice) -> Round:
+    """Return the round that carries out a choice.
+
+    Raises:
+        ConfigError: if the choice makes no round or cannot be carried out.
+    """
+    choice, facts = made.choice, tree.facts
+    first = max(tree.takes) + 1
+    count = choice.count or facts.request.takes
+    parent, known = 0, facts.primer_codes
+    parts: tuple[Span, ...] = ()
+    kind: RoundKind
+    if choice.action == "continue":
+        kind, parent = "continue", choice.takes[0]
+        known = tree.take(parent).n_codes
+        n_codes = continuation(facts, known, choice.seconds or 0)
+        changes = tree.changes(parent, before=made.seq)
+    elif choice.action == "more":
+        kind, parent = "more", choice.takes[0]
+        take = tree.take(parent)
+        n_codes = take.n_codes
+        new_from = take.new_from if tree.rounds[take.round].sampled else take.n_codes // 2
+        known = new_from + max(1, (n_codes - new_from) // 2)
+        changes = tree.changes(parent, before=made.seq)
+    elif choice.action == "again":
+        here = tree.rounds[made.round]
+        kind, parent = "again", here.parent
+        known, n_codes, parts = here.known, here.n_codes, here.parts
+        changes = here.changes
+    elif choice.action in ("cut", "splice"):
+        kind = "cut" if choice.action == "cut" else "splice"
+        parts = spans(tree, choice)
+        parent, count = parts[0].take, 1
+        known = n_codes = sum(part.end - part.start for part in parts)
+        changes = tree.changes(parent, before=made.seq)
+    else:
+        raise ConfigError(f"{choice.action} makes no round")
+    return Round(
+        number=max(tree.rounds) + 1,
+        kind=kind,
+        parent=parent,
+        takes=tuple(range(first, first + count)),
+        choice=made.seq,
+        known=known,
+        n_codes=n_codes,
+        parts=parts,
+        changes=merged(changes, choice.changes),
+    )
+
+
+def spans(tree: Tree, choice: Choice) -> tuple[Span, ...]:
+    """Return the stretches of a cut or splice in whole top-level codes."""
+    if choice.action == "cut":
+        wanted = [(choice.takes[0], choice.start or 0.0, choice.end or 0.0)]
+    else:
+        wanted = [(part.take, part.start, part.end) for part in choice.parts]
+    return tuple(
+        Span(take=take, start=tree.facts.codes_at(start), end=tree.facts.codes_at(end))
+        for take, start, end in wanted
+    )
+
+
+def shortest_song(facts: Facts) -> int:
+    """Return the fewest top-level codes that can be upsampled: one window of each upsampler."""
+    top = facts.config.top.hop_length
+    return max(
+        -(-prior.n_ctx * prior.hop_length // top)
+        for prior in facts.config.priors
+        if prior.conditioner is not None
+    )
+
+
+def _check_continue(tree: Tree, choice: Choice) -> None:
+    facts, take = tree.facts, tree.take(choice.takes[0])
+    n_codes = continuation(facts, take.n_codes, choice.seconds or 0)
+    if facts.seconds(n_codes) > MAX_SECONDS:
+        raise ConfigError(
+            f"continue is {choice.seconds} s; the take would last {facts.seconds(n_codes):.0f} s, "
+            f"the limit is {MAX_SECONDS:.0f}"
+        )
+    time = facts.config.top.time
+    if time is not None and facts.seconds(n_codes) > time.max_seconds:
+        raise ConfigError(
+            f"continue is {choice.seconds} s; the take would last {facts.seconds(n_codes):.0f} s, "
+            f"model {facts.config.name} knows pieces of up to {time.max_seconds:.0f} s"
+        )
+
+
+def _check_again(tree: Tree, choice: Choice) -> None:
+    here = tree.rounds[tree.round_of(choice)]
+    if not here.sampled:
+        raise ConfigError(
+            f"again: round {here.number} is a copy of other takes; trying again gives the same",
+            hint="cut or join other stretches, or continue one of its takes",
+        )
+
+
+def _check_back(tree: Tree, choice: Choice) -> None:
+    here = tree.rounds[tree.round_of(choice)]
+    if not here.parent:
+        raise ConfigError(
+            f"back: round {here.number} is a beginning; there is nothing before it",
+            hint="try again with --again, or choose a take of another round with --take",
+        )
+
+
+def _check_length(tree: Tree, number: int) -> None:
+    least, take = shortest_song(tree.facts), tree.take(number)
+    if take.n_codes < least:
+        raise ConfigError(
+            f"take {number} lasts {tree.seconds(number):.2f} s; upsampling needs at least "
+            f"{tree.facts.seconds(least):.2f} s",
+            hint=f"continue it first: --take {number} --continue 4s",
+        )
+
+
+def _check_audition(tree: Tree, choice: Choice) -> None:
+    _check_length(tree, choice.takes[0])
+    _check_span(tree, choice.takes[0], choice.start or 0, choice.end or 0, "audition")
+
+
+def _check_upsample(tree: Tree, choice: Choice) -> None:
+    for number in choice.takes:
+        _check_length(tree, number)
+
+
+def _check_redo(tree: Tree, choice: Choice) -> None:
+    if choice.rendition is not None:
+        song = tree.rendition(choice.rendition)
+    else:
+        found = tree.best_rendition(choice.takes[0])
+        if found is None:
+            raise ConfigError(
+                f"redo: take {choice.takes[0]} has no finished song",
+                hint=f"send it to upsampling first: --take {choice.takes[0]} --upsample",
+            )
+        song = found
+    if song.exported is None:
+        raise ConfigError(f"redo: song {song.number} is not finished yet")
+    _check_span(tree, song.take, choice.start or 0, choice.end or 0, "redo")
+
+
+def _check_span(tree: Tree, number: int, start: float, end: float, name: str) -> None:
+    length = tree.seconds(number)
+    if start >= length or end > length + 0.5:
+        raise ConfigError(f"{name} is {start:g} to {end:g} s; take {number} lasts {length:.2f} s")
+
+
+def _check_parts(tree: Tree, choice: Choice) -> None:
+    for part in spans(tree, choice):
+        length = tree.take(part.take).n_codes
+        if part.end > length or part.end - part.start < _FEWEST_CODES:
+            raise ConfigError(
+                f"{choice.action}: {tree.facts.seconds(part.start):.2f} to "
+                f"{tree.facts.seconds(part.end):.2f} s is no stretch of take {part.take}, which "
+                f"lasts {tree.seconds(part.take):.2f} s"
+            )

@@ -1,0 +1,377 @@
+"""What people decide: a log of choices that needs no worker, no server and no claim.
+
+A choice is one create-only, numbered, hash-chained record under `choices/`, beside the log of the
+workers. So a person can choose while a worker is busy, from a page, a form or a command line, and a
+choice that was acknowledged can be read back by anyone, days later.
+
+Everyone who chooses says which was the last choice they had seen. Two choices that contradict each
+other, made by people who did not know of each other, are never merged: the second is refused and
+says who was first. Somebody who knows the first may still choose otherwise; that is a branch.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from musiccore.chain import Chain
+from musiccore.errors import ConfigError, Corrupt, MusicCoreError
+from musiccore.records import Event, Json, sha256
+from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
+from musiccore.storage import Store
+
+Action = Literal[
+    "keep",
+    "drop",
+    "continue",
+    "more",
+    "again",
+    "back",
+    "cut",
+    "splice",
+    "audition",
+    "upsample",
+    "redo",
+    "change",
+    "rename",
+    "note",
+]
+Maker = Literal["command", "form", "room", "page", "notebook", "policy"]
+
+DECISIONS: Final = frozenset({"continue", "more", "again", "back", "upsample"})
+"""Actions that answer a round: what happens next."""
+
+WORK: Final = frozenset(
+    {"continue", "more", "again", "cut", "splice", "audition", "upsample", "redo"}
+)
+"""Actions that a worker has to carry out."""
+
+_MARKS: Final = frozenset({"keep", "drop"})
+_ONE_TAKE: Final = frozenset({"continue", "more", "cut", "audition", "redo", "rename"})
+_TAKES: Final = frozenset({"keep", "drop", "upsample", "change", "note"}) | _ONE_TAKE
+_RANGES: Final = frozenset({"cut", "audition", "redo"})
+_FOLDER: Final = "choices"
+_TRIES: Final = 20
+
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
+Position = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+
+
+class Conflict(MusicCoreError):
+    """A choice contradicts another one that its maker had not seen.
+
+    Attributes:
+        other: the choice that was there first.
+    """
+
+    def __init__(self, message: str, other: MadeChoice, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.other = other
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(_Frozen):
+    """A stretch of a take, in seconds of its audio."""
+
+    take: Number
+    start: Position
+    end: Position
+
+
+class Changes(_Frozen):
+    """Conditioning and sampling for what follows; None keeps what the take has."""
+
+    artist: str | None = Field(default=None, max_length=200)
+    genre: str | None = Field(default=None, max_length=200)
+    lyrics: str | None = Field(default=None, max_length=50_000)
+    temperature: Temperatures | None = None
+    top_k: int | None = Field(default=None, ge=0, le=1_000_000)
+    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
+    total_seconds: float | None = Field(default=None, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
+
+    def given(self) -> dict[str, object]:
+        """Return the fields that change something."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Choice(_Frozen):
+    """One thing that a person (or a policy) wants.
+
+    Attributes:
+        action: what to do.
+        takes: numbers of the takes it is about.
+        seconds: `continue`: how much to add.
+        count: `continue`, `more`, `again`: how many new takes.
+        start, end: `cut`, `audition`, `redo`: a stretch in seconds.
+        parts: `splice`: stretches in order.
+        copies: `upsample`: how many different upsamplings of each take there should be.
+        rendition: `redo`: number of the finished song.
+        changes: conditioning and sampling for what follows.
+        text: `rename`: the name; `note`: the note.
+        stars: `note`: 0 to 5.
+    """
+
+    action: Action
+    takes: tuple[Number, ...] = ()
+    seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)] | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_TAKES)] | None = None
+    start: Position | None = None
+    end: Position | None = None
+    parts: tuple[Part, ...] = ()
+    copies: Annotated[int, Field(ge=1, le=MAX_TAKES)] = 1
+    rendition: Number | None = None
+    changes: Changes = Field(default_factory=Changes)
+    text: str | None = Field(default=None, max_length=2000)
+    stars: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    @field_validator("text")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and any(
+            unicodedata.category(c).startswith("C") and c != "\n" for c in value
+        ):
+            raise ValueError("it must not hold control or invisible characters")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        action = self.action
+        if action in _TAKES and not self.takes and not (action == "redo" and self.rendition):
+            raise ValueError(f"{action} needs a take")
+        if action in _ONE_TAKE and len(self.takes) > 1:
+            raise ValueError(f"{action} takes one take at a time, not {len(self.takes)}")
+        if len(set(self.takes)) < len(self.takes):
+            raise ValueError("a take is given twice")
+        if action == "continue" and self.seconds is None:
+            raise ValueError("continue needs seconds")
+        if action in _RANGES and (self.start is None or self.end is None):
+            raise ValueError(f"{action} needs a start and an end")
+        spans = [(self.start, self.end), *((part.start, part.end) for part in self.parts)]
+        for start, end in spans:
+            if start is not None and end is not None and start >= end:
+                raise ValueError(f"a range starts at {start} s and ends at {end} s")
+        if (action == "splice") != bool(self.parts):
+            raise ValueError("splice needs parts, and nothing else has them")
+        if action == "change" and not self.changes.given():
+            raise ValueError("change needs something to change")
+        if action == "rename" and not (self.text or "").strip():
+            raise ValueError("rename needs a name")
+        if action == "note" and self.text is None and self.stars is None:
+            raise ValueError("note needs a text or stars")
+        return self
+
+    @classmethod
+    def parse(cls, data: Mapping[str, object]) -> Choice:
+        """Return the choice in a mapping.
+
+        Raises:
+            ConfigError: naming every field that is wrong, in one line.
+        """
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise ConfigError(
+                "; ".join(_sentence(item["loc"], item["msg"]) for item in error.errors()),
+                hint="`jukeflow choose --help` lists what can be chosen",
+            ) from error
+
+    def in_words(self) -> str:
+        """Return the choice as a person would say it."""
+        takes = ", ".join(map(str, self.takes))
+        which = f"take{'s' * (len(self.takes) > 1)} {takes}" if takes else ""
+        span = f" from {_clock(self.start)} to {_clock(self.end)}"
+        words = {
+            "continue": f"continue {which} by {self.seconds:g} s" if self.seconds else "",
+            "more": f"more like {which}",
+            "again": "try again",
+            "back": "step back",
+            "cut": f"cut {which}{span}",
+            "splice": "join "
+            + " + ".join(f"take {p.take} {_clock(p.start)}-{_clock(p.end)}" for p in self.parts),
+            "audition": f"audition {which}{span}",
+            "upsample": f"send {which} to upsampling"
+            + (f", {self.copies} versions" if self.copies > 1 else ""),
+            "redo": f"redo {which or f'song {self.rendition}'}{span}",
+            "change": f"change what follows {which}",
+            "rename": f"call {which} {self.text!r}",
+            "note": f"note on {which}",
+        }
+        return words.get(self.action, f"{self.action} {which}")
+
+
+def _sentence(place: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in place)
+    text = message.removeprefix("Value error, ")
+    return f"{name}: {text}" if name else text
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}:{rest:05.2f}".removesuffix(".00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeChoice:
+    """A choice as the store holds it.
+
+    Attributes:
+        seq: its number, from 1.
+        at: wall clock of its maker, ISO 8601; information only.
+        by: where it was made.
+        who: name that a person gave; may be empty.
+        round: number of the round it answers.
+        seen: number of the last choice that its maker knew of.
+        choice: what was chosen.
+    """
+
+    seq: int
+    at: str
+    by: str
+    who: str
+    round: int
+    seen: int
+    choice: Choice
+
+    @classmethod
+    def of(cls, event: Event) -> MadeChoice:
+        """Read a record.
+
+        Raises:
+            Corrupt: if a field is missing or wrong.
+        """
+        fields = event.fields
+        by, who, number, seen = (fields.get(name) for name in ("by", "who", "round", "seen"))
+        if (
+            event.type != "choice"
+            or not isinstance(by, str)
+            or not isinstance(who, str)
+            or type(number) is not int
+            or type(seen) is not int
+        ):
+            raise Corrupt(f"choice {event.seq} is damaged: a field is missing")
+        try:
+            choice = Choice.model_validate(fields.get("choice"))
+        except ValidationError as error:
+            raise Corrupt(f"choice {event.seq} is damaged: {error.error_count()} fields") from error
+        return cls(
+            seq=event.seq, at=event.at, by=by, who=who, round=number, seen=seen, choice=choice
+        )
+
+    def in_words(self) -> str:
+        """Return who chose what, and where."""
+        maker = self.who or {"room": "the listening room", "form": "a Prefect form"}.get(
+            self.by, self.by
+        )
+        return f"{self.choice.in_words()} (by {maker}, {self.at})"
+
+
+def contradiction(first: MadeChoice, choice: Choice, round_number: int) -> bool:
+    """Return whether two choices cannot both be meant by people who agree."""
+    if first.choice.action in DECISIONS and choice.action in DECISIONS:
+        return first.round == round_number and first.choice != choice
+    if first.choice.action in _MARKS and choice.action in _MARKS:
+        return first.choice.action != choice.action and bool(
+            set(first.choice.takes) & set(choice.takes)
+        )
+    return False
+
+
+class ChoiceLog:
+    """The choices of one run.
+
+    Args:
+        store: the store's root.
+        run_id: name of the run.
+        run_record: bytes of `run.json`, which the first choice names.
+        retry_pause: seconds before a store that did not answer is asked again; doubles.
+    """
+
+    def __init__(
+        self, store: Store, run_id: str, *, run_record: bytes, retry_pause: float = 1.0
+    ) -> None:
+        self._run_id = run_id
+        self._chain = Chain(
+            store.at(run_id),
+            run_id,
+            head=sha256(run_record),
+            retry_pause=retry_pause,
+            folder=_FOLDER,
+            tip_key=f"{_FOLDER}/tip.json",
+            claims=False,
+        )
+
+    def read(self) -> tuple[MadeChoice, ...]:
+        """Read every choice, oldest first.
+
+        Raises:
+            Corrupt: if one is missing or damaged; nothing is guessed.
+        """
+        self._chain.refresh()
+        return tuple(MadeChoice.of(event) for event in self._chain.replay.events)
+
+    def append(
+        self,
+        choice: Choice,
+        *,
+        round_number: int,
+        by: Maker,
+        who: str = "",
+        seen: int | None = None,
+        branch: bool = False,
+    ) -> MadeChoice:
+        """Make a choice; when this returns anyone can read it back.
+
+        The same choice made twice by people unaware of each other is one choice.
+
+        Args:
+            choice: what is chosen.
+            round_number: the round it answers.
+            by: where it was made.
+            who: name of the person, up to 80 characters.
+            seen: number of the last choice that its maker knew of; all of them by default.
+            branch: choose although somebody chose otherwise meanwhile; both remain.
+
+        Raises:
+            Conflict: if it contradicts one that its maker had not seen; nothing is written.
+            Unavailable: if the store did not answer; it may be made again.
+            StorageError: if the store refused.
+        """
+        made = self.read()
+        known = len(made) if seen is None else min(seen, len(made))
+        for _ in range(_TRIES):
+            for other in made[known:]:
+                if (other.round, other.choice) == (round_number, choice):
+                    return other
+                if not branch and contradiction(other, choice, round_number):
+                    raise Conflict(
+                        f"choice: {choice.in_words()} contradicts what was chosen meanwhile: "
+                        f"{other.in_words()}",
+                        other,
+                        hint="listen again, then choose with --branch to keep both",
+                    )
+            fields: dict[str, Json] = {
+                "by": by,
+                "who": who[:80],
+                "round": round_number,
+                "seen": known,
+                "choice": choice.model_dump(mode="json", exclude_defaults=True),
+            }
+            data = self._chain.encode("choice", fields, epoch=0, owner=by)
+            if self._chain.write(data):
+                self._chain.write_tip()
+                return MadeChoice.of(self._chain.replay.events[-1])
+            made = self.read()
+        raise Conflict(  # pragma: no cover - twenty people at the same instant
+            f"choice: run {self._run_id} is being changed all the time",
+            made[-1],
+            hint="try again in a moment",
+        )

@@ -1,0 +1,184 @@
+"""What a person hears and sees of a round: audio, pictures, loudness, fault flags, one page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from musiccore import audio, pictures
+from musiccore.analysis import longest_silence, loudness_lufs, tuned
+from musiccore.audio import Audio
+from musiccore.faults import find_faults
+from musiccore.records import Json
+from musiccore.storage import BlobRef
+from musiccore.tags import write_tags
+from musiccore.tree import Audition
+from tasks.codec import kept_audio, take_audio
+from tasks.decoding import decode_codes
+from tasks.levels import CodeArray, stored_level
+from tasks.policies import gpu_task
+from tasks.provenance import provenance
+from tasks.resources import OpenRun, task_reporter, working
+from tasks.sampling import audition_work, take_codes
+
+PEAKS: Final = 240
+"""Columns of the small waveform that travels in the record."""
+
+
+@gpu_task(task_run_name="publish-round-{number}")
+def publish_round(run_id: str, number: int) -> dict[str, object]:
+    """Publish every take of a round, once: what a person needs in order to choose.
+
+    Args:
+        run_id: the run.
+        number: of the round.
+
+    Returns:
+        The round and its takes.
+    """
+    with working(run_id) as run:
+        one = run.tree().rounds[number]
+        for take in one.takes:
+            if take not in one.published:
+                task_reporter().say(f"publishing take {take}")
+                _publish_take(run, number, take)
+        return {"round": number, "takes": list(one.takes)}
+
+
+@gpu_task(task_run_name="publish-audition")
+def publish_audition(run_id: str, choice: int) -> dict[str, object]:
+    """Publish a stretch at full quality.
+
+    Args:
+        run_id: the run.
+        choice: number of the choice that asked for it.
+
+    Returns:
+        The take and the stretch in seconds.
+    """
+    with working(run_id) as run:
+        found = next(a for a in run.tree().auditions if a.choice == choice)
+        if found.published is None:
+            _publish_audition(run, found)
+        seconds = [run.facts.seconds(code) for code in (found.start, found.end)]
+        return {"take": found.take, "seconds": seconds}
+
+
+@gpu_task(task_run_name="begin-round")
+def begin_round(run_id: str, choice: int) -> int:
+    """Write down the round that carries out a choice, once.
+
+    Args:
+        run_id: the run.
+        choice: number of the choice.
+
+    Returns:
+        The number of the round.
+    """
+    from musiccore.branching import next_round
+
+    with working(run_id) as run:
+        tree = run.tree()
+        there = next((one for one in tree.rounds.values() if one.choice == choice), None)
+        if there is not None:
+            return there.number
+        one = next_round(tree, tree.choices[choice - 1])
+        changes: dict[str, Json] = dict(one.changes.model_dump(mode="json", exclude_none=True))
+        run.journal.append(
+            "round",
+            round=one.number,
+            kind=one.kind,
+            parent=one.parent,
+            takes=list(one.takes),
+            choice=choice,
+            known=one.known,
+            n_codes=one.n_codes,
+            parts=[[part.take, part.start, part.end] for part in one.parts],
+            changes=changes,
+        )
+        return one.number
+
+
+def score(sound: Audio) -> float:
+    """Return how promising a take sounds: in tune, with silence counted against it."""
+    silence = longest_silence(sound.samples, sound.sample_rate)
+    return tuned(sound.samples, sound.sample_rate) - max(0.0, silence - 1.0)
+
+
+def peaks(sound: Audio, columns: int = PEAKS) -> list[int]:
+    """Return the largest level of each column, 0 to 100."""
+    samples = np.abs(audio.to_mono(sound).samples[0])
+    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(np.int64)
+    return [round(100 * float(level)) for level in np.maximum.reduceat(samples, edges[:-1])]
+
+
+def _publish_take(run: OpenRun, number: int, take: int) -> None:
+    tree = run.tree()
+    sound, codes = take_audio(run, take), take_codes(run, take)
+    rate = run.config.top.sample_rate / run.config.top.hop_length
+    one = tree.take(take)
+    faults = find_faults(sound, codes, rate)
+    path = f"rounds/{number:03d}/take-{take}.wav"
+    data = write_tags(audio.write(sound, "wav"), provenance(run, take=take))
+    run.journal.store.put(path, data)
+    ref = BlobRef.of(data)
+    run.journal.append(
+        "candidate",
+        round=number,
+        take=take,
+        file={"path": path, "sha256": ref.sha256, "size": ref.size},
+        **_heard(run, sound),
+        flags=[{"kind": f.kind, "start": f.start, "end": f.end} for f in faults],
+        new_from=run.facts.seconds(one.new_from),
+        score=round(score(sound), 4),
+    )
+
+
+def _publish_audition(run: OpenRun, audition: Audition) -> None:
+    work = audition_work(run, audition, 0)
+    stored = stored_level(work, run.journal)
+    assert stored is not None
+    sound = _stretch(run, stored.codes[audition.take - 1], audition)
+    run.journal.append(
+        "candidate",
+        choice=audition.choice,
+        take=audition.take,
+        start=run.facts.seconds(audition.start),
+        end=run.facts.seconds(audition.end),
+        **_heard(run, sound),
+    )
+
+
+def _stretch(run: OpenRun, codes: CodeArray, audition: Audition) -> Audio:
+    first, last = (run.codes_at(0, code) for code in (audition.start, audition.end))
+    begin = max(0, first - run.codes_at(0, 1) * 16)  # so that its beginning is right
+    hop = run.config.priors[0].hop_length
+    sound = decode_codes(run, 0, codes[begin:last])
+    return Audio(samples=sound.samples[:, (first - begin) * hop :], sample_rate=sound.sample_rate)
+
+
+def _heard(run: OpenRun, sound: Audio) -> dict[str, Json]:
+    """Return what a record says of something audible; the large parts go into blobs."""
+    put, lufs = run.journal.put_blob, loudness_lufs(sound.samples, sound.sample_rate)
+    return {
+        "seconds": round(sound.seconds, 4),
+        "lufs": round(lufs, 2) if np.isfinite(lufs) else None,
+        "peak": round(sound.peak, 4),
+        "peaks": list(peaks(sound)),
+        "preview": put(audio.write_preview(sound)).to_json(),
+        "waveform": put(pictures.waveform(sound)).to_json(),
+        "spectrogram": put(pictures.spectrogram(sound)).to_json(),
+    }
+
+
+def best_take(run: OpenRun, takes: tuple[int, ...]) -> int:
+    """Return the take with the best score."""
+    if len(takes) == 1:
+        return takes[0]
+    task_reporter().say(f"listening to {len(takes)} takes")
+    scores = {}
+    for take in takes:
+        codes = take_codes(run, take)
+        scores[take] = score(kept_audio(run, run.config.levels - 1, take - 1, codes))
+    return max(scores, key=lambda take: (scores[take], -take))

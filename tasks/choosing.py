@@ -1,0 +1,74 @@
+"""What a worker does about choices: finds the next one, makes those of a policy, says it waits."""
+
+from __future__ import annotations
+
+from musiccore.choices import Choice, MadeChoice
+from musiccore.records import Json
+from tasks.candidates import best_take
+from tasks.policies import gpu_task, io_task
+from tasks.resources import OpenRun, working
+from tasks.trees import make_choice
+
+
+@io_task(task_run_name="next-choice")
+def next_choice(run_id: str) -> MadeChoice | None:
+    """Return the oldest choice that is not carried out, None if there is none.
+
+    Args:
+        run_id: the run.
+    """
+    with working(run_id) as run:
+        pending = run.tree(fresh=True).pending
+        return pending[0] if pending else None
+
+
+@gpu_task(task_run_name="choose-by-policy")
+def choose_by_policy(run_id: str) -> list[int]:
+    """Choose as the run's policy says, if nobody did in time.
+
+    Args:
+        run_id: the run.
+
+    Returns:
+        The takes that go on to upsampling; none if it is not the policy's turn.
+    """
+    with working(run_id) as run:
+        tree = run.tree(fresh=True)
+        if not tree.policy_due():
+            return []
+        here = tree.rounds[tree.position]
+        open_takes = tuple(take for take in here.takes if not tree.takes[take].dropped)
+        takes = policy_takes(run, open_takes or here.takes)
+        choice = Choice(action="upsample", takes=takes)
+        make_choice(run.root, run_id, choice, by="policy", who=run.request.choose)
+        run.tree(fresh=True)
+        return list(takes)
+
+
+def policy_takes(run: OpenRun, takes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the takes that a policy sends to upsampling."""
+    if run.request.choose == "all":
+        return takes
+    return (best_take(run, takes),) if run.request.choose == "best" else takes[:1]
+
+
+@io_task(task_run_name="wait-for-a-choice")
+def say_waiting(run_id: str, flow_run: str) -> bool:
+    """Record that the run waits for a person, once per round and choice.
+
+    Args:
+        run_id: the run.
+        flow_run: id of the Prefect run that will suspend; empty for none.
+
+    Returns:
+        Whether this is new: whoever wants to be told has to be told.
+    """
+    with working(run_id) as run:
+        tree = run.tree()
+        facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen, "flow_run": flow_run}
+        before = run.journal.events_of("waiting")
+        if before and dict(before[-1].fields) == facts:
+            return False
+        run.journal.append("waiting", **facts)
+        asked = {(event.fields.get("round"), event.fields.get("seen")) for event in before}
+        return (facts["round"], facts["seen"]) not in asked
