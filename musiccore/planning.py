@@ -14,6 +14,7 @@ from musiccore.config import ModelConfig, PriorConfig, TransformerConfig, VQVAEC
 from musiccore.errors import CodesError
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import Window, pieces, plan_windows
+from musiccore.speeds import LevelSpeed, Speeds
 
 DeviceKind = Literal["cpu", "cuda"]
 
@@ -98,6 +99,7 @@ class LevelCost:
         steps: sequential steps.
         seconds_low, seconds_high: a range that the time should fall into.
         peak_bytes: most memory at one time, weights included.
+        measured: whether the time is that of this machine; else it is that of its kind.
     """
 
     level: int
@@ -106,6 +108,7 @@ class LevelCost:
     seconds_low: float
     seconds_high: float
     peak_bytes: int
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +143,11 @@ class Plan:
         """Most memory at one time; levels are in memory one after the other."""
         return max(cost.peak_bytes for cost in self.levels)
 
+    @property
+    def measured(self) -> bool:
+        """Whether the speed of every level was measured."""
+        return all(cost.measured for cost in self.levels)
+
     @classmethod
     def of(
         cls,
@@ -148,14 +156,25 @@ class Plan:
         *,
         device: DeviceKind = "cpu",
         primer_samples: int | None = None,
+        speeds: Speeds | None = None,
     ) -> Plan:
         """Return what a request costs on a kind of device.
+
+        Args:
+            config: the model.
+            request: a request that `check` has passed.
+            device: kind of device.
+            primer_samples: as for `level_plan`.
+            speeds: of one machine; levels that it does not name are as its kind is.
 
         Raises:
             AudioError, ConfigError, CodesError: as for `level_plan`.
         """
         plans = level_plan(config, request, primer_samples=primer_samples)
-        costs = tuple(_cost(config, plan, device) for plan in plans)
+        costs = tuple(
+            _cost(config, plan, device, None if speeds is None else speeds.level(plan.level))
+            for plan in plans
+        )
         return cls(levels=costs, device=device)
 
 
@@ -208,22 +227,42 @@ _PROCESS_BYTES = 400 * 2**20  # an interpreter with torch in it
 _FLOAT = 4  # bytes
 
 
-def _cost(config: ModelConfig, plan: LevelPlan, device: DeviceKind) -> LevelCost:
-    prior = config.priors[plan.level]
-    seconds = [  # slowest, fastest
-        sum(_window_seconds(prior, plan, window, device, end) for window in plan.windows)
-        + _decoding_flops(config.vqvae, plan.level, plan.n_codes)
-        * plan.takes
-        / _SPEEDS[device].convolution_flops[end]
-        for end in (0, 1)
-    ]
+def _cost(
+    config: ModelConfig, plan: LevelPlan, device: DeviceKind, speed: LevelSpeed | None
+) -> LevelCost:
+    if speed is None:
+        slow, fast = (_assumed_seconds(config, plan, device, end) for end in (0, 1))
+    else:
+        seconds = _measured_seconds(config.priors[plan.level], plan, speed)
+        slow, fast = seconds * (1 + speed.spread), seconds / (1 + speed.spread)
     return LevelCost(
         level=plan.level,
         windows=len(plan.windows),
         steps=plan.steps,
-        seconds_low=round(seconds[1], 2),
-        seconds_high=round(seconds[0], 2),
+        seconds_low=round(fast, 2),
+        seconds_high=round(slow, 2),
         peak_bytes=_peak_bytes(config, plan),
+        measured=speed is not None,
+    )
+
+
+def _measured_seconds(prior: PriorConfig, plan: LevelPlan, speed: LevelSpeed) -> float:
+    """Return the time of a level on a machine whose speed is known."""
+    steps = sum(
+        window.new * speed.step(rows) + speed.start(rows, window.known + prior.lyrics_prefix)
+        for window in plan.windows
+        for rows in plan.batches
+    )
+    return steps + plan.n_codes * plan.takes * speed.decode_seconds
+
+
+def _assumed_seconds(config: ModelConfig, plan: LevelPlan, device: DeviceKind, end: int) -> float:
+    """Return the time of a level on a kind of device; `end` 0 is the slowest, 1 the fastest."""
+    prior = config.priors[plan.level]
+    decoding = _decoding_flops(config.vqvae, plan.level, plan.n_codes) * plan.takes
+    return (
+        sum(_window_seconds(prior, plan, window, device, end) for window in plan.windows)
+        + decoding / _SPEEDS[device].convolution_flops[end]
     )
 
 
