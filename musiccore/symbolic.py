@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from musiccore.errors import ConfigError
+
 Mode = Literal["major", "minor"]
 
 # Krumhansl and Kessler's probe-tone profiles, from the tonic upwards.
@@ -84,10 +86,19 @@ def read_chorale(name: str) -> Piece:
 
     Args:
         name: such as `bwv12.7`.
+
+    Raises:
+        ConfigError: if the package holds no such chorale.
     """
     from music21 import corpus
+    from music21.exceptions21 import Music21Exception
 
-    score = corpus.parse(f"bach/{name}")
+    try:
+        score = corpus.parse(f"bach/{name}")
+    except Music21Exception as error:
+        raise ConfigError(
+            f"chorale: {name!r} is not in the music21 package", hint="use a name such as bwv66.6"
+        ) from error
     notes: list[Note] = []
     for index, part in enumerate(score.parts):
         sounding: dict[int, Note] = {}

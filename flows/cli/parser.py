@@ -279,10 +279,10 @@ def _midi(commands: Commands) -> None:
     words = command(
         inner,
         "render",
-        "play a MIDI or MusicXML file, a folder of them, or a Bach chorale into audio files",
+        "play a MIDI file, a folder of them, or a Bach chorale into audio files",
         "jukeflow midi render bwv66.6 -o chorale.wav",
         lazily("midi", "render"),
     )
-    words.add_argument("source", metavar="SOURCE", help="a score, a folder, or such as bwv66.6")
+    words.add_argument("source", metavar="SOURCE", help="a MIDI file, a folder, or such as bwv66.6")
     words.add_argument("-o", "--out", metavar="PATH", help="audio file, or folder")
     words.add_argument("--force", action="store_true", help="write over files that exist")
