@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from musiccore.errors import ConfigError
 
@@ -24,6 +25,7 @@ class Settings:
         labels: folder of artist and genre tables (`JUKEFLOW_LABELS`), None without one.
         threads: CPU threads of torch (`JUKEFLOW_THREADS`). Small models are 12 to 20 times slower
             on two threads of a busy machine than on one, so the default is 1.
+        webhook: address that is told when a person is needed (`JUKEFLOW_WEBHOOK`); a secret.
     """
 
     store: str = "./runs"
@@ -32,6 +34,7 @@ class Settings:
     models: Path | None = None
     labels: Path | None = None
     threads: int = 1
+    webhook: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.store.strip():
@@ -40,6 +43,8 @@ class Settings:
             raise ConfigError(f"JUKEFLOW_DTYPE is {self.dtype!r}; use one of {', '.join(_DTYPES)}")
         if self.threads < 1:
             raise ConfigError(f"JUKEFLOW_THREADS is {self.threads}; it must be 1 or more")
+        if self.webhook and not _is_web_address(self.webhook):  # its value is a secret
+            raise ConfigError("JUKEFLOW_WEBHOOK is no address that begins with https:// or http://")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -62,7 +67,16 @@ class Settings:
             models=_folder(env, "JUKEFLOW_MODELS"),
             labels=_folder(env, "JUKEFLOW_LABELS"),
             threads=int(threads),
+            webhook=env.get("JUKEFLOW_WEBHOOK", "").strip(),
         )
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _folder(env: Mapping[str, str], name: str) -> Path | None:
