@@ -18,6 +18,7 @@ from musiccore.request import GenerationRequest
 from musiccore.storage import Store, open_store
 from musiccore.tree import Facts, Tree
 from tasks.models import Models
+from tasks.packs import shared_passes
 from tasks.progress import Reporter, Silent, reporter
 from tasks.runs import Primer, run_numerics
 from tasks.settings import Settings
@@ -81,14 +82,19 @@ class OpenRun:
 
     @property
     def models(self) -> Models:
-        """Networks of the run's model."""
+        """Networks of the run's model; songs of a pack share them."""
         if self._models is None:
-            self._models = Models(self.config, self.settings)
+            passes = shared_passes()
+            shared = None if passes is None else passes.models
+            if shared is not None and shared.config == self.config:
+                self._models = shared
+            else:
+                self._models = Models(self.config, self.settings)
         return self._models
 
     def drop_prior(self) -> None:
-        """Let the memory of the prior go, if one is loaded."""
-        if self._models is not None:
+        """Let the memory of the prior go, if one is loaded and nobody shares it."""
+        if self._models is not None and shared_passes() is None:
             self._models.drop_prior()
 
     def check_numerics(self, *, consent: bool) -> None:
@@ -97,8 +103,9 @@ class OpenRun:
         Raises:
             ConfigError: if they differ and there is no consent.
         """
-        primer = Primer.recorded(self.journal.record)
-        numerics = run_numerics(self.request, self.config, self.models, primer)
+        record = self.journal.record
+        primer, pack = Primer.recorded(record), record.numerics.get("pack")
+        numerics = run_numerics(self.request, self.config, self.models, primer, pack)
         self.journal.check_numerics(numerics, self.models.digests(), consent=consent)
 
 

@@ -64,9 +64,21 @@ def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig
 
 
 def run_numerics(
-    request: GenerationRequest, config: ModelConfig, models: Models, primer: Primer | None
+    request: GenerationRequest,
+    config: ModelConfig,
+    models: Models,
+    primer: Primer | None,
+    pack: Json = None,
 ) -> dict[str, Json]:
-    """Return everything that decides the numbers of a run, beside weights and request."""
+    """Return everything that decides the numbers of a run, beside weights and request.
+
+    Args:
+        request: what to make.
+        config: of the model.
+        models: its networks on this machine.
+        primer: what is remembered of the primer.
+        pack: where the run's rows lie in passes that it shares with others; None if it does not.
+    """
     plans = level_plan(config, request, primer_samples=0 if primer is None else primer.n_samples)
     return {
         **models.numerics(),
@@ -74,6 +86,7 @@ def run_numerics(
         "windows": [[[w.start, w.end, w.known] for w in plan.windows] for plan in plans],
         "transliterator": transliterator_name(),
         "primer": None if primer is None else primer.to_json(),
+        **({} if pack is None else {"pack": pack}),
     }
 
 
@@ -127,9 +140,23 @@ def run_plan(record: RunRecord) -> list[LevelPlan]:
 
 
 def create_run(
-    store: Store, request: GenerationRequest, run_id: str, config: ModelConfig, models: Models
+    store: Store,
+    request: GenerationRequest,
+    run_id: str,
+    config: ModelConfig,
+    models: Models,
+    *,
+    pack: Json = None,
 ) -> None:
     """Write the run's record; the same request under the same name continues it.
+
+    Args:
+        store: the root of the store.
+        request: what to make.
+        run_id: name of the run.
+        config: of the model.
+        models: its networks on this machine.
+        pack: where the run's rows lie in passes that it shares with others.
 
     Raises:
         ConfigError: if the run exists with another request.
@@ -143,7 +170,7 @@ def create_run(
         request=request.model_dump(mode="json"),
         seed=request.sampling.seed,
         models=dict(models.digests()),
-        numerics=run_numerics(request, config, models, Primer.of(request, config)),
+        numerics=run_numerics(request, config, models, Primer.of(request, config), pack),
         versions=program_versions(),
     )
     try:

@@ -27,6 +27,7 @@ from tasks.levels import (
     finish_level,
     stored_level,
 )
+from tasks.packs import SongRows, place_of, sample_rows, shared_passes
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.sounding import Sounding
@@ -302,7 +303,8 @@ class ModelSampler:
     """Samples windows with the prior of a level.
 
     The prior is loaded when the first window is asked for. Its caches stay for all windows with the
-    same number of takes, and leave the memory with the `with` block.
+    same number of rows, and leave the memory with the `with` block. A run of a pack keeps its place
+    in the pass when it goes on alone.
 
     Args:
         run: the claimed run.
@@ -341,7 +343,7 @@ class ModelSampler:
         on_step: Callable[[int], None],
     ) -> CodeArray:
         """Return the new codes of a window."""
-        from musiccore.sampling.sampler import LevelOptions, sample_window
+        from musiccore.sampling.sampler import LevelOptions
 
         run, sampling = self._run, self._request.sampling
         labels = None
@@ -355,17 +357,23 @@ class ModelSampler:
             top_p=sampling.top_p,
             dtype=run.models.dtype,
         )
-        return sample_window(
-            self._model_for(len(unit.takes)),
-            unit.window,
-            codes,
-            upper,
-            labels,
-            options,
+        song = SongRows(
+            level=self._level,
+            group=unit.group,
+            place=place_of(run.journal.record, self._level, len(unit.takes)),
+            window=unit.window,
+            codes=codes,
+            upper=upper,
+            labels=labels,
+            options=options,
             seed=run.journal.record.seed,
             takes=unit.takes,
             on_step=on_step,
         )
+        passes = shared_passes()
+        if passes is not None:
+            return passes.sample(song)
+        return sample_rows(self._model_for(song.place.rows), [song])[0]
 
     def _model_for(self, batch: int) -> CodeModel:
         from musiccore.sampling.sampler import open_model
