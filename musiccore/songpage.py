@@ -7,26 +7,16 @@ visible, and a content security policy lets only the page's own script and style
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from urllib.parse import quote
 
 from musiccore import pictures
 from musiccore.audio import sniff
 from musiccore.errors import MusicCoreError
+from musiccore.markup import asset, data_uri, policy_source, text
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
-# Control characters but newline and tab, and the signs that turn the reading direction around.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-    "\ud800-\udfff\ufeff]"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +92,10 @@ def song_page(page: SongPage) -> str:
     Raises:
         MusicCoreError: if a track is not audio that browsers play, or a link leaves the folder.
     """
-    style, script = _asset("songpage.css"), _asset("songpage.js")
+    style, script = asset("songpage.css"), asset("songpage.js")
     policy = (
         "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_sri(style)}'; script-src '{_sri(script)}'"
+        f"style-src '{policy_source(style)}'; script-src '{policy_source(script)}'"
     )
     parts = [
         "<!doctype html>",
@@ -116,15 +106,15 @@ def song_page(page: SongPage) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<meta name="generator" content="jukeflow">',
-        f"<title>{_text(page.title)}</title>",
+        f"<title>{text(page.title)}</title>",
         '<link rel="icon" href="data:,">',
         f"<style>{style}</style>",
         "</head>",
         "<body>",
         '<main id="top">',
         "<header>",
-        f'<h1 dir="auto">{_text(page.title)}</h1>',
-        f'<p class="summary" dir="auto">{_text(page.summary)}</p>' if page.summary else "",
+        f'<h1 dir="auto">{text(page.title)}</h1>',
+        f'<p class="summary" dir="auto">{text(page.summary)}</p>' if page.summary else "",
         "</header>",
         _track(page.master, 1, master=True, files=page.files),
         _levels(page.levels),
@@ -135,7 +125,7 @@ def song_page(page: SongPage) -> str:
         "</div>",
         "</main>",
         "<footer>",
-        f'<p class="licence" dir="auto">{_text(page.licence)}</p>' if page.licence else "",
+        f'<p class="licence" dir="auto">{text(page.licence)}</p>' if page.licence else "",
         '<p class="keys"><kbd>Space</kbd> plays and pauses. <kbd>1</kbd> to '
         f"<kbd>{1 + len(page.levels)}</kbd> change the track at the same moment of the song. "
         "<kbd>←</kbd> <kbd>→</kbd> move five seconds.</p>",
@@ -147,32 +137,14 @@ def song_page(page: SongPage) -> str:
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _text(value: object) -> str:
-    """Text safe anywhere in the document, attributes included."""
-    return html.escape(_UNPRINTABLE.sub("\ufffd", str(value).replace("\r\n", "\n")), quote=True)
-
-
-@cache
-def _asset(name: str) -> str:
-    return (resources.files("musiccore") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _sri(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _data_uri(media_type: str, data: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-
-
 def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile] = ()) -> str:
     kind = sniff(track.audio)
     if kind not in _MEDIA_TYPES:
         raise MusicCoreError(f"track {track.title!r} is no audio that a browser plays")
-    title, heading = _text(track.title), "h2" if master else "h3"
+    title, heading = text(track.title), "h2" if master else "h3"
     # Each picture sits in its own frame, so that the script can lay a play head over it.
     views = "".join(
-        f'<div class="view"><img src="{_data_uri("image/png", png)}" width="{pictures.WIDTH}" '
+        f'<div class="view"><img src="{data_uri("image/png", png)}" width="{pictures.WIDTH}" '
         f'height="{pictures.HEIGHT}" alt="{what} of {title}">'
         '<span class="head" hidden></span></div>'
         for what, png in (("Waveform", track.waveform), ("Spectrogram", track.spectrogram))
@@ -181,10 +153,10 @@ def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile]
     return (
         f'<section class="track{" master" if master else ""}" aria-labelledby="t{number}">'
         f'<div class="about"><{heading} id="t{number}" dir="auto">{title}</{heading}>'
-        + (f'<p class="note" dir="auto">{_text(track.note)}</p>' if track.note else "")
+        + (f'<p class="note" dir="auto">{text(track.note)}</p>' if track.note else "")
         + "</div>"
         f'<div class="player"><audio controls preload="metadata" aria-label="{title}" '
-        f'src="{_data_uri(_MEDIA_TYPES[kind], track.audio)}"></audio></div>'
+        f'src="{data_uri(_MEDIA_TYPES[kind], track.audio)}"></audio></div>'
         + (f'<div class="views">{views}</div>' if views else "")
         + _files(files)
         + "</section>"
@@ -195,7 +167,7 @@ def _files(files: Sequence[SongFile]) -> str:
     if not files:
         return ""
     items = "".join(
-        f'<li><a href="{_text(_href(file.path))}" download>{_text(file.label)}</a>'
+        f'<li><a href="{text(_href(file.path))}" download>{text(file.label)}</a>'
         + (f" <small>{_size(file.n_bytes)}</small>" if file.n_bytes is not None else "")
         + "</li>"
         for file in files
@@ -232,13 +204,13 @@ def _lyrics(lyrics: str) -> str:
         return ""
     return (
         '<section class="lyrics" aria-labelledby="lyrics"><h2 id="lyrics">Lyrics</h2>'
-        f'<div class="text" dir="auto">{_text(lyrics.strip())}</div></section>'
+        f'<div class="text" dir="auto">{text(lyrics.strip())}</div></section>'
     )
 
 
 def _table(title: str, values: Mapping[str, object]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td dir="auto">{_text(value)}</td></tr>'
+        f'<tr><th scope="row">{text(name)}</th><td dir="auto">{text(value)}</td></tr>'
         for name, value in _flat(values)
     )
     if not rows:

@@ -25,6 +25,10 @@ class Settings:
         labels: folder of artist and genre tables (`JUKEFLOW_LABELS`), None without one.
         threads: CPU threads of torch (`JUKEFLOW_THREADS`). Small models are 12 to 20 times slower
             on two threads of a busy machine than on one, so the default is 1.
+        room: address of the listening room, for links to it (`JUKEFLOW_ROOM`).
+        room_token: secret of the listening room (`JUKEFLOW_ROOM_TOKEN`); empty for the one kept in
+            the cache folder.
+        cache: folder for what can be made again (`JUKEFLOW_CACHE`, else below `XDG_CACHE_HOME`).
         webhook: address that is told when a person is needed (`JUKEFLOW_WEBHOOK`); a secret.
     """
 
@@ -34,6 +38,9 @@ class Settings:
     models: Path | None = None
     labels: Path | None = None
     threads: int = 1
+    room: str = "http://127.0.0.1:4300"
+    room_token: str = field(default="", repr=False)
+    cache: Path = Path("~/.cache/jukeflow")
     webhook: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -43,6 +50,10 @@ class Settings:
             raise ConfigError(f"JUKEFLOW_DTYPE is {self.dtype!r}; use one of {', '.join(_DTYPES)}")
         if self.threads < 1:
             raise ConfigError(f"JUKEFLOW_THREADS is {self.threads}; it must be 1 or more")
+        if not _is_web_address(self.room):
+            raise ConfigError(
+                f"JUKEFLOW_ROOM is {self.room!r}", hint="use an address as http://127.0.0.1:4300"
+            )
         if self.webhook and not _is_web_address(self.webhook):  # its value is a secret
             raise ConfigError("JUKEFLOW_WEBHOOK is no address that begins with https:// or http://")
 
@@ -67,6 +78,12 @@ class Settings:
             models=_folder(env, "JUKEFLOW_MODELS"),
             labels=_folder(env, "JUKEFLOW_LABELS"),
             threads=int(threads),
+            room=env.get("JUKEFLOW_ROOM") or "http://127.0.0.1:4300",
+            room_token=env.get("JUKEFLOW_ROOM_TOKEN", ""),
+            cache=Path(
+                env.get("JUKEFLOW_CACHE")
+                or Path(env.get("XDG_CACHE_HOME") or "~/.cache", "jukeflow")
+            ),
             webhook=env.get("JUKEFLOW_WEBHOOK", "").strip(),
         )
 

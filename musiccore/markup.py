@@ -1,0 +1,37 @@
+"""What every page of ours is made with: escaped text, digests for its policy, data inside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from functools import cache
+from importlib import resources
+
+# Control characters but newline and tab, and the signs that turn the reading direction around.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufeff]"
+)
+
+
+def text(value: object) -> str:
+    """Return text that is safe anywhere in a document, attributes included."""
+    return html.escape(_UNPRINTABLE.sub("\ufffd", str(value).replace("\r\n", "\n")), quote=True)
+
+
+@cache
+def asset(name: str) -> str:
+    """Return a style or script of this package."""
+    return (resources.files("musiccore") / "assets" / name).read_text(encoding="utf-8")
+
+
+def policy_source(content: str) -> str:
+    """Return the name of a style or script for a content security policy, without quotes."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def data_uri(media_type: str, data: bytes) -> str:
+    """Return an address that holds the data itself."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

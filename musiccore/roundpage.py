@@ -1,0 +1,100 @@
+"""One file per round: hear the candidates and choose, from disk, with no network and no server.
+
+Everything is inside: sound, script, style. Notes and stars stay in the browser; for everything that
+can be chosen the page writes the exact line to paste into a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from musiccore.audio import sniff
+from musiccore.markup import asset, data_uri, policy_source, text
+from musiccore.roundparts import card, keys_line, panel, toolbar
+
+MOST_PICTURES: Final = 150_000
+"""Bytes of spectrograms that go into a page; if there are more, none do."""
+
+_MEDIA_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac"}
+
+Json = Mapping[str, object]
+
+
+def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store: str) -> str:
+    """Write the page.
+
+    Args:
+        picture: JSON form of the run.
+        sounds: digest → bytes of sounds and pictures; what is missing is left out.
+        number: of the round.
+        store: root address of the store, for the lines to paste.
+
+    Returns:
+        A complete HTML document; equal arguments give equal text.
+    """
+    takes = [
+        take
+        for take in cast(Sequence[Json], picture["takes"])
+        if take["round"] == number and not take["dropped"] and take["preview"] is not None
+    ]
+    spectrograms = {str(take["spectrogram"]) for take in takes}
+    heavy = sum(len(sounds.get(digest, b"")) for digest in spectrograms) > MOST_PICTURES
+
+    def source(digest: str) -> str | None:
+        data = sounds.get(digest)
+        if data is None or (heavy and digest in spectrograms):
+            return None
+        return data_uri(_MEDIA_TYPES.get(sniff(data) or "", "image/png"), data)
+
+    songs = [song for song in cast(Sequence[Json], picture["songs"]) if song["done"]]
+    style = asset("round.css")
+    scripts = [asset(name) for name in ("player.js", "roundpanel.js", "roundpage.js")]
+    allowed = " ".join(f"'{policy_source(script)}'" for script in scripts)
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{policy_source(style)}'; "
+        f"script-src {allowed}"
+    )
+    title = f"{picture['title']}, round {number}"
+    cards = "".join(card(take, index, source) for index, take in enumerate(takes))
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="generator" content="jukeflow">',
+        f"<title>{text(title)}</title>",
+        '<link rel="icon" href="data:,">',
+        f"<style>{style}</style>",
+        "</head>",
+        f'<body data-run="{text(picture["run"])}" data-round="{number}" '
+        f'data-seen="{picture["seen"]}" data-store="{text(store)}">',
+        "<main>",
+        f'<header class="intro"><h1 dir="auto">{text(picture["title"])}</h1>'
+        f'<p class="note">Round {number} · {_settings(picture)}</p></header>',
+        panel(picture, songs=songs),
+        '<section class="sheet command" aria-labelledby="paste"><h2 id="paste">Line to paste</h2>'
+        '<p class="note">Press a button above; the line that does it appears here. Notes and stars '
+        "are kept in this browser and become lines too.</p>"
+        '<pre id="line" tabindex="0" aria-label="Command"></pre>'
+        '<div><button type="button" id="copy" class="primary">Copy</button></div></section>',
+        toolbar(),
+        keys_line(len(takes)),
+        f'<section class="takes" aria-label="Candidates">{cards}</section>',
+        "</main>",
+        "<footer>Made by jukeflow; this file needs no network.</footer>",
+        *(f"<script>{script}</script>" for script in scripts),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _settings(picture: Json) -> str:
+    settings = cast(Json, picture["settings"])
+    words = [settings["artist"], settings["genre"], f"temperature {settings['temperature']}"]
+    return text(" · ".join(str(word) for word in (*words, picture["model"]) if word))

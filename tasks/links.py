@@ -1,0 +1,107 @@
+"""Links into the listening room that work from anywhere, such as a form of Prefect.
+
+A link carries a key that opens one sound or one run and nothing else. Keys are made from the
+room's token, which itself stands in no link but the one that the room prints at its start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from musiccore.errors import ConfigError
+from tasks.settings import Settings
+
+SHORTEST_TOKEN: Final = 16
+
+
+def audio_link(run: str, sha256: str, settings: Settings | None = None) -> str:
+    """Return the address of a sound or picture of a run.
+
+    Args:
+        run: the run.
+        sha256: digest of the sound.
+        settings: of this process by default.
+    """
+    here = settings or Settings.from_environment()
+    key = key_of(room_token(here), "audio", run, sha256)
+    return f"{_base(here)}/audio/{quote(run)}/{sha256}?key={key}"
+
+
+def room_link(run: str, settings: Settings | None = None) -> str:
+    """Return the address at which a person hears and chooses the takes of a run.
+
+    Args:
+        run: the run.
+        settings: of this process by default.
+    """
+    here = settings or Settings.from_environment()
+    return f"{_base(here)}/runs/{quote(run)}?key={key_of(room_token(here), 'run', run)}"
+
+
+def enter_link(settings: Settings | None = None, *, base: str = "") -> str:
+    """Return the address that lets a person into the whole room; whoever has it may choose.
+
+    Args:
+        settings: of this process by default.
+        base: address of the room, that of the settings by default.
+    """
+    here = settings or Settings.from_environment()
+    return f"{base or _base(here)}/enter?token={quote(room_token(here))}"
+
+
+def key_of(token: str, *what: str) -> str:
+    """Return the key that opens one thing."""
+    return hmac.new(token.encode(), "\n".join(what).encode(), hashlib.sha256).hexdigest()[:40]
+
+
+def room_token(settings: Settings) -> str:
+    """Return the token of the room; makes one for this user at the first call.
+
+    Raises:
+        ConfigError: if it is too short to be a secret, or cannot be kept.
+    """
+    if settings.room_token:
+        return _checked(settings.room_token, "JUKEFLOW_ROOM_TOKEN")
+    path = settings.cache.expanduser() / "room-token"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            _create(path)
+        return _checked(path.read_text().strip(), str(path))
+    except OSError as error:
+        raise ConfigError(
+            f"the token of the listening room cannot be kept in {path}: {error.strerror}",
+            hint="set JUKEFLOW_ROOM_TOKEN, or JUKEFLOW_CACHE to a folder that can be written",
+        ) from error
+
+
+def _create(path: Path) -> None:
+    """Create the file in one step: whoever finds it finds all of it."""
+    aside = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        os.link(aside, path)
+    finally:
+        aside.unlink()
+
+
+def _checked(token: str, name: str) -> str:
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise ConfigError(
+            f"{name} holds no token of at least {SHORTEST_TOKEN} plain characters",
+            hint="use a long random word, or leave it away and one is made",
+        )
+    return token
+
+
+def _base(settings: Settings) -> str:
+    return settings.room.rstrip("/")
