@@ -1,0 +1,92 @@
+"""Many songs from one file, rows of different songs sharing passes of the model."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flows.resume import resume
+from musiccore.errors import Fenced, MusicCoreError
+from tasks.batching import find_queue, open_passes, report_batch, unfinished_songs
+from tasks.batchreport import Ending
+from tasks.ensemble import Ensemble
+from tasks.packs import sharing
+from tasks.policies import durable_flow
+from tasks.progress import reporting
+from tasks.queues import Entry, Queue
+from tasks.resources import safe_stop, task_reporter
+from tasks.stopping import Interrupted, OutOfTime, Stop, limited, until
+
+_HOUR = 3600.0
+
+
+@durable_flow(name="batch")
+def batch(
+    file: str = "", recipe: str = "", hours: float = 0.0, name: str = ""
+) -> dict[str, object]:
+    """Make every song of a file, unattended; what is done already is not made again.
+
+    Args:
+        file: path of a .toml or .csv file of songs on the worker's machine.
+        recipe: the same as text, pasted here instead of a file: `[[song]]` tables, or a CSV table.
+        hours: stop at the last window border before this many hours; 0 for no limit.
+        name: what the batch is called; by default the name of the file. The same songs under the
+            same name continue where they stopped.
+
+    Returns:
+        The batch: its songs with state and master, and how many are done, failed and left.
+    """
+    queue = find_queue(file, recipe, name)
+    endings: dict[int, Ending] = {}
+    try:
+        with until(hours * _HOUR if hours else None, f"{hours:g} h"), safe_stop() as stop:
+            for pack in queue.packs:
+                stop.between_units()
+                endings |= make_pack(queue, pack, stop.for_threads())
+    except OutOfTime as end:
+        task_reporter().say(str(end))
+    except BaseException:
+        report_batch.fn(queue, endings)  # the process is about to end: no server is asked
+        raise
+    return report_batch(queue, endings)
+
+
+def make_pack(queue: Queue, rows: tuple[int, ...], stop: Stop) -> dict[int, Ending]:
+    """Make the songs of a pack together.
+
+    Args:
+        queue: the batch.
+        rows: of the pack.
+        stop: asked by every song at its safe points.
+
+    Returns:
+        row → how it ended, for those that are not done.
+    """
+    entries = unfinished_songs(queue, rows)
+    if not entries:
+        return {}
+    ensemble = Ensemble(task_reporter())
+    try:
+        opened = open_passes(entries)
+    except MusicCoreError as error:
+        return {entry.row: _ending(error) for entry in entries}
+    with opened as passes, sharing(passes), limited(stop):
+        outcomes = passes.turns.run([partial(make_song, entry, ensemble) for entry in entries])
+    return {
+        entry.row: _ending(outcome.error)
+        for entry, outcome in zip(entries, outcomes, strict=True)
+        if outcome.error is not None
+    }
+
+
+def make_song(entry: Entry, ensemble: Ensemble) -> None:
+    """Bring one song to its end, or to the end of its own budget."""
+    hours = entry.max_hours
+    seconds = None if hours is None else hours * _HOUR
+    with until(seconds, f"max_hours {hours}"), reporting(ensemble.song(f"song {entry.row}")):
+        resume(entry.run)
+
+
+def _ending(error: BaseException) -> Ending:
+    stopped = isinstance(error, Interrupted | Fenced)
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    return Ending(failed=not stopped, reason=message)

@@ -1,0 +1,94 @@
+"""The steps of a batch: read the file, open the queue, load one model for a pack, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from musiccore.config import ModelConfig
+from musiccore.errors import ConfigError, StorageError
+from musiccore.recipes import Song, parse_songs, read_songs
+from tasks.batchreport import Ending, batch_state, is_finished, write_report
+from tasks.models import Models
+from tasks.packs import SharedPasses
+from tasks.policies import io_task
+from tasks.queues import Entry, Queue, create_songs, open_queue
+from tasks.resources import shared_store
+from tasks.settings import Settings
+
+PASTED = "pasted"
+"""What a batch from pasted text is called when it has no other name."""
+
+
+@io_task(task_run_name="find-queue")
+def find_queue(file: str, recipe: str, name: str) -> Queue:
+    """Read the songs, check all of them, and open their queue in the store.
+
+    Args:
+        file: path of a file of songs; empty if they are pasted.
+        recipe: the songs as text; empty if they are in a file.
+        name: what the batch is called; by default the name of the file.
+    """
+    songs = songs_of(file, recipe)
+    settings = Settings.from_environment()
+    name = name or (Path(file).stem if file else PASTED)
+    return open_queue(shared_store(settings), songs, name, settings)
+
+
+def songs_of(file: str, recipe: str) -> Sequence[Song]:
+    """Return the songs of a file or of a pasted text.
+
+    Raises:
+        ConfigError: if there is neither or both, or the whole cannot be read.
+    """
+    if bool(file) == bool(recipe.strip()):
+        raise ConfigError(
+            "file: give the path of a file of songs, or their text as recipe; one of both",
+            hint="a file is a .toml with [[song]] tables, or a .csv with a header",
+        )
+    if file:
+        return read_songs(Path(file).expanduser())
+    return parse_songs(recipe, "toml" if "[[song]]" in recipe else "csv", Path.cwd())
+
+
+def unfinished_songs(queue: Queue, rows: Sequence[int]) -> list[Entry]:
+    """Return the songs of some rows that still have something to do, or cannot tell."""
+    store, found = shared_store(), []
+    for row in rows:
+        with suppress(StorageError):
+            if is_finished(store, queue.entry(row).run):
+                continue
+        found.append(queue.entry(row))
+    return found
+
+
+def open_passes(entries: Sequence[Entry]) -> SharedPasses:
+    """Create the runs of the songs of a pack, unless they are there, and open passes for them.
+
+    Raises:
+        CheckpointError, DeviceError: if the model cannot be used here.
+        StorageError: if the store cannot be written.
+    """
+    settings, request = Settings.from_environment(), entries[0].request
+    assert request is not None
+    models = Models(ModelConfig.from_name(request.model), settings)
+    create_songs(shared_store(settings), entries, models)
+    return SharedPasses(models)
+
+
+@io_task(task_run_name="report-batch")
+def report_batch(queue: Queue, endings: dict[int, Ending]) -> dict[str, object]:
+    """Write how the batch stands into the store.
+
+    Args:
+        queue: the batch.
+        endings: row → how this session left it.
+
+    Returns:
+        The batch as programs read it.
+    """
+    store = shared_store()
+    state = batch_state(store, queue, endings)
+    write_report(store, state)
+    return state.to_json()

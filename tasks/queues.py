@@ -1,0 +1,211 @@
+"""The queue of a batch in the store: which songs, and in which order.
+
+    batches/<batch>/queue.json    written once
+
+What is done is read from the runs, never from here, so the queue survives any kill as it is. A run
+is created when its turn comes. Its name follows from its request, so a song that was made under the
+same batch name before is not made again when the file grows or another row of it is mended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from musiccore.config import ModelConfig
+from musiccore.errors import ConfigError, Corrupt, MusicCoreError
+from musiccore.recipes import Song
+from musiccore.records import Json
+from musiccore.request import GenerationRequest
+from musiccore.storage import AlreadyExists, Store
+from tasks.models import Models
+from tasks.packs import Place, form_packs
+from tasks.runs import check_request, create_run
+from tasks.settings import Settings
+
+FOLDER: Final = "batches"
+_MAX_QUEUE_BYTES: Final = 64 << 20
+_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One song of a batch.
+
+    Attributes:
+        row: number of the song in the file, from 1.
+        title: what the file calls it.
+        run: name of its run; empty if the row is wrong.
+        request: what to make; None if the row is wrong.
+        places: where its rows lie at each level, level 0 first; empty for a song of its own.
+        max_hours: most hours of one session; None without a limit.
+        error: what is wrong with the row; empty if nothing is.
+    """
+
+    row: int
+    title: str
+    run: str = ""
+    request: GenerationRequest | None = None
+    places: tuple[Place, ...] = ()
+    max_hours: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A batch.
+
+    Attributes:
+        batch: its name, that of its folder.
+        entries: the songs in the order of the file.
+        packs: rows that are made together, in the order in which they are made.
+    """
+
+    batch: str
+    entries: tuple[Entry, ...]
+    packs: tuple[tuple[int, ...], ...]
+
+    def entry(self, row: int) -> Entry:
+        """Return the song of a row."""
+        return self.entries[row - 1]
+
+
+def batch_folder(store: Store, batch: str) -> Store:
+    """Return the folder of a batch."""
+    return store.at(f"{FOLDER}/{batch}")
+
+
+def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Settings) -> Queue:
+    """Write the queue of a batch, unless it is there: the same batch goes on.
+
+    All songs are checked before anything is written. A wrong one stays in the queue with its error.
+
+    Args:
+        store: the root of the store.
+        songs: rows of the file.
+        name: what the batch is called; the same songs under the same name are the same batch.
+        settings: of this process.
+
+    Raises:
+        ConfigError: if no song can be made.
+        StorageError: if the store cannot be written.
+    """
+    prefix = _slug(name, 24)
+    if not prefix:
+        raise ConfigError(
+            f"name: {name!r} holds no letter or digit", hint="for example --name demo"
+        )
+    checked, errors = _check(songs, settings)
+    if not checked:
+        first = min(errors)
+        raise ConfigError(f"file: no song can be made; row {first}: {errors[first]}")
+    batch = f"{prefix}-{_digest([_plain(song) for song in songs], 8)}"
+    _write_once(store, batch, songs)
+    packs = form_packs(checked)
+    runs = _run_names(prefix, checked)
+    places = {row: place for pack in packs for row, place in pack.items() if len(pack) > 1}
+    entries = tuple(
+        Entry(
+            row=song.row,
+            title=song.title,
+            run=runs.get(song.row, ""),
+            request=song.request if song.row in checked else None,
+            places=tuple(places.get(song.row, ())),
+            max_hours=song.max_hours,
+            error=errors.get(song.row, ""),
+        )
+        for song in songs
+    )
+    return Queue(batch=batch, entries=entries, packs=tuple(tuple(pack) for pack in packs))
+
+
+def create_songs(store: Store, entries: Sequence[Entry], models: Models) -> None:
+    """Create the runs of some songs of one model, unless they are there.
+
+    Raises:
+        CheckpointError: if weights are missing.
+        StorageError: if the store cannot be written.
+    """
+    for entry in entries:
+        assert entry.request is not None
+        if not store.exists(f"{entry.run}/run.json"):
+            pack: list[Json] = [place.to_json() for place in entry.places]
+            create_run(store, entry.request, entry.run, models.config, models, pack=pack or None)
+
+
+_Checked = dict[int, tuple[GenerationRequest, ModelConfig]]
+
+
+def _check(songs: Sequence[Song], settings: Settings) -> tuple[_Checked, dict[int, str]]:
+    """Return the songs that can be made, in the order of the queue, and what is wrong elsewhere."""
+    checked: _Checked = {}
+    errors: dict[int, str] = {}
+    for song in sorted(songs, key=lambda song: (-song.priority, song.row)):
+        if song.request is None:
+            errors[song.row] = song.error
+            continue
+        try:
+            _check_unattended(song.request)
+            checked[song.row] = (song.request, check_request(song.request, settings))
+        except MusicCoreError as error:
+            errors[song.row] = error.message
+    return checked, errors
+
+
+def _check_unattended(request: GenerationRequest) -> None:
+    if request.choose == "wait" or request.choose_after_hours:
+        raise ConfigError("choose: a batch asks nobody; use first, best or all")
+
+
+def _run_names(prefix: str, checked: _Checked) -> dict[int, str]:
+    names: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    for row in sorted(checked):
+        request, _ = checked[row]
+        words = (prefix, _slug(request.title or "", 24), request.digest()[:10])
+        name = "-".join(word for word in words if word)
+        seen[name] += 1
+        names[row] = name if seen[name] == 1 else f"{name}-{seen[name]}"
+    return names
+
+
+def _write_once(store: Store, batch: str, songs: Sequence[Song]) -> None:
+    folder, rows = batch_folder(store, batch), [_plain(song) for song in songs]
+    if not folder.exists("queue.json"):
+        store.probe()
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        body = {"schema": _SCHEMA, "batch": batch, "created": created, "rows": rows}
+        with contextlib.suppress(AlreadyExists):  # another process was faster
+            folder.create("queue.json", json.dumps(body, ensure_ascii=False, indent=1).encode())
+    try:
+        there = json.loads(folder.get("queue.json", limit=_MAX_QUEUE_BYTES))
+    except ValueError as error:
+        raise Corrupt(f"the queue of batch {batch} is damaged: {error}") from error
+    if not isinstance(there, dict) or there.get("rows") != rows:
+        raise Corrupt(f"the queue of batch {batch} holds other songs than its name says")
+
+
+def _plain(song: Song) -> dict[str, Json]:
+    return {
+        "row": song.row,
+        "title": song.title,
+        "priority": song.priority,
+        "max_hours": song.max_hours,
+        "request": None if song.request is None else song.request.model_dump(mode="json"),
+        "error": song.error,
+    }
+
+
+def _slug(text: str, length: int) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:length].strip("-")
+
+
+def _digest(value: object, length: int) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
