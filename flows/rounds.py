@@ -8,6 +8,7 @@ from tasks.candidates import begin_round, publish_audition, publish_round
 from tasks.choosing import choose_by_policy, next_choice
 from tasks.conditioning import condition
 from tasks.policies import durable_flow
+from tasks.publishing import lost_songs
 from tasks.resources import working
 from tasks.sampling import sample_audition, sample_round
 
@@ -62,3 +63,5 @@ def carry_out(run_id: str) -> None:
             else:
                 make_round(run_id, begin_round(run_id, made.seq))
             choose_by_policy(run_id)
+        for number in lost_songs(run_id):
+            deliver(run_id, number)

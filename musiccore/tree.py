@@ -262,6 +262,14 @@ class Tree:
         return tuple(wanted)
 
     @property
+    def current_song(self) -> Rendition | None:
+        """The song that was asked for last, None before the first."""
+        for made in reversed(self.choices):
+            if made.choice.action in ("upsample", "redo"):
+                return self.renditions_of(made)[-1]
+        return None
+
+    @property
     def last_decision(self) -> MadeChoice | None:
         """The last choice that says how it goes on."""
         return next((c for c in reversed(self.choices) if c.choice.action in DECISIONS), None)

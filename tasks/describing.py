@@ -94,7 +94,7 @@ def describe_run(store: Store, run_id: str) -> RunStatus:
 
 def describe(store: Store, journal: Journal, tree: Tree) -> RunStatus:
     """Return a run whose log and choices were read."""
-    song = tree.renditions[-1] if tree.renditions else None
+    song = tree.current_song
     songs = [r for r in tree.renditions if r.exported is not None]
     done = tree.state == "done" and not tree.policy_due()
     export = song.exported if song is not None and done else None
@@ -194,7 +194,8 @@ def _words(tree: Tree, state: str, here: Round) -> str:
         n = len(_open_takes(tree, here))
         return f"round {here.number}: {n} take{'s' * (n != 1)} wait for your choice"
     if state == "done":
-        song = tree.renditions[-1]
+        song = tree.current_song
+        assert song is not None
         again = f", upsampling {song.version + 1}" if song.version else ""
         return f"finished: take {song.take}{again}"
     doing = "working" if state == "running" else "interrupted"

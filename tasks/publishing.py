@@ -6,14 +6,14 @@ Everything here is made again from the store at any time; it is written once per
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from musiccore import audio, pictures
 from musiccore.audio import Audio
 from musiccore.codes import Codes
 from musiccore.manifest import Deliverable, Manifest
-from musiccore.records import Json, canonical_json
+from musiccore.records import Event, Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
@@ -51,6 +51,22 @@ def publish_song(run_id: str, number: int) -> dict[str, object]:
         return {"song": number, "master": exported.fields.get("master")}
 
 
+@io_task(task_run_name="find-lost-songs")
+def lost_songs(run_id: str) -> list[int]:
+    """Return the delivered songs of which a file is gone.
+
+    Args:
+        run_id: the run.
+    """
+    with working(run_id) as run:
+        there = run.journal.store.list("export")
+        return [
+            song.number
+            for song in run.tree().renditions
+            if song.exported is not None and not _is_there(song.exported, there)
+        ]
+
+
 def delivery_digest(run: OpenRun, song: Rendition) -> str:
     """Return the digest of everything that decides the delivered files."""
     codes = [codes_sha256(song_codes(run, song, level)) for level in range(run.config.levels)]
@@ -71,8 +87,11 @@ def _is_delivered(run: OpenRun, song: Rendition, inputs: str) -> bool:
     export = song.exported
     if export is None or export.fields.get("inputs") != inputs:
         return False
+    return _is_there(export, run.journal.store.list("export"))
+
+
+def _is_there(export: Event, there: Mapping[str, int]) -> bool:
     files = export.fields.get("files")
-    there = run.journal.store.list("export")
     return isinstance(files, list) and all(
         isinstance(file, dict) and there.get(str(file["path"])) == file["size"] for file in files
     )

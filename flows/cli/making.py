@@ -50,6 +50,7 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
     with checking():
         settings = Settings.from_environment()
         request = request_of(options)
+        check_request(request, settings)
         run_id = new_run_id(request) if options.run is None else validate_run_id(options.run)
         store = shared_store(settings)
         if fresh and run_exists(store, run_id):
@@ -57,14 +58,13 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
                 f"run: {run_id} exists already",
                 hint=f"continue it with `jukeflow resume {run_id}`, or choose another name",
             )
-        check_request(request, settings)
         store.probe()
     return run_id, request
 
 
 def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
     settings, store = Settings.from_environment(), shared_store()
-    with _stoppable(), prepare() as session, shown() as report:
+    with stoppable(), prepare() as session, shown() as report:
         with checking():
             config = ModelConfig.from_name(request.model)
             create_run(store, request, run_id, config, Models(config, settings))
@@ -93,7 +93,7 @@ def upsample(options: Namespace) -> int:
 
 def continue_run(options: Namespace, run_id: str) -> int:
     """Continue one run here and now, and say how it ended."""
-    with _stoppable(), prepare() as session, shown() as report:
+    with stoppable(), prepare() as session, shown() as report:
         code = _finish(options, session, report, run_id, _resume_flow)
     return _end(options, run_id, code)
 
@@ -113,7 +113,7 @@ def resume(options: Namespace) -> int:
     if options.run is not None and describe_run(store, options.run).state in ("done", "waiting"):
         return _end(options, options.run, Exit.DONE)
     codes = []
-    with _stoppable(), prepare() as session:
+    with stoppable(), prepare() as session:
         for run_id in names:
             codes.append(_resume_one(options, session, run_id, alone=options.run is not None))
             if codes[-1] == Exit.INTERRUPTED:
@@ -159,7 +159,7 @@ def _existing(run_id: str) -> str:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Let SIGINT and SIGTERM end the work instead of the process."""
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
     for signum, handler in before.items():
@@ -184,7 +184,7 @@ def _finish(options: Namespace, session: Session, report: Reporter, run_id: str,
             with session.flows():
                 work(run_id)
     except BaseException as error:
-        if not _is_interruption(error):
+        if not is_interruption(error):
             raise
         return Exit.INTERRUPTED
     return Exit.DONE
@@ -200,7 +200,8 @@ def _warm_up(run: OpenRun) -> None:
     run.models.prior(level)
 
 
-def _is_interruption(error: BaseException) -> bool:
+def is_interruption(error: BaseException) -> bool:
+    """Return whether work ended because somebody, or a budget, asked it to."""
     if isinstance(error, KeyboardInterrupt | Interrupted):
         return True
     from prefect.exceptions import TerminationSignal

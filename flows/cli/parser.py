@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from flows.cli import choice_words
+from flows.cli.batch_words import batch_command, budget_options, plan_command
 from flows.cli.words import command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def parser() -> ArgumentParser:
     choice_words.add_commands(commands)
     _upsample(commands)
     _resume(commands)
-    _plan(commands)
+    plan_command(commands)
+    batch_command(commands)
     _runs(commands)
     _show(commands)
     _verify(commands)
@@ -101,17 +103,6 @@ def _resume(commands: Commands) -> None:
     )
     words.add_argument("run", nargs="?", metavar="RUN", help="one run (default: every one)")
     consent_options(words)
-
-
-def _plan(commands: Commands) -> None:
-    words = command(
-        commands,
-        "plan",
-        "say what a request costs before anything is spent",
-        "jukeflow plan --model nano --seconds 60 --takes 4",
-        lazily("planning", "plan"),
-    )
-    request_options(words)
 
 
 def _runs(commands: Commands) -> None:

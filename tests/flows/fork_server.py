@@ -22,11 +22,12 @@ import musiccore.sampling.sampler as sampler
 import tasks.sampling
 from musiccore import audio, pictures, songpage, tags
 from musiccore.errors import Fenced
-from tasks.codec import decode_level
+from tasks.choosing import choose_by_policy
+from tasks.codec import decode_song
 from tasks.conditioning import condition
-from tasks.publishing import publish
+from tasks.publishing import publish_song
 from tasks.resources import working
-from tasks.sampling import ModelSampler, choose_take, sample_level
+from tasks.sampling import ModelSampler, sample_round, sample_song
 
 FENCED = 7
 LOADED = (audio, pictures, songpage, tags)  # imported here, before the forks
@@ -36,14 +37,15 @@ def finish(run_id: str, *, deliver: bool) -> None:
     """Bring a run to its end, step by step as the flows do."""
     with working(run_id) as run:
         condition.fn(run_id)
-        sample_level.fn(run_id, run.config.levels - 1)
-        choose_take.fn(run_id)
+        sample_round.fn(run_id, 1)
+        choose_by_policy.fn(run_id)
+        song = run.tree().renditions[0].number
         for level in reversed(range(run.config.levels - 1)):
-            sample_level.fn(run_id, level)
+            sample_song.fn(run_id, song, level)
         for level in reversed(range(run.config.levels)):
-            decode_level.fn(run_id, level)
+            decode_song.fn(run_id, song, level)
         if deliver:
-            publish.fn(run_id)
+            publish_song.fn(run_id, song)
 
 
 def note_windows(path: Path) -> None:

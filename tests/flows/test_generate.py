@@ -7,6 +7,7 @@ import json
 import pytest
 
 from musiccore import audio
+from musiccore.choices import Choice
 from musiccore.codes import Codes
 from musiccore.errors import Fenced
 from musiccore.journal import Journal
@@ -14,9 +15,10 @@ from musiccore.manifest import Manifest
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.storage import open_store
 from musiccore.tags import read_tags
+from tasks.describing import describe_run, describe_runs, unfinished_runs
 from tasks.progress import reporting
 from tasks.resources import working
-from tasks.describing import describe_run, describe_runs, unfinished_runs
+from tasks.trees import make_choice
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -146,20 +148,17 @@ def test_lost_delivery_is_written_again(song, monkeypatch):
 
 def test_other_take_makes_a_branch_and_keeps_the_first(song, monkeypatch):
     from flows.resume import resume
-    from tasks.sampling import select_take
 
     root, before, _ = song
     monkeypatch.setenv("JUKEFLOW_STORE", str(root))
     other = 3 - before["take"]
-    with working("song") as run:
-        select_take(run, other)
+    _send_to_upsampling(root, other)
     assert unfinished_runs(open_store(root)) == ["song"]
     branch = resume("song")
     assert branch["take"] == other
     assert branch["master"]["pcm_sha256"] != before["master"]["pcm_sha256"]
     windows = _windows(root)
-    with working("song") as run:
-        select_take(run, before["take"])
+    _send_to_upsampling(root, before["take"])
     assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
     assert _windows(root) == windows
 
@@ -179,6 +178,11 @@ def test_same_request_under_another_name_gives_the_same_sound(song, store_root):
     assert generate(REQUEST, "again")["master"]["pcm_sha256"] == _first_master(song[0])
     assert [status.run for status in describe_runs(open_store(store_root))] == ["again"]
     assert describe_run(open_store(store_root), "again").to_json()["take"] == before["take"]
+
+
+def _send_to_upsampling(root, take: int) -> None:
+    choice = Choice(action="upsample", takes=(take,))
+    make_choice(open_store(root), "song", choice, by="command")
 
 
 def _first_master(root) -> str:
