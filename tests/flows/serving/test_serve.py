@@ -177,6 +177,9 @@ def test_killed_serve_leaves_no_process(prefect_server, tmp_path) -> None:
     assert served.pids("serving.runner")
     served.process.kill()
     until(lambda: served.pids() == [], "the end of every process")
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
 
 
 @pytest.mark.parametrize(
