@@ -81,17 +81,17 @@ def fit_into(plan: Plan, seconds: float) -> Fit:
     )
 
 
-def what_is_left(plan: Plan, windows_done: Mapping[int, int]) -> tuple[LevelLeft, ...]:
-    """Return what is left of a plan, top level first; finished levels are not among it.
+def what_is_left(plan: Plan, windows_left: Mapping[int, int]) -> tuple[LevelLeft, ...]:
+    """Return how long the windows that are left take, top level first; none for finished levels.
 
     Args:
-        plan: of the whole.
-        windows_done: level → windows that are done.
+        plan: says what a window of each level takes.
+        windows_left: level → windows that are not done.
     """
     found = []
     for cost in reversed(plan.levels):
-        left = max(0, cost.windows - windows_done.get(cost.level, 0))
-        if left:
+        left = windows_left.get(cost.level, 0)
+        if left and cost.windows:
             part = left / cost.windows
             found.append(
                 LevelLeft(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flows.cli.batch_words import budget_options
 from flows.cli.words import command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_commands(commands: Commands) -> None:
         help="with --choose first, best or all: a person has so many hours first, such as 12h",
     )
     consent_options(words)
+    budget_options(words)
     _choose(commands)
     words = command(
         commands,

@@ -6,12 +6,15 @@ import signal
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
+from flows.cli.budget import hand_over, session_budget, time_left
 from flows.cli.choosing import show_candidates
 from flows.cli.output import Exit, checking, complain, data, data_json, talk
 from flows.cli.progress import shown
 from flows.cli.request import request_of
 from flows.embedded import Session, prepare
+from musiccore.budgets import LevelLeft
 from musiccore.choices import Choice
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, Fenced, MusicCoreError
@@ -64,7 +67,7 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
 
 def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
     settings, store = Settings.from_environment(), shared_store()
-    with stoppable(), prepare() as session, shown() as report:
+    with stoppable(), session_budget(options), prepare() as session, shown() as report:
         with checking():
             config = ModelConfig.from_name(request.model)
             create_run(store, request, run_id, config, Models(config, settings))
@@ -93,7 +96,7 @@ def upsample(options: Namespace) -> int:
 
 def continue_run(options: Namespace, run_id: str) -> int:
     """Continue one run here and now, and say how it ended."""
-    with stoppable(), prepare() as session, shown() as report:
+    with stoppable(), session_budget(options), prepare() as session, shown() as report:
         code = _finish(options, session, report, run_id, _resume_flow)
     return _end(options, run_id, code)
 
@@ -113,7 +116,7 @@ def resume(options: Namespace) -> int:
     if options.run is not None and describe_run(store, options.run).state in ("done", "waiting"):
         return _end(options, options.run, Exit.DONE)
     codes = []
-    with stoppable(), prepare() as session:
+    with stoppable(), session_budget(options), prepare() as session:
         for run_id in names:
             codes.append(_resume_one(options, session, run_id, alone=options.run is not None))
             if codes[-1] == Exit.INTERRUPTED:
@@ -186,6 +189,7 @@ def _finish(options: Namespace, session: Session, report: Reporter, run_id: str,
     except BaseException as error:
         if not is_interruption(error):
             raise
+        talk(str(error) or "interrupted")
         return Exit.INTERRUPTED
     return Exit.DONE
 
@@ -217,8 +221,13 @@ def _end(options: Namespace, run_id: str, code: int) -> int:
         show_candidates(picture, options)
         return Exit.WAITING
     master = None if status.master is None else status.master.path
+    left: tuple[LevelLeft, ...] = ()
     if code == Exit.INTERRUPTED:
-        talk(f"interrupted; everything finished of run {run_id} is safe in {status.store}")
+        talk(f"everything finished of run {run_id} is safe in {status.store}")
+        left = time_left(
+            shared_store(), picture.tree.facts.request, status, Settings.from_environment()
+        )
+        talk(hand_over(left))
         talk(f"hint: continue with `jukeflow resume {run_id} --store {status.store}`")
     if options.json:
         data_json(
@@ -229,6 +238,7 @@ def _end(options: Namespace, run_id: str, code: int) -> int:
                 "master": master,
                 "page": status.page,
                 "masters": [one.path for one in status.masters],
+                "left": [asdict(part) for part in left],
             }
         )
     elif code == Exit.DONE:

@@ -75,6 +75,7 @@ def _generate(commands: Commands) -> None:
     request_options(words)
     words.add_argument("--formats", metavar="F,F", help="files to write: wav,flac,mp3")
     words.add_argument("--run", metavar="ID", help="name of the run (default: made from title)")
+    budget_options(words)
 
 
 def _upsample(commands: Commands) -> None:
@@ -90,6 +91,7 @@ def _upsample(commands: Commands) -> None:
     words.add_argument("--take", metavar="N", type=int, help="send this take to upsampling")
     words.add_argument("--copies", metavar="N", type=int, default=1, help="how many upsamplings")
     consent_options(words)
+    budget_options(words)
 
 
 def _resume(commands: Commands) -> None:
@@ -103,6 +105,7 @@ def _resume(commands: Commands) -> None:
     )
     words.add_argument("run", nargs="?", metavar="RUN", help="one run (default: every one)")
     consent_options(words)
+    budget_options(words)
 
 
 def _runs(commands: Commands) -> None:

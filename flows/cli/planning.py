@@ -1,14 +1,19 @@
-"""`plan`: the price of a request."""
+"""`plan`: the price of a request, what fits into a session, and the speed of this machine."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import asdict
-from typing import Literal
 
-from flows.cli.output import Exit, checking, data, data_json, range_text, table
+from flows.cli.budget import budget_seconds, plan_of
+from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
+from musiccore.budgets import Fit, fit_into
+from musiccore.errors import ConfigError
 from musiccore.planning import Plan
+from tasks.calibration import calibrate
+from tasks.models import check_weights
+from tasks.resources import shared_store
 from tasks.settings import Settings
 
 
@@ -17,21 +22,59 @@ def plan(options: Namespace) -> int:
         settings = Settings.from_environment()
         request = request_of(options)
         config = request.check(label_tables=settings.labels)
-        device: Literal["cpu", "cuda"] = "cuda" if settings.device.startswith("cuda") else "cpu"
-        found = Plan.of(config, request, device=device)
+        if options.price is not None and not options.price >= 0:
+            raise ConfigError(f"price is {options.price}; it must be at least 0")
+        budget = budget_seconds(options)
+        store = shared_store(settings)
+        if options.calibrate:
+            check_weights(config, settings)
+            store.probe()
+    if options.calibrate:
+        calibrate(store, config, settings, say=talk)
+    with checking():
+        found = plan_of(store, config, request, settings)
+    fit = None if budget is None else fit_into(found, budget)
     if options.json:
-        data_json(
-            {
-                "model": config.name,
-                "device": found.device,
-                "levels": [asdict(cost) for cost in found.levels],
-                "steps": found.steps,
-                "seconds_low": found.seconds_low,
-                "seconds_high": found.seconds_high,
-                "peak_bytes": found.peak_bytes,
-            }
-        )
+        data_json(_as_json(options, config.name, found, fit))
         return Exit.DONE
+    _show(found)
+    if options.price is not None:
+        low, high = _price(found, options.price)
+        data(f"price: {low:.2f} to {high:.2f} {options.currency}".rstrip())
+    if fit is not None:
+        _show_fit(fit, options.until)
+    talk(_where_from(found))
+    return Exit.DONE
+
+
+def _price(found: Plan, per_hour: float) -> tuple[float, float]:
+    return found.seconds_low / 3600 * per_hour, found.seconds_high / 3600 * per_hour
+
+
+def _as_json(options: Namespace, model: str, found: Plan, fit: Fit | None) -> dict[str, object]:
+    value: dict[str, object] = {
+        "model": model,
+        "device": found.device,
+        "levels": [asdict(cost) for cost in found.levels],
+        "steps": found.steps,
+        "seconds_low": found.seconds_low,
+        "seconds_high": found.seconds_high,
+        "peak_bytes": found.peak_bytes,
+        "measured": found.measured,
+    }
+    if options.price is not None:
+        low, high = _price(found, options.price)
+        value |= {
+            "price_low": round(low, 4),
+            "price_high": round(high, 4),
+            "currency": options.currency,
+        }
+    if fit is not None:
+        value["fits"] = asdict(fit)
+    return value
+
+
+def _show(found: Plan) -> None:
     rows = [
         (
             f"level {cost.level}",
@@ -39,6 +82,7 @@ def plan(options: Namespace) -> int:
             str(cost.steps),
             range_text(cost.seconds_low, cost.seconds_high),
             f"{cost.peak_bytes / 2**20:.0f} MiB",
+            "measured" if cost.measured else "assumed",
         )
         for cost in reversed(found.levels)
     ]
@@ -49,7 +93,32 @@ def plan(options: Namespace) -> int:
             str(found.steps),
             range_text(found.seconds_low, found.seconds_high),
             f"{found.peak_bytes / 2**20:.0f} MiB",
+            "",
         )
     )
-    data(table(rows, ("", "windows", "steps", f"time ({found.device})", "memory")))
-    return Exit.DONE
+    data(table(rows, ("", "windows", "steps", f"time ({found.device})", "memory", "speed")))
+
+
+def _show_fit(fit: Fit, until: str) -> None:
+    words = {"yes": "everything fits", "maybe": "everything may fit", "no": "not everything fits"}
+    data(f"until {until}: {words[fit.whole]}")
+    for level in fit.levels:
+        some = (
+            f"{level.fit_low}"
+            if level.fit_low == level.fit_high
+            else (f"{level.fit_low} to {level.fit_high}")
+        )
+        data(f"  level {level.level}: {some} of {level.windows} windows")
+    if fit.whole != "yes":
+        data(f"  left for another session: {range_text(fit.left_low, fit.left_high)}")
+
+
+def _where_from(found: Plan) -> str:
+    if found.measured:
+        return "times: measured on this machine, with what its speed varies by; start-up is assumed"
+    if any(cost.measured for cost in found.levels):
+        return "times: measured where the table says so, assumed for this kind of machine elsewhere"
+    return (
+        "times: assumed for this kind of machine, idle to busy\n"
+        "hint: --calibrate measures this one in a minute at most"
+    )

@@ -82,11 +82,11 @@ def test_budget_between_fast_and_slow_may_do():
 
 def test_finished_levels_are_not_left():
     whole = plan(speeds=speeds(0, 1, 2))
-    windows = {cost.level: cost.windows for cost in whole.levels}
-    left = what_is_left(whole, {2: windows[2], 1: windows[1] - 1})
-    assert [(part.level, part.windows) for part in left] == [(1, 1), (0, windows[0])]
+    windows = whole.levels[0].windows
+    left = what_is_left(whole, {2: 0, 1: 1, 0: windows})
+    assert [(part.level, part.windows) for part in left] == [(1, 1), (0, windows)]
     assert left[1].seconds_high == whole.levels[0].seconds_high
-    assert what_is_left(whole, windows) == ()
+    assert what_is_left(whole, {}) == ()
 
 
 def test_speeds_survive_their_bytes():

@@ -1,0 +1,68 @@
+"""`batch`: many songs from one file."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from contextlib import suppress
+
+from flows.cli.making import is_interruption, stoppable
+from flows.cli.output import Exit, checking, data, data_json, table, talk
+from flows.cli.progress import shown
+from flows.embedded import prepare
+from musiccore.errors import ConfigError, NotFound
+from musiccore.storage import Store
+from tasks.resources import shared_store
+
+
+def batch(options: Namespace) -> int:
+    from tasks.batching import find_queue  # prefect comes with it
+
+    hours = options.hours or 0.0
+    with checking():
+        if options.hours is not None and not 0 < hours < 1e5:
+            raise ConfigError(f"hours is {hours}; it must be above 0")
+        queue = find_queue.fn(options.file, "", options.name or "")
+    store = shared_store()
+    with stoppable(), prepare() as session, shown() as report:
+        report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")
+        try:
+            with session.flows():
+                from flows.batch import batch as flow
+
+                state = flow(options.file, "", hours, options.name or "")
+        except BaseException as error:
+            if not is_interruption(error):
+                raise
+            state = _last_report(store, queue.batch)
+    return _end(options, state)
+
+
+def _last_report(store: Store, batch: str) -> dict[str, object]:
+    from tasks.queues import batch_folder
+
+    with suppress(NotFound, ValueError):
+        found = json.loads(batch_folder(store, batch).get("report.json"))
+        assert isinstance(found, dict)
+        return found
+    return {"batch": batch, "songs": [], "done": 0, "failed": 0, "left": 1, "report": None}
+
+
+def _end(options: Namespace, state: dict[str, object]) -> int:
+    songs = state["songs"]
+    assert isinstance(songs, list)
+    if options.json:
+        data_json(state)
+    elif songs:
+        rows = [
+            (str(s["row"]), s["title"], s["state"], s["master"] or s["error"], s["run"] or "")
+            for s in songs
+        ]
+        data(table(rows, ("row", "title", "state", "song or reason", "run")))
+    talk(f"{state['done']} done, {state['failed']} failed, {state['left']} left")
+    if state["report"]:
+        talk(f"report: {state['report']}")
+    if state["left"]:
+        talk("hint: the same command continues with what is left")
+        return Exit.INTERRUPTED
+    return Exit.FAILED if state["failed"] else Exit.DONE

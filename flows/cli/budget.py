@@ -1,0 +1,75 @@
+"""Budgets of time on the command line: `--until`, and the note for the next session."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flows.cli.output import range_text
+from musiccore.budgets import LevelLeft, what_is_left
+from musiccore.config import ModelConfig
+from musiccore.errors import ConfigError
+from musiccore.planning import DeviceKind, Plan
+from musiccore.request import GenerationRequest
+from musiccore.storage import Store
+from musiccore.timecode import parse_hours
+from tasks.calibration import known_speeds
+from tasks.describing import RunStatus
+from tasks.settings import Settings
+from tasks.stopping import until
+
+
+def budget_seconds(options: Namespace) -> float | None:
+    """Return the budget of `--until` in seconds, None without one.
+
+    Raises:
+        ConfigError: if it cannot be read or is no time at all.
+    """
+    text = getattr(options, "until", None)
+    if text is None:
+        return None
+    seconds = 3600 * parse_hours(text, "--until")
+    if seconds <= 0:
+        raise ConfigError(f"--until is {text!r}; it must be above 0")
+    return seconds
+
+
+@contextmanager
+def session_budget(options: Namespace) -> Iterator[None]:
+    """Give everything inside the time that `--until` says; nothing without it.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    with until(budget_seconds(options), f"--until {getattr(options, 'until', None)}"):
+        yield
+
+
+def plan_of(
+    store: Store, config: ModelConfig, request: GenerationRequest, settings: Settings
+) -> Plan:
+    """Return the plan of a request on this machine, as it was measured or as its kind is."""
+    device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
+    speeds = known_speeds(store, config, settings)
+    return Plan.of(config, request, device=device, speeds=speeds)
+
+
+def time_left(
+    store: Store, request: GenerationRequest, status: RunStatus, settings: Settings
+) -> tuple[LevelLeft, ...]:
+    """Return what is left of a run, top level first."""
+    config = ModelConfig.from_name(request.model)
+    plan = plan_of(store, config, request, settings)
+    left = {level.level: level.windows - level.windows_done for level in status.levels}
+    return what_is_left(plan, left)
+
+
+def hand_over(left: tuple[LevelLeft, ...]) -> str:
+    """Return what the next session has before it, in one line."""
+    parts = [
+        f"level {part.level}: {part.windows} {'window' if part.windows == 1 else 'windows'}, "
+        f"{range_text(part.seconds_low, part.seconds_high)}"
+        for part in left
+    ]
+    return f"left: {'; '.join(parts)}" if parts else "left: only the files to deliver"

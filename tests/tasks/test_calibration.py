@@ -1,0 +1,73 @@
+"""Measuring a machine: speeds that plans can use, kept for machines like it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from musiccore.config import ModelConfig
+from musiccore.planning import Plan
+from musiccore.request import GenerationRequest
+from musiccore.storage import open_store
+from tasks.calibration import calibrate, known_speeds
+from tasks.settings import Settings
+
+TINY = ModelConfig.from_name("tiny")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    store = open_store(tmp_path_factory.mktemp("speeds") / "runs")
+    settings = Settings(store=store.location())
+    said: list[str] = []
+    began = time.monotonic()
+    speeds = calibrate(store, TINY, settings, seconds=1.0, say=said.append)
+    return store, settings, speeds, said, time.monotonic() - began
+
+
+def test_every_level_is_measured_within_the_budget(measured):
+    _, _, speeds, said, seconds = measured
+    assert [speed.level for speed in speeds.levels] == [0, 1, 2]
+    assert all(speed.step_seconds > 0 and speed.decode_seconds > 0 for speed in speeds.levels)
+    assert len(said) == 3
+    assert seconds < 5
+
+
+def test_machine_like_this_one_is_not_measured_again(measured):
+    store, settings, speeds, _, _ = measured
+    assert known_speeds(store, TINY, settings) == speeds
+
+
+def test_other_machine_does_not_use_these_numbers(measured):
+    store, settings, _, _, _ = measured
+    other = Settings(store=settings.store, threads=settings.threads + 1)
+    assert known_speeds(store, TINY, other) is None
+
+
+def test_plan_with_measured_speeds_is_narrower_than_one_without(measured):
+    _, _, speeds, _, _ = measured
+    request = GenerationRequest(model="tiny", seconds=5.0)
+    guessed, known = Plan.of(TINY, request), Plan.of(TINY, request, speeds=speeds)
+    assert known.measured
+    assert not guessed.measured
+    assert known.levels[0].seconds_high / known.levels[0].seconds_low < 4.1
+    assert guessed.levels[0].seconds_high / guessed.levels[0].seconds_low > 4.1
+
+
+def test_level_whose_turn_does_not_come_stays_unmeasured(tmp_path):
+    store = open_store(tmp_path / "runs")
+    times = iter(range(0, 100_000, 10))
+    speeds = calibrate(
+        store,
+        TINY,
+        Settings(store=store.location()),
+        seconds=5.0,
+        clock=lambda: float(next(times)),
+    )
+    assert [speed.level for speed in speeds.levels] == []
+
+
+def test_nothing_is_known_of_an_empty_store(tmp_path):
+    assert known_speeds(open_store(tmp_path / "none"), TINY, Settings()) is None
+    assert not (tmp_path / "none").exists()
