@@ -33,11 +33,7 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
     Returns:
         A complete HTML document; equal arguments give equal text.
     """
-    takes = [
-        take
-        for take in cast(Sequence[Json], picture["takes"])
-        if take["round"] == number and not take["dropped"] and take["preview"] is not None
-    ]
+    takes = _candidates(picture, number)
     spectrograms = {str(take["spectrogram"]) for take in takes}
     heavy = sum(len(sounds.get(digest, b"")) for digest in spectrograms) > MOST_PICTURES
 
@@ -92,6 +88,23 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
         "</html>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def needed(picture: Json, number: int) -> list[str]:
+    """Return the digests of what the page of a round plays and shows."""
+    found = []
+    for take in _candidates(picture, number):
+        auditions = cast(Sequence[Json], take["auditions"])
+        found += [take["preview"], take["spectrogram"], *(one["preview"] for one in auditions)]
+    return [str(digest) for digest in found if digest is not None]
+
+
+def _candidates(picture: Json, number: int) -> list[Json]:
+    return [
+        take
+        for take in cast(Sequence[Json], picture["takes"])
+        if take["round"] == number and not take["dropped"] and take["preview"] is not None
+    ]
 
 
 def _settings(picture: Json) -> str:

@@ -11,7 +11,6 @@ from typing import Final, cast
 
 from musiccore.faults import Fault
 from musiccore.markup import text
-from musiccore.timecode import clock
 
 Json = Mapping[str, object]
 Source = Callable[[str], str | None]
@@ -77,8 +76,8 @@ def card(take: Json, index: int, source: Source) -> str:
         '<header class="about">'
         f'<kbd class="digit" aria-hidden="true">{index + 1 if index < 9 else ""}</kbd>'
         f'<div class="title"><h2 id="name-{number}" class="name" dir="auto">{text(name)}</h2>'
-        f'<p class="facts">{text(_facts(take))}</p></div>'
-        f'<ul class="badges">{_badges(take)}</ul>'
+        f'<p class="facts">{text(_facts(take))}</p>'
+        f'<ul class="badges">{_badges(take)}</ul></div>'
         f'<label class="switch select"><input type="checkbox" class="pick" '
         f'aria-label="Select {text(name)}"> Select</label></header>'
         f"{main}{_flags(take)}{_auditions(take, source)}{_opinion(take)}"
@@ -154,6 +153,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
         '<div class="pair"><label>versions <input name="copies" type="number" inputmode="numeric" '
         'value="1" min="1" class="short"></label>'
         f"{button('upsample', 'Send to upsampling', 'primary')}</div></div>"
+        '<div class="more">'
         "<details><summary>Audition, cut, join</summary><div class='fields'>"
         '<label>from <input name="from" value="0:00" class="short" inputmode="text"></label>'
         f'<label>to <input name="to" value="0:{_AUDITION_SECONDS:02d}" class="short"></label>'
@@ -172,7 +172,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
         f'placeholder="{text(str(settings["lyrics"])[:200]) or "none"}"></textarea></label>'
         '<p class="note wide">What you fill in goes with Continue, More like this, Try again and '
         "Send to upsampling, or can be set for all that follows the take:</p>"
-        f"{button('change', 'Set for what follows')}</div></details>"
+        f"{button('change', 'Set for what follows')}</div></details></div>"
         '<p class="said" role="status" aria-live="polite"></p></form>'
     )
 
@@ -186,7 +186,7 @@ def _change(name: str, settings: Json) -> str:
 def _facts(take: Json) -> str:
     parts = [f"{_real(take['seconds']):.1f} s"]
     if _real(take["new_from"]) > 0:
-        parts.append(f"new from {clock(_real(take['new_from']))}")
+        parts.append(f"new from {_real(take['new_from']):.1f} s")
     if take["parent"]:
         parts.append(f"goes on from take {take['parent']}")
     if take["lufs"] is not None:
@@ -217,7 +217,7 @@ def _flags(take: Json) -> str:
 def _auditions(take: Json, source: Source) -> str:
     found = []
     for one in cast(Sequence[Json], take["auditions"]):
-        span = f"{clock(_real(one['start']))}–{clock(_real(one['end']))}"
+        span = f"{_real(one['start']):.1f}–{_real(one['end']):.1f} s"
         if one["preview"] is None:
             found.append(f'<p class="note">Audition {span} is being made.</p>')
             continue
@@ -239,7 +239,7 @@ def _opinion(take: Json) -> str:
         f'<label><input type="radio" name="stars-{number}" value="{n}"'
         f"{' checked' if n == stars else ''} aria-label="
         f'"{"no stars" if n == 0 else f"{n} star" + "s" * (n > 1)}">'
-        f'<span aria-hidden="true">{"–" if n == 0 else "★"}</span></label>'
+        f'<span aria-hidden="true">{"–" if n == 0 else ""}</span></label>'
         for n in range(6)
     )
     return (

@@ -12,10 +12,11 @@ from typing import Final, cast
 
 from musiccore.markup import text
 
-COLUMN: Final = 132
+COLUMN: Final = 158
 ROW: Final = 46
-BOX: Final = (104, 34)
+BOX: Final = (126, 34)
 _MARGIN: Final = 10
+_LETTERS: Final = 15  # of a name that fits a box without signs
 
 Json = Mapping[str, object]
 
@@ -174,8 +175,9 @@ def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[Json], st
             f"{take['stars']}★" if take["stars"] else "",
         )
     )
-    name = str(take["name"] or "")
-    label = (name[:9] + "…" if len(name) > 10 else name) or f"Take {take['take']}"
+    name = str(take["name"] or "") or f"Take {take['take']}"
+    room = _LETTERS - 2 * len(signs)
+    label = name if len(name) <= room else name[: room - 1].rstrip() + "…"
     return (
         f'<a class="{" ".join(kinds)}" href="{text(href(take))}"'
         f'{current_mark} aria-label="{text(said)}">'

@@ -1,0 +1,134 @@
+"""`listen`: the listening room, or the file of one round."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import webbrowser
+from argparse import Namespace
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+
+from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.errors import ConfigError
+from musiccore.storage import Store, validate_run_id
+from tasks.links import enter_link, room_token
+from tasks.resources import shared_store
+from tasks.settings import Settings
+from tasks.trees import read_tree
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def listen(options: Namespace) -> int:
+    with checking():
+        settings = _settings(options)
+        store = shared_store(settings)
+        if options.run is not None:
+            read_tree(store, validate_run_id(options.run))
+        if options.file:
+            return _file(options, store)
+        abroad = not _is_loopback(options.host)
+        door = _bind(options.host, options.port)
+    host, port = options.host, door.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    base = f"http://{shown}:{port}"
+    address = enter_link(settings, base=base)
+    if options.run is not None:
+        address += f"&run={quote(options.run)}"
+    if abroad:
+        talk(
+            f"warning: {host} is reachable from other machines; whoever has the token may listen "
+            "and choose, and nothing is encrypted on the way"
+        )
+    if options.json:
+        data_json({"address": address, "host": host, "port": port, "store": store.location()})
+    else:
+        data(address)
+    talk(f"the listening room shows {store.location()}; Ctrl-C closes it")
+    if options.open:
+        webbrowser.open(address)
+    _serve(settings, door, host, abroad=abroad)
+    return Exit.DONE
+
+
+def _settings(options: Namespace) -> Settings:
+    settings = Settings.from_environment()
+    if options.token is not None:
+        settings = replace(settings, room_token=options.token)
+        if not options.token:
+            raise ConfigError("token is empty", hint="leave --token away and one is made")
+    room_token(settings)
+    return settings
+
+
+def _is_loopback(host: str) -> bool:
+    if host in _LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"port is {port}; a port is a number from 0 to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        door = socket.socket(family, kind, protocol)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"port: the room cannot answer at {host}, port {port}: {error.strerror}",
+            hint="give another --port, or --port 0 for any free one",
+        ) from error
+    return door
+
+
+def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) -> None:
+    import uvicorn
+    from tasks.waking import wake
+
+    from flows.listening.app import RoomSettings, create_app
+
+    names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
+    room = RoomSettings(
+        store=settings.store,
+        token=room_token(settings),
+        wake=wake,
+        hosts=frozenset(names),
+        abroad=abroad,
+    )
+    config = uvicorn.Config(
+        create_app(room),
+        log_level="warning",
+        access_log=False,  # its lines would hold keys
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[door])
+    except KeyboardInterrupt:
+        talk("the listening room is closed")
+
+
+def _file(options: Namespace, store: Store) -> int:
+    if options.run is None:
+        raise ConfigError("file: it is about one run", hint="jukeflow listen --file RUN")
+    tree = read_tree(store, options.run)
+    path = f"rounds/{tree.position:03d}/index.html"
+    there = store.at(options.run)
+    if not there.exists(path):
+        raise ConfigError(
+            f"file: round {tree.position} of run {options.run} has no page yet",
+            hint="it is written when the takes of the round are there",
+        )
+    if options.json:
+        data_json({"run": options.run, "round": tree.position, "page": there.location(path)})
+    else:
+        data(there.location(path))
+    return Exit.DONE

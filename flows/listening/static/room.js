@@ -1,0 +1,144 @@
+"use strict";
+// The page in the room: sends choices, says what happens next, and keeps itself up to date.
+(() => {
+  const { run, round, current, stamp } = document.body.dataset;
+  let seen = Number(document.body.dataset.seen), awaited = false, timer = 0;
+  const player = startPlayer(), news = document.getElementById("news"), said = document.querySelector(".said");
+  const name = document.getElementById("who"), here = "/runs/" + encodeURIComponent(run);
+  try { name.value = localStorage.getItem("jukeflow:who") ?? ""; } catch { /* a browser that keeps nothing */ }
+  name.addEventListener("change", () => { try { localStorage.setItem("jukeflow:who", name.value); } catch { /* as above */ } });
+
+  const LEADS_ON = new Set(["continue", "more", "again", "back", "cut", "splice", "audition", "upsample", "redo"]);
+
+  function say(text, refused = false) {
+    said.textContent = text;
+    said.classList.toggle("refused", refused);
+    said.scrollIntoView({ block: "nearest" });
+  }
+  function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
+
+  async function act(words, button, branch = false) {
+    if (words.refused) return say(words.refused, true);
+    if (button instanceof HTMLButtonElement) button.disabled = true;
+    try {
+      const reply = await fetch(here + "/choices", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ round: Number(round), seen, who: name.value, branch, choice: words }),
+      });
+      const body = await reply.json();
+      if (reply.status === 409) return conflict(body, words);
+      if (!reply.ok) return say(capital([body.message, body.hint].filter(Boolean).join(" · ")), true);
+      if (body.seq === seen + 1) seen = body.seq;
+      done(body, words);
+    } catch {
+      say("The room did not answer. Nothing was chosen as far as this page knows; try again.", true);
+    } finally {
+      if (button instanceof HTMLButtonElement) button.disabled = false;
+    }
+  }
+  function conflict(body, words) {
+    say(body.message + " ", true);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Choose mine as well";
+    button.addEventListener("click", () => act(words, button, true));
+    const look = document.createElement("a");
+    look.className = "button";
+    look.href = here;
+    look.textContent = "Look at theirs";
+    said.append(button, " ", look);
+    button.focus();
+  }
+  function done(body, words) {
+    const cards = player.cards().filter((card) => words.takes?.includes(Number(card.dataset.take)));
+    if (body.action === "keep" || body.action === "drop") for (const card of cards) mark(card, body.action);
+    if (body.action === "rename") for (const card of cards) rename(card, words.name);
+    say(capital(body.words) + ". " + body.next);
+    if (words.action === "keep" && !cards.length) location.reload(); // brought back
+    if (LEADS_ON.has(body.action)) { awaited = true; look(); }
+    document.dispatchEvent(new CustomEvent("current"));
+  }
+  function mark(card, action) {
+    card.querySelectorAll(".badges .kept, .badges .dropped").forEach((badge) => badge.remove());
+    const badge = document.createElement("li"), dropped = action === "drop";
+    badge.className = dropped ? "dropped" : "kept";
+    badge.textContent = dropped ? "✕ dropped" : "✓ kept";
+    card.querySelector(".badges").prepend(badge);
+    card.classList.toggle("gone", dropped);
+    card.querySelector(".pick").checked = false;
+  }
+  function rename(card, text) {
+    const label = card.querySelector(".name");
+    if (label.dataset.real) label.dataset.real = text;
+    if (!document.body.classList.contains("blind")) label.textContent = text;
+  }
+
+  // What is new is shown at once to somebody who waits for it, and offered to everybody else.
+  function announce(text, address) {
+    if (news.dataset.address === address && news.firstChild) return;
+    news.dataset.address = address;
+    const link = document.createElement("a");
+    link.className = "button primary";
+    link.href = address;
+    link.textContent = "Show it";
+    news.replaceChildren(text + " ", link);
+    if (address === location.pathname + location.search) link.addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
+  }
+  function busy() {
+    const field = document.activeElement;
+    return player.playing || (field?.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea") && field.value !== field.defaultValue);
+  }
+  const SIGNS = { waiting: ["●", "waits for you"], running: ["▶", "at work"], unfinished: ["❚❚", "interrupted"], done: ["✓", "finished"] };
+  function show(state) {
+    const pill = document.getElementById("state"), [sign, label] = SIGNS[state.state];
+    if (pill.dataset.state !== state.state) {
+      pill.className = "state " + state.state;
+      pill.dataset.state = state.state;
+      pill.textContent = sign + " " + label;
+    }
+    document.getElementById("words").textContent = state.words;
+    for (const song of state.songs) {
+      const card = document.querySelector(`[data-song="${song.song}"]`);
+      if (!card) continue;
+      for (const level of song.levels) {
+        const bar = card.querySelector(`[data-level="${level.level}"]`), words = card.querySelector(`[data-level-words="${level.level}"]`);
+        if (bar) { bar.value = level.fraction; words.textContent = Math.round(100 * level.fraction) + " %"; }
+      }
+      const audio = card.querySelector("audio"), address = `${here}/songs/${song.song}/mix.wav?v=${song.version}`;
+      if (audio && audio.paused && !audio.src.endsWith(address)) { // more can be heard: go on at the same moment
+        const at = audio.currentTime;
+        audio.src = address;
+        audio.currentTime = at;
+      }
+    }
+    const moved = String(state.round) !== current;
+    if (state.stamp !== stamp) {
+      const address = moved ? here : location.pathname + location.search;
+      if (awaited && !busy()) return void (moved ? location.assign(address) : location.reload());
+      announce(moved ? `Round ${state.round} is here.` : "There is something new to hear.", address);
+    } else if (state.seen > seen && !awaited) {
+      const last = state.choices.at(-1);
+      announce(`${last.who || "Somebody"} chose: ${last.words}.`, here);
+    }
+  }
+  async function look() {
+    clearTimeout(timer);
+    try {
+      const reply = await fetch(here + "/state");
+      if (reply.ok) show(await reply.json());
+    } catch { /* the room is away for a moment */ }
+    timer = setTimeout(look, document.hidden ? 15000 : awaited ? 1500 : 4000);
+  }
+
+  startPanel(player, act);
+  for (const button of document.querySelectorAll("[data-bring-back]")) {
+    button.addEventListener("click", () => act({ action: "keep", takes: [Number(button.dataset.bringBack)] }, button));
+  }
+  const wanted = document.querySelector(location.hash || null);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  document.querySelector(".tree .here")?.scrollIntoView({ block: "nearest", inline: "center" });
+  scrollTo(0, 0);
+  wanted?.scrollIntoView();
+  timer = setTimeout(look, 2000);
+})();

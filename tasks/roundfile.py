@@ -1,0 +1,40 @@
+"""The one-file page of a round, kept in the store for when no server runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from musiccore.roundpage import needed, round_page
+from musiccore.storage import BlobRef
+from tasks.describing import describe
+from tasks.resources import OpenRun
+from tasks.showing import Picture, blob_sizes
+
+
+def write_round_page(run: OpenRun, number: int) -> str:
+    """Write the page of a round; writing it again is harmless.
+
+    Args:
+        run: the claimed run.
+        number: of the round.
+
+    Returns:
+        Its path below the folder of the run.
+    """
+    tree = run.tree()
+    picture = Picture(
+        store=run.root,
+        journal=run.journal,
+        tree=replace(tree, position=number),
+        status=describe(run.root, run.journal, tree),
+    )
+    shown, sizes = picture.to_json(), blob_sizes(picture)
+    sounds = {
+        digest: run.journal.get_blob(BlobRef(sha256=digest, size=sizes[digest]))
+        for digest in needed(shown, number)
+        if digest in sizes
+    }
+    page = round_page(shown, sounds, number=number, store=run.root.location())
+    path = f"rounds/{number:03d}/index.html"
+    run.journal.store.put(path, page.encode())
+    return path
