@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.waking import wake
-
 from flows.forms import ChoiceForm
+from flows.waking import wake
 from tasks.policies import durable_flow
 from tasks.resources import shared_store
 from tasks.trees import make_choice

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 from flows.serving.deployments import start
 from flows.serving.marking import mark_ghosts
+from flows.waking import resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal import Journal
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task
 from tasks.resources import flow_run_id, shared_store
+from tasks.showing import Picture
 from tasks.trees import tree_of
 
 log = logging.getLogger(__name__)
@@ -67,12 +69,15 @@ def mark_dead(one: Interrupted) -> None:
 
 
 def start_elsewhere(one: Interrupted) -> str:
-    """Start the deployment `continue` for a run; return its flow run, empty where there is none.
+    """Let a Prefect run go on with a run; return its id, empty where there is none.
 
-    Two sweeps within an hour that find the same state start one flow run.
+    The one that waits for a choice takes its run up again; otherwise `continue` is started. Two
+    sweeps within an hour that find the same state start one flow run.
     """
     if not flow_run_id():
         return ""
+    if waiting := resume_suspended(Picture.of(shared_store(), one.run)):
+        return waiting
     hour = datetime.now(UTC).strftime("%Y%m%d%H")
     try:
         key = f"{one.run}-{one.epoch}-{one.seen}-{hour}"

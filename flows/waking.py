@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from flows.asking import answer_key
 from flows.embedded import configured_api_url
 from flows.serving.deployments import start
 from musiccore.choices import DECISIONS, WORK, MadeChoice
-from musiccore.errors import MusicCoreError
 from musiccore.storage import Store
 from tasks.describing import is_running
 from tasks.showing import Picture
@@ -45,40 +43,42 @@ def wake(store: Store, run_id: str, made: MadeChoice) -> str:
 
 
 def _through_prefect(picture: Picture, made: MadeChoice) -> str:
-    if _resume_suspended(picture, made):
+    if resume_suspended(picture):
         return "The suspended Prefect run goes on."
     if made.choice.action not in WORK:
         return "Noted; the earlier round waits for your choice."
     key = f"{picture.status.run}-choice-{made.seq}"
-    try:
-        start("continue", {"run_id": picture.status.run}, key=key)
-    except MusicCoreError as error:
-        log.warning("%s", error.message)
-        raise
+    start("continue", {"run_id": picture.status.run}, key=key)
     return "A Prefect run was started to carry it out."
 
 
-def _resume_suspended(picture: Picture, made: MadeChoice) -> bool:
-    """Resume the Prefect run that waits for this run, if it still does."""
+def resume_suspended(picture: Picture) -> str:
+    """Resume the Prefect run that waits for a choice which is in the store now.
+
+    Args:
+        picture: of the run.
+
+    Returns:
+        The id of the Prefect run; empty if none waits.
+    """
     waiting = [e for e in picture.journal.events_of("waiting") if e.fields.get("flow_run")]
-    if not waiting:
-        return False
+    if not waiting or not picture.tree.choices:
+        return ""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
     fields = waiting[-1].fields
     flow_run = UUID(str(fields["flow_run"]))
-    number, seen = int(str(fields["round"])), int(str(fields["seen"]))
+    number = int(str(fields["round"]))
     takes = picture.tree.rounds[number].takes
     takes = tuple(t for t in takes if not picture.tree.takes[t].dropped) or takes
-    answer = {"action": "keep", "take": f"take {takes[0]}", "recorded": made.seq}
+    answer = {"action": "keep", "take": f"take {takes[0]}", "recorded": picture.tree.seen}
     with get_client(sync_client=True) as client:
         try:
             state = client.read_flow_run(flow_run).state
         except ObjectNotFound:
-            return False
+            return ""
         if state is None or not state.is_paused():
-            return False
-        log.debug("resuming %s with the answer to %s", flow_run, answer_key(number, seen))
+            return ""
         result = client.resume_flow_run(flow_run, run_input=answer)
-    return str(result.status.value) == "ACCEPT"
+    return str(flow_run) if str(result.status.value) == "ACCEPT" else ""

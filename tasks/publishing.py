@@ -18,8 +18,10 @@ from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
 from musiccore.tree import Rendition
+from tasks.artifacts import show_song
 from tasks.codec import song_audio
 from tasks.levels import codes_sha256
+from tasks.links import room_link
 from tasks.policies import io_task
 from tasks.provenance import provenance, song_title
 from tasks.resources import OpenRun, task_reporter, working
@@ -46,9 +48,26 @@ def publish_song(run_id: str, number: int) -> dict[str, object]:
         if not _is_delivered(run, song, inputs):
             task_reporter().say("writing audio, pictures and the song page")
             _deliver(run, song, inputs)
+            _show(run, run.tree().rendition(number))
         exported = run.tree().rendition(number).exported
         assert exported is not None
         return {"song": number, "master": exported.fields.get("master")}
+
+
+def _show(run: OpenRun, song: Rendition) -> None:
+    """Show a song in the Prefect UI, where there is one."""
+    assert song.exported is not None
+    folder, files = song.exported.fields["folder"], song.exported.fields["files"]
+    assert isinstance(files, list)
+    place = run.journal.store.location
+    links = [("listening room", room_link(run.run_id)), ("page", place(f"{folder}/index.html"))]
+    links += [
+        (str(file["path"]).rsplit("/", 1)[1], place(str(file["path"])))
+        for file in files
+        if isinstance(file, dict) and file["kind"] == "master"
+    ]
+    picture = run.journal.store.get(f"{folder}/level_0_spectrogram.png")
+    show_song(run.run_id, song.number, picture, links)
 
 
 @io_task(task_run_name="find-lost-songs")
