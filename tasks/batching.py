@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from musiccore.config import ModelConfig
-from musiccore.errors import ConfigError, StorageError
-from musiccore.recipes import Song, parse_songs, read_songs
+from musiccore.errors import StorageError
 from tasks.batchreport import Ending, batch_state, is_finished, write_report
 from tasks.models import Models
 from tasks.packs import SharedPasses
 from tasks.policies import io_task
-from tasks.queues import Entry, Queue, create_songs, open_queue
+from tasks.queues import Entry, Queue, create_songs, queue_of
 from tasks.resources import shared_store
 from tasks.settings import Settings
-
-PASTED = "pasted"
-"""What a batch from pasted text is called when it has no other name."""
 
 
 @io_task(task_run_name="find-queue")
@@ -30,26 +25,8 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
         recipe: the songs as text; empty if they are in a file.
         name: what the batch is called; by default the name of the file.
     """
-    songs = songs_of(file, recipe)
     settings = Settings.from_environment()
-    name = name or (Path(file).stem if file else PASTED)
-    return open_queue(shared_store(settings), songs, name, settings)
-
-
-def songs_of(file: str, recipe: str) -> Sequence[Song]:
-    """Return the songs of a file or of a pasted text.
-
-    Raises:
-        ConfigError: if there is neither or both, or the whole cannot be read.
-    """
-    if bool(file) == bool(recipe.strip()):
-        raise ConfigError(
-            "file: give the path of a file of songs, or their text as recipe; one of both",
-            hint="a file is a .toml with [[song]] tables, or a .csv with a header",
-        )
-    if file:
-        return read_songs(Path(file).expanduser())
-    return parse_songs(recipe, "toml" if "[[song]]" in recipe else "csv", Path.cwd())
+    return queue_of(shared_store(settings), settings, file, recipe, name)
 
 
 def unfinished_songs(queue: Queue, rows: Sequence[int]) -> list[Entry]:

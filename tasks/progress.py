@@ -128,6 +128,7 @@ class LevelMeter:
         self._done = start.codes_done
         self._windows_done = start.windows_done
         self._since, self._before = clock(), start.codes_done
+        self._began = False
         self._pace = Pace()
         self._shown: Forecast | None = None
         self._promised_rate = 0.0  # when the end of what is shown was last computed
@@ -136,6 +137,9 @@ class LevelMeter:
     def step(self, codes: int) -> None:
         """Count codes just sampled inside a window."""
         self._done += codes
+        if not self._began:  # what came before the first code was loading
+            self._began = True
+            self._since, self._before = self._clock(), self._done
         if self._clock() - self._since >= self.STRETCH_SECONDS and self._measure():
             self._show.level(self.status(), window_done=False)
 

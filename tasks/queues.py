@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
-from musiccore.recipes import Song
+from musiccore.recipes import Song, parse_songs, read_songs
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import AlreadyExists, Store
@@ -31,6 +32,8 @@ from tasks.runs import check_request, create_run
 from tasks.settings import Settings
 
 FOLDER: Final = "batches"
+PASTED: Final = "pasted"
+"""What a batch from pasted text is called when it has no other name."""
 _MAX_QUEUE_BYTES: Final = 64 << 20
 _SCHEMA: Final = 1
 
@@ -80,6 +83,41 @@ class Queue:
 def batch_folder(store: Store, batch: str) -> Store:
     """Return the folder of a batch."""
     return store.at(f"{FOLDER}/{batch}")
+
+
+def queue_of(store: Store, settings: Settings, file: str, recipe: str, name: str) -> Queue:
+    """Read the songs of a file or of a pasted text, check all of them, and open their queue.
+
+    Args:
+        store: the root of the store.
+        settings: of this process.
+        file: path of a file of songs; empty if they are pasted.
+        recipe: the songs as text; empty if they are in a file.
+        name: what the batch is called; by default the name of the file.
+
+    Raises:
+        ConfigError: if there is neither or both, if the whole cannot be read, or if no song can be
+            made.
+        StorageError: if the store cannot be written.
+    """
+    name = name or (Path(file).stem if file else PASTED)
+    return open_queue(store, songs_of(file, recipe), name, settings)
+
+
+def songs_of(file: str, recipe: str) -> Sequence[Song]:
+    """Return the songs of a file or of a pasted text.
+
+    Raises:
+        ConfigError: if there is neither or both, or the whole cannot be read.
+    """
+    if bool(file) == bool(recipe.strip()):
+        raise ConfigError(
+            "file: give the path of a file of songs, or their text as recipe; one of both",
+            hint="a file is a .toml with [[song]] tables, or a .csv with a header",
+        )
+    if file:
+        return read_songs(Path(file).expanduser())
+    return parse_songs(recipe, "toml" if "[[song]]" in recipe else "csv", Path.cwd())
 
 
 def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Settings) -> Queue:

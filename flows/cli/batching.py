@@ -12,18 +12,19 @@ from flows.cli.progress import shown
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
 from musiccore.storage import Store
+from tasks.queues import batch_folder, queue_of
 from tasks.resources import shared_store
+from tasks.settings import Settings
 
 
 def batch(options: Namespace) -> int:
-    from tasks.batching import find_queue  # prefect comes with it
-
     hours = options.hours or 0.0
     with checking():
         if options.hours is not None and not 0 < hours < 1e5:
             raise ConfigError(f"hours is {hours}; it must be above 0")
-        queue = find_queue.fn(options.file, "", options.name or "")
-    store = shared_store()
+        settings = Settings.from_environment()
+        store = shared_store(settings)
+        queue = queue_of(store, settings, options.file, "", options.name or "")
     with stoppable(), prepare() as session, shown() as report:
         report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")
         try:
@@ -39,8 +40,6 @@ def batch(options: Namespace) -> int:
 
 
 def _last_report(store: Store, batch: str) -> dict[str, object]:
-    from tasks.queues import batch_folder
-
     with suppress(NotFound, ValueError):
         found = json.loads(batch_folder(store, batch).get("report.json"))
         assert isinstance(found, dict)

@@ -42,6 +42,16 @@ def test_whole_window_is_counted_once():
     assert status.seconds_low < 140 < status.seconds_high
 
 
+def test_loading_before_the_first_code_is_not_slow_sampling():
+    clock = Clock()
+    meter = LevelMeter(START, Silent(), clock)
+    clock.now += 60
+    for _ in range(20):
+        clock.now += 0.1
+        meter.step(1)
+    assert meter.status().codes_per_second == pytest.approx(10)
+
+
 def test_even_speed_gives_a_narrow_range():
     clock = Clock()
     meter = LevelMeter(START, Silent(), clock)
