@@ -16,7 +16,7 @@ COLUMN: Final = 158
 ROW: Final = 46
 BOX: Final = (126, 34)
 _MARGIN: Final = 10
-_LETTERS: Final = 15  # of a name that fits a box without signs
+_LETTERS: Final = 14  # of a name that fits a box without signs
 
 Json = Mapping[str, object]
 

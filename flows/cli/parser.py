@@ -58,6 +58,7 @@ def parser() -> ArgumentParser:
     _evaluate(commands)
     _train(commands)
     _serve(commands)
+    _listen(commands)
     _convert(commands)
     _midi(commands)
     return top
@@ -250,6 +251,25 @@ def _serve(commands: Commands) -> None:
     words.add_argument("--no-room", action="store_true", help="without the listening room")
     words.add_argument(
         "--no-server", action="store_true", help="use the server of PREFECT_API_URL, start none"
+    )
+
+
+def _listen(commands: Commands) -> None:
+    words = command(
+        commands,
+        "listen",
+        "open the listening room: hear candidates in a browser and choose",
+        "jukeflow listen --open",
+        lazily("listening", "listen"),
+        store=True,
+    )
+    words.add_argument("run", nargs="?", metavar="RUN", help="begin at this run (a name of `runs`)")
+    words.add_argument("--port", metavar="N", type=int, default=4300, help="0: any free one (4300)")
+    words.add_argument("--host", metavar="NAME", default="127.0.0.1", help="answer at (127.0.0.1)")
+    words.add_argument("--token", metavar="TEXT", help="secret that lets people in (kept for you)")
+    words.add_argument("--open", action="store_true", help="open a browser")
+    words.add_argument(
+        "--file", action="store_true", help="print where the page of RUN's round lies, and end"
     )
 
 
