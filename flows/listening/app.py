@@ -20,7 +20,7 @@ from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress
 from flows.listening.wishes import Wish
 from musiccore.choices import Conflict, MadeChoice
-from musiccore.errors import ConfigError, MusicCoreError, NotFound
+from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.markup import asset
 from musiccore.records import Json
 from musiccore.storage import Store, open_store
@@ -290,9 +290,11 @@ class Room:
         return HTMLResponse(self._pages.render("closed.html"), status_code=401)
 
     def _failed(self, request: Request, error: MusicCoreError) -> Response:
-        status = 404 if isinstance(error, NotFound) else 500
-        if isinstance(error, ConfigError):
-            status = 400 if request.method == "POST" else 404
+        status = 400 if request.method == "POST" else 500
+        if isinstance(error, NotFound) or (status == 500 and isinstance(error, ConfigError)):
+            status = 404
+        elif isinstance(error, StorageError):
+            status = 500
         return self._say(request, status, error.message, error.hint or "")
 
     def _say(self, request: Request, status: int, message: str, hint: str = "") -> Response:
