@@ -35,17 +35,17 @@ def notify(event: str, facts: Mapping[str, object]) -> None:
             the listening room if none is given.
     """
     try:
-        address = Settings.from_environment().webhook
-    except ConfigError as error:
-        log.warning("no message was sent: %s", error.message)
+        settings = Settings.from_environment()
+        if not settings.webhook:
+            return
+        message: dict[str, object] = {"event": event, "text": f"jukeflow: {event}"}
+        if run := facts.get("run"):
+            message["link"] = room_link(str(run), settings)
+        body = json.dumps(message | dict(facts), default=str).encode()
+    except (ConfigError, OSError) as error:
+        log.warning("the message %s was not sent: %s", event, error)
         return
-    if not address:
-        return
-    message: dict[str, object] = {"event": event, "text": f"jukeflow: {event}"}
-    if run := facts.get("run"):
-        message["link"] = room_link(str(run))
-    body = json.dumps(message | dict(facts), default=str).encode()
-    threading.Thread(target=_send, args=(address, body, event), name="notify").start()
+    threading.Thread(target=_send, args=(settings.webhook, body, event), name="notify").start()
 
 
 def _send(address: str, body: bytes, event: str) -> None:

@@ -12,6 +12,7 @@ from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
 from flows.serving.deployments import LIMITS
 from flows.serving.supervisor import Plan, Supervisor
 from musiccore.errors import ConfigError
+from tasks.links import enter_link
 from tasks.resources import shared_store
 from tasks.settings import Settings
 
@@ -23,12 +24,13 @@ def serve(options: Namespace) -> int:
         plan = _plan(options, settings)
 
     def announce() -> None:
+        room = None if plan.room_url is None else enter_link(settings, base=plan.room_url)
         if options.json:
-            data_json({"prefect": plan.ui_url, "api": plan.api_url, "room": plan.room_url})
+            data_json({"prefect": plan.ui_url, "api": plan.api_url, "room": room})
         else:
             data(f"Prefect:        {plan.ui_url}")
             data(f"Prefect API:    {plan.api_url}")
-            data(f"listening room: {plan.room_url or 'not started'}")
+            data(f"listening room: {room or 'not started'}")
         if plan.own_server:
             talk(f"other commands use this server after: export PREFECT_API_URL={plan.api_url}")
         talk("Ctrl-C stops all of it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,17 +27,18 @@ def mark_ghosts(dead: Sequence[str]) -> list[str]:
         The ids that were marked.
     """
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
     from prefect.states import Crashed
 
     marked = []
     try:
         with get_client(sync_client=True) as client:
             for name in dead:
-                run = client.read_flow_run(UUID(name))
-                if run.state is None or run.state.is_final():
-                    continue
-                client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
-                marked.append(name)
+                with suppress(ObjectNotFound, ValueError):  # of another server, or no id
+                    run = client.read_flow_run(UUID(name))
+                    if run.state is None or not run.state.is_final():
+                        client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
+                        marked.append(name)
     except Exception as error:
         _log.warning("flow runs of dead processes could not be marked: %s", error)
     return marked

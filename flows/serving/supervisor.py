@@ -86,7 +86,7 @@ class Supervisor:
         self._say = say
         self._signals = 0
         logs = plan.home / "jukeflow-serve"
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True, mode=0o700)  # the room prints its token
         self._guard = Watchdog()
         env = plan.environment()
         server = None

@@ -1,0 +1,77 @@
+"""Flow runs whose process is gone are marked, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
+
+from flows.serving.marking import mark_ghosts, settle_abandoned
+
+
+@flow
+def song() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def client(prefect_server) -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def deployment(client) -> Iterator[UUID]:
+    made = client.create_deployment(client.create_flow(song), name="song")
+    yield made
+    client.delete_deployment(made)
+
+
+def run_in(client: SyncPrefectClient, deployment: UUID, state: State[None]) -> UUID:
+    run = client.create_flow_run_from_deployment(deployment)
+    client.set_flow_run_state(run.id, state, force=True)
+    return run.id
+
+
+def state_of(client: SyncPrefectClient, run: UUID) -> str:
+    return client.read_flow_run(run).state.name
+
+
+def test_running_ghost_is_crashed_and_an_ended_run_stays(client, deployment) -> None:
+    ghost = run_in(client, deployment, Running())
+    done = run_in(client, deployment, Completed())
+    assert mark_ghosts([str(done), str(ghost)]) == [str(ghost)]
+    assert state_of(client, ghost) == "Crashed"
+    assert state_of(client, done) == "Completed"
+
+
+def test_unknown_run_does_not_hide_the_next_ghost(client, deployment, caplog) -> None:
+    ghost = run_in(client, deployment, Running())
+    assert mark_ghosts([str(uuid4()), "no id at all", str(ghost)]) == [str(ghost)]
+    assert state_of(client, ghost) == "Crashed"
+
+
+def test_server_that_is_away_is_a_warning(prefect_server, caplog) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert mark_ghosts([str(uuid4())]) == []
+    assert "could not be marked" in caplog.text
+
+
+def test_runs_of_a_dead_runner_are_settled(client, deployment) -> None:
+    running = run_in(client, deployment, Running())
+    cancelling = run_in(client, deployment, Running())
+    client.set_flow_run_state(cancelling, Cancelling())
+    pending = run_in(client, deployment, Pending())
+    waiting = run_in(client, deployment, Scheduled())
+    assert set(asyncio.run(settle_abandoned([deployment]))) == {running, cancelling}
+    assert state_of(client, running) == "Crashed"
+    assert state_of(client, cancelling) == "Crashed"
+    assert state_of(client, pending) == "AwaitingRetry"
+    assert state_of(client, waiting) == "Scheduled"
