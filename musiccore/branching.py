@@ -6,16 +6,33 @@ what a worker does for it afterwards. Both are pure functions of the tree.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from musiccore.choices import Choice, MadeChoice
-from musiccore.errors import ConfigError
+from musiccore.errors import ConditioningError, ConfigError
 from musiccore.request import MAX_SECONDS
-from musiccore.tree import Facts, Round, RoundKind, Span, Tree, continuation, merged
+from musiccore.tree import Facts, Rendition, Round, RoundKind, Span, Tree, continuation, merged
 
 _FEWEST_CODES = 2  # a cut shorter than this is a slip of the finger
 
 
-def check_choice(tree: Tree, choice: Choice) -> None:
+def check_choice(
+    tree: Tree,
+    choice: Choice,
+    *,
+    round_number: int | None = None,
+    label_tables: Path | None = None,
+) -> int:
     """Check a choice against the tree, before it is written.
+
+    Args:
+        tree: the run.
+        choice: what is wanted.
+        round_number: the round that it answers; by default that of its take.
+        label_tables: folder with the user's copy of the label tables.
+
+    Returns:
+        The number of the round.
 
     Raises:
         ConfigError: if it cannot be carried out; the message names the field.
@@ -28,12 +45,14 @@ def check_choice(tree: Tree, choice: Choice) -> None:
             raise ConfigError(
                 f"take {number} was dropped", hint=f"bring it back with --take {number} --keep"
             )
+    number = _round_number(tree, choice, round_number)
     if choice.changes.given():
-        tree.request(choice.changes).check(config=tree.facts.config)
+        _check_changes(tree, choice, number, label_tables)
+    if choice.action in ("again", "back"):
+        _check_step(tree, choice, tree.rounds[number])
+        return number
     checks = {
         "continue": _check_continue,
-        "again": _check_again,
-        "back": _check_back,
         "audition": _check_audition,
         "upsample": _check_upsample,
         "redo": _check_redo,
@@ -43,6 +62,15 @@ def check_choice(tree: Tree, choice: Choice) -> None:
     check = checks.get(choice.action)
     if check is not None:
         check(tree, choice)
+    return number
+
+
+def settled(tree: Tree, choice: Choice) -> Choice:
+    """Return a choice that says by itself what it is about, whatever is finished later."""
+    if choice.action != "redo" or choice.rendition is not None:
+        return choice
+    song = tree.best_rendition(choice.takes[0])
+    return choice if song is None else choice.model_copy(update={"rendition": song.number})
 
 
 def next_round(tree: Tree, made: MadeChoice) -> Round:
@@ -67,7 +95,7 @@ def next_round(tree: Tree, made: MadeChoice) -> Round:
         take = tree.take(parent)
         n_codes = take.n_codes
         new_from = take.new_from if tree.rounds[take.round].sampled else take.n_codes // 2
-        known = new_from + max(1, (n_codes - new_from) // 2)
+        known = min(n_codes - 1, new_from + max(1, (n_codes - new_from) // 2))
         changes = tree.changes(parent, before=made.seq)
     elif choice.action == "again":
         here = tree.rounds[made.round]
@@ -117,6 +145,33 @@ def shortest_song(facts: Facts) -> int:
     )
 
 
+def _round_number(tree: Tree, choice: Choice, wanted: int | None) -> int:
+    if wanted is None:
+        return tree.round_of(choice)
+    if wanted not in tree.rounds:
+        raise ConfigError(f"round is {wanted}; the run has rounds 1 to {max(tree.rounds)}")
+    takes = choice.takes or tuple(part.take for part in choice.parts)
+    if takes and not set(takes) & set(tree.rounds[wanted].takes):
+        raise ConfigError(
+            f"round is {wanted}; take {takes[0]} is one of round {tree.take(takes[0]).round}",
+            hint="leave the round out",
+        )
+    return wanted
+
+
+def _check_changes(tree: Tree, choice: Choice, number: int, tables: Path | None) -> None:
+    """Check what would be in force; the primer's file has done its work and may be gone."""
+    takes = choice.takes or tuple(part.take for part in choice.parts[:1])
+    there = [tree.changes(take) for take in takes] or [tree.rounds[number].changes]
+    for before in there:
+        request = tree.request(merged(before, choice.changes))
+        whole = request.model_copy(update={"primer": None, "primer_seconds": None})
+        try:
+            whole.check(config=tree.facts.config, label_tables=tables)
+        except ConditioningError as error:
+            raise ConfigError(f"changes: {error.message}", hint=error.hint) from error
+
+
 def _check_continue(tree: Tree, choice: Choice) -> None:
     facts, take = tree.facts, tree.take(choice.takes[0])
     n_codes = continuation(facts, take.n_codes, choice.seconds or 0)
@@ -133,21 +188,21 @@ def _check_continue(tree: Tree, choice: Choice) -> None:
         )
 
 
-def _check_again(tree: Tree, choice: Choice) -> None:
-    here = tree.rounds[tree.round_of(choice)]
-    if not here.sampled:
+def _check_step(tree: Tree, choice: Choice, here: Round) -> None:
+    if choice.action == "again" and not here.sampled:
         raise ConfigError(
             f"again: round {here.number} is a copy of other takes; trying again gives the same",
             hint="cut or join other stretches, or continue one of its takes",
         )
-
-
-def _check_back(tree: Tree, choice: Choice) -> None:
-    here = tree.rounds[tree.round_of(choice)]
-    if not here.parent:
+    if choice.action == "back" and not here.parent:
         raise ConfigError(
             f"back: round {here.number} is a beginning; there is nothing before it",
             hint="try again with --again, or choose a take of another round with --take",
+        )
+    if here.parent in tree.purged:
+        raise ConfigError(
+            f"{choice.action}: round {here.number} goes on from take {here.parent}, which was "
+            "purged; its codes are gone"
         )
 
 
@@ -172,16 +227,22 @@ def _check_upsample(tree: Tree, choice: Choice) -> None:
 
 
 def _check_redo(tree: Tree, choice: Choice) -> None:
+    song: Rendition | None
     if choice.rendition is not None:
         song = tree.rendition(choice.rendition)
+        if choice.takes and song.take not in choice.takes:
+            raise ConfigError(
+                f"rendition is {song.number}, a song of take {song.take}, not of take "
+                f"{choice.takes[0]}",
+                hint="name the song or the take, not both",
+            )
     else:
-        found = tree.best_rendition(choice.takes[0])
-        if found is None:
+        song = tree.best_rendition(choice.takes[0])
+        if song is None:
             raise ConfigError(
                 f"redo: take {choice.takes[0]} has no finished song",
                 hint=f"send it to upsampling first: --take {choice.takes[0]} --upsample",
             )
-        song = found
     if song.exported is None:
         raise ConfigError(f"redo: song {song.number} is not finished yet")
     _check_span(tree, song.take, choice.start or 0, choice.end or 0, "redo")

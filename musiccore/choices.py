@@ -20,9 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from musiccore.chain import Chain
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
-from musiccore.records import Event, Json, sha256
+from musiccore.records import Event, Json, canonical_json, sha256
 from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
 from musiccore.storage import Store
+from musiccore.timecode import clock
 
 Action = Literal[
     "keep",
@@ -56,6 +57,11 @@ _TAKES: Final = frozenset({"keep", "drop", "upsample", "change", "note"}) | _ONE
 _RANGES: Final = frozenset({"cut", "audition", "redo"})
 _FOLDER: Final = "choices"
 _TRIES: Final = 20
+_MAX_LYRICS_BYTES: Final = 40 * 1024  # with all the rest they fit one record
+_MAX_CHOSEN: Final = 1000
+_MAX_PARTS: Final = 200
+_MAX_WHO: Final = 80
+_SHOWN: Final = 5  # wrong fields that one message names
 
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Position = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
@@ -77,6 +83,14 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_printable(value: str | None, allowed: str = "") -> str | None:
+    if value is not None and any(
+        unicodedata.category(c).startswith("C") and c not in allowed for c in value
+    ):
+        raise ValueError("it must not hold control or invisible characters")
+    return value
+
+
 class Part(_Frozen):
     """A stretch of a take, in seconds of its audio."""
 
@@ -95,6 +109,22 @@ class Changes(_Frozen):
     top_k: int | None = Field(default=None, ge=0, le=1_000_000)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     total_seconds: float | None = Field(default=None, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
+
+    @field_validator("artist", "genre")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        return _check_printable(value)
+
+    @field_validator("lyrics")
+    @classmethod
+    def _storable(cls, value: str | None) -> str | None:
+        text = value or ""
+        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\r\t" for c in text):
+            raise ValueError("it must not hold control characters")
+        size = len(canonical_json(text))
+        if size > _MAX_LYRICS_BYTES:
+            raise ValueError(f"it has {size} bytes in a record, the limit is {_MAX_LYRICS_BYTES}")
+        return value
 
     def given(self) -> dict[str, object]:
         """Return the fields that change something."""
@@ -119,12 +149,12 @@ class Choice(_Frozen):
     """
 
     action: Action
-    takes: tuple[Number, ...] = ()
+    takes: Annotated[tuple[Number, ...], Field(max_length=_MAX_CHOSEN)] = ()
     seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)] | None = None
     count: Annotated[int, Field(ge=1, le=MAX_TAKES)] | None = None
     start: Position | None = None
     end: Position | None = None
-    parts: tuple[Part, ...] = ()
+    parts: Annotated[tuple[Part, ...], Field(max_length=_MAX_PARTS)] = ()
     copies: Annotated[int, Field(ge=1, le=MAX_TAKES)] = 1
     rendition: Number | None = None
     changes: Changes = Field(default_factory=Changes)
@@ -134,11 +164,7 @@ class Choice(_Frozen):
     @field_validator("text")
     @classmethod
     def _printable(cls, value: str | None) -> str | None:
-        if value is not None and any(
-            unicodedata.category(c).startswith("C") and c != "\n" for c in value
-        ):
-            raise ValueError("it must not hold control or invisible characters")
-        return value
+        return _check_printable(value, allowed="\n")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -177,8 +203,9 @@ class Choice(_Frozen):
         try:
             return cls.model_validate(dict(data))
         except ValidationError as error:
+            wrong = [_sentence(item["loc"], item["msg"]) for item in error.errors()[:_SHOWN]]
             raise ConfigError(
-                "; ".join(_sentence(item["loc"], item["msg"]) for item in error.errors()),
+                "; ".join(dict.fromkeys(wrong)),
                 hint="`jukeflow choose --help` lists what can be chosen",
             ) from error
 
@@ -207,16 +234,14 @@ class Choice(_Frozen):
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(part) for part in place)
+    name = ".".join(str(part) for part in place if part not in ("number", "levels"))
+    name = ascii(name)[1:-1][:80]  # it may be anything that somebody sent
     text = message.removeprefix("Value error, ")
     return f"{name}: {text}" if name else text
 
 
 def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)}:{rest:05.2f}".removesuffix(".00")
+    return "?" if seconds is None else clock(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +297,13 @@ class MadeChoice:
             self.by, self.by
         )
         return f"{self.choice.in_words()} (by {maker}, {self.at})"
+
+
+def _name(who: str) -> str:
+    try:
+        return _check_printable(who[:_MAX_WHO].strip()) or ""
+    except ValueError as error:
+        raise ConfigError(f"who: {error}", hint="give a plain name, or none") from error
 
 
 def contradiction(first: MadeChoice, choice: Choice, round_number: int) -> bool:
@@ -336,15 +368,19 @@ class ChoiceLog:
             choice: what is chosen.
             round_number: the round it answers.
             by: where it was made.
-            who: name of the person, up to 80 characters.
+            who: name of the person; 80 characters of it are kept.
             seen: number of the last choice that its maker knew of; all of them by default.
             branch: choose although somebody chose otherwise meanwhile; both remain.
 
         Raises:
+            ConfigError: if the name is none, or a number cannot be.
             Conflict: if it contradicts one that its maker had not seen; nothing is written.
             Unavailable: if the store did not answer; it may be made again.
             StorageError: if the store refused.
         """
+        who = _name(who)
+        if seen is not None and seen < 0:
+            raise ConfigError(f"seen is {seen}; it is the number of a choice, or 0")
         made = self.read()
         known = len(made) if seen is None else min(seen, len(made))
         for _ in range(_TRIES):
@@ -360,18 +396,28 @@ class ChoiceLog:
                     )
             fields: dict[str, Json] = {
                 "by": by,
-                "who": who[:80],
+                "who": who,
                 "round": round_number,
                 "seen": known,
                 "choice": choice.model_dump(mode="json", exclude_defaults=True),
             }
             data = self._chain.encode("choice", fields, epoch=0, owner=by)
             if self._chain.write(data):
-                self._chain.write_tip()
-                return MadeChoice.of(self._chain.replay.events[-1])
+                written = MadeChoice.of(self._chain.replay.events[-1])
+                self._mark_end()
+                return written
             made = self.read()
         raise Conflict(  # pragma: no cover - twenty people at the same instant
             f"choice: run {self._run_id} is being changed all the time",
             made[-1],
             hint="try again in a moment",
         )
+
+    def _mark_end(self) -> None:
+        """Write the hint about the end, also when others write at the same time."""
+        while True:
+            end = self._chain.seq
+            self._chain.write_tip()
+            self._chain.refresh()
+            if self._chain.seq == end:
+                return

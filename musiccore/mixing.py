@@ -30,11 +30,10 @@ def replace_range(base: Audio, new: Audio, start: int, end: int, fade: int) -> A
             f"{new.samples.shape} at {new.sample_rate} Hz do not fit each other"
         )
     at = np.arange(base.n_samples)
-    rise = np.clip((at - start + fade) / max(1, fade), 0.0, 1.0) if start > 0 else np.ones(len(at))
+    slope = max(1, fade)
+    rise = np.clip((at - start + slope) / slope, 0.0, 1.0) if start > 0 else np.ones(len(at))
     fall = (
-        np.clip((end + fade - at) / max(1, fade), 0.0, 1.0)
-        if end < base.n_samples
-        else np.ones(len(at))
+        np.clip((end + fade - at) / slope, 0.0, 1.0) if end < base.n_samples else np.ones(len(at))
     )
     share = np.minimum(rise, fall).astype(np.float32)
     samples = base.samples * (1 - share) + new.samples * share

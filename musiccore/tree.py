@@ -57,6 +57,11 @@ class Facts:
         """Return the top-level code nearest to a time."""
         return round(seconds * self.config.top.sample_rate / self.config.top.hop_length)
 
+    def stretch(self, start: float, end: float, n_codes: int) -> tuple[int, int]:
+        """Return a stretch of a take of `n_codes` in top-level codes: at least one of them."""
+        first = min(self.codes_at(start), n_codes - 1)
+        return first, max(first + 1, min(self.codes_at(end), n_codes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
@@ -156,6 +161,7 @@ class Rendition:
         take: what is upsampled.
         version: 0 for the first upsampling of the take.
         choice: number of the choice that asked for it.
+        changes: conditioning and sampling that differ from the run's request.
         base: rendition of which this one redoes a stretch, 0 for none.
         start, end: the stretch in top-level codes, both 0 without a base.
         exported: record of its delivery, None until then.
@@ -165,6 +171,7 @@ class Rendition:
     take: int
     version: int
     choice: int
+    changes: Changes = field(default_factory=Changes)
     base: int = 0
     start: int = 0
     end: int = 0
@@ -184,6 +191,7 @@ class Audition:
         choice: number of the choice that asked for it.
         take: which take.
         start, end: the stretch in top-level codes.
+        changes: conditioning and sampling that differ from the run's request.
         published: its record, None until it can be heard.
     """
 
@@ -191,6 +199,7 @@ class Audition:
     take: int
     start: int
     end: int
+    changes: Changes = field(default_factory=Changes)
     published: Event | None = None
 
 
@@ -207,6 +216,9 @@ class Tree:
         choices: oldest first.
         position: number of the round that is looked at.
         purged: takes whose codes were removed for good.
+        made_by: number of a choice → number of the round that carries it out.
+        songs: take → its renditions.
+        changed: take → choices that change what follows it.
     """
 
     facts: Facts
@@ -217,6 +229,9 @@ class Tree:
     choices: tuple[MadeChoice, ...]
     position: int
     purged: frozenset[int] = frozenset()
+    made_by: Mapping[int, int] = field(default_factory=dict)
+    songs: Mapping[int, Sequence[Rendition]] = field(default_factory=dict)
+    changed: Mapping[int, Sequence[MadeChoice]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Facts, events: Sequence[Event], choices: Sequence[MadeChoice]) -> Tree:
@@ -248,7 +263,8 @@ class Tree:
             return all(a.published is not None for a in self.auditions if a.choice == seq)
         if action in ("upsample", "redo"):
             return all(r.exported is not None for r in self.renditions_of(made))
-        return any(one.choice == seq and one.done for one in self.rounds.values())
+        number = self.made_by.get(seq)
+        return number is not None and self.rounds[number].done
 
     def renditions_of(self, made: MadeChoice) -> tuple[Rendition, ...]:
         """Return the renditions that a choice asks for, those that were there included."""
@@ -257,8 +273,9 @@ class Tree:
             return tuple(r for r in self.renditions if r.choice == made.seq)
         wanted: list[Rendition] = []
         for take in choice.takes:
-            songs = [r for r in self.renditions if r.take == take and not r.base]
-            wanted += songs[: choice.copies]
+            changes = self.changes_for(made, take)
+            songs = self.songs.get(take, ())
+            wanted += [r for r in songs if not r.base and r.changes == changes][: choice.copies]
         return tuple(wanted)
 
     @property
@@ -277,20 +294,31 @@ class Tree:
     @property
     def state(self) -> State:
         """`working` if a worker has something to do, `waiting` for a person, or `done`."""
-        if self.pending or (not self.rounds[1].done and not self.choices):
-            return "working"
         last = self.last_decision
+        if self.pending or (last is None and not self.rounds[1].done and self._asks_a_person):
+            return "working"
         if last is not None and last.choice.action == "upsample":
             return "done"
-        if last is None and self.facts.request.choose != "wait":
+        if last is None and not self._asks_a_person and self.open_takes:
             return "working"  # the policy has not chosen yet
         return "waiting"
+
+    @property
+    def _asks_a_person(self) -> bool:
+        request = self.facts.request
+        return request.choose == "wait" or request.choose_after_hours > 0
+
+    @property
+    def open_takes(self) -> tuple[int, ...]:
+        """Takes of the round that is looked at, without those that were dropped."""
+        here = self.rounds[self.position]
+        return tuple(take for take in here.takes if not self.takes[take].dropped)
 
     def policy_due(self, now: datetime | None = None) -> bool:
         """Return whether the run's policy has to choose, since nobody did in time."""
         request, last = self.facts.request, self.last_decision
-        if request.choose == "wait" or self.pending:
-            return False
+        if request.choose == "wait" or self.pending or not self.open_takes:
+            return False  # where everything was dropped, a person is needed
         if last is not None and last.choice.action == "upsample":
             return False
         if not request.choose_after_hours:
@@ -352,18 +380,16 @@ class Tree:
             take: its number.
             before: number of the choice that is carried out; later ones do not count.
         """
-        found = self.rounds[self.takes[take].round].changes
-        for made in self.choices[: None if before is None else before - 1]:
-            if made.choice.action == "change" and take in made.choice.takes:
-                found = merged(found, made.choice.changes)
-        return found
+        made_with = self.rounds[self.takes[take].round].changes
+        return _in_force(made_with, self.changed.get(take, ()), before=before)
+
+    def changes_for(self, made: MadeChoice, take: int) -> Changes:
+        """Return what is in force for a choice about a take, its own changes included."""
+        return merged(self.changes(take, before=made.seq), made.choice.changes)
 
     def work_request(self, work: Rendition | Audition) -> GenerationRequest:
         """Return the run's request with what was in force when a song or audition was chosen."""
-        made = self.choices[work.choice - 1]
-        return self.request(
-            merged(self.changes(work.take, before=work.choice), made.choice.changes)
-        )
+        return self.request(work.changes)
 
     def request(self, changes: Changes) -> GenerationRequest:
         """Return the run's request with other conditioning and sampling."""
@@ -381,22 +407,48 @@ class Tree:
 
     def best_rendition(self, take: int) -> Rendition | None:
         """Return the newest finished song of a take."""
-        songs = [r for r in self.renditions if r.take == take and r.exported is not None]
+        songs = [r for r in self.songs.get(take, ()) if r.exported is not None]
         return songs[-1] if songs else None
 
     def removable(self) -> tuple[int, ...]:
-        """Return takes that can be purged: dropped, and no ancestor of anything else."""
+        """Return takes that can be purged: dropped, and nothing else needs them."""
         needed: set[int] = {r.take for r in self.renditions}
-        for number, take in self.takes.items():
-            if not take.dropped:
-                needed.add(number)
-        needed |= {ancestor for take in tuple(needed) for ancestor in self.ancestors(take)}
+        needed |= {number for number, take in self.takes.items() if not take.dropped}
+        for made in self.pending:
+            needed.update(made.choice.takes)
+            needed.update(part.take for part in made.choice.parts)
+            if made.choice.action == "again":
+                needed.update(self.rounds[made.round].takes)
+        waiting = list(needed)
+        while waiting:
+            here = self.rounds[self.takes[waiting.pop()].round]
+            for number in (here.parent, *(part.take for part in here.parts)):
+                if number and number not in needed:
+                    needed.add(number)
+                    waiting.append(number)
         return tuple(n for n in sorted(self.takes) if n not in needed and n not in self.purged)
 
 
+def _in_force(
+    first: Changes, changed: Sequence[MadeChoice], *, after: int = 0, before: int | None = None
+) -> Changes:
+    """Return changes, and those of the choices between two numbers on top of them."""
+    for made in changed:
+        if after < made.seq and (before is None or made.seq < before):
+            first = merged(first, made.choice.changes)
+    return first
+
+
 def merged(first: Changes, then: Changes) -> Changes:
-    """Return changes in which the later ones win."""
-    return Changes.model_validate({**first.given(), **then.given()})
+    """Return changes in which the later ones win; of two filters only one is ever active."""
+    later = then.given()
+    if not later:
+        return first
+    found = {**first.given(), **later}
+    if found.get("top_k") and float(str(found.get("top_p", 1.0))) < 1.0:
+        off = {"top_k": 0, "top_p": 1.0}
+        found |= {name: value for name, value in off.items() if name not in later}
+    return Changes.model_validate(found)
 
 
 def changed_request(request: GenerationRequest, changes: Changes) -> GenerationRequest:
@@ -431,6 +483,9 @@ class _Grower:
         self.choices = choices
         self.rounds: dict[int, Round] = {}
         self.takes: dict[int, Take] = {}
+        self.made_by: dict[int, int] = {}
+        self.songs: dict[int, list[Rendition]] = {}
+        self.changed: dict[int, list[MadeChoice]] = {}
 
     def tree(self) -> Tree:
         self._rounds()
@@ -444,6 +499,9 @@ class _Grower:
             rounds=self.rounds,
             takes=self.takes,
             renditions=self._renditions(),
+            made_by=self.made_by,
+            songs=self.songs,
+            changed=self.changed,
             auditions=self._auditions(),
             choices=self.choices,
             position=self._position(),
@@ -476,6 +534,8 @@ class _Grower:
         if one.number != len(self.rounds) + 1 or any(t in self.takes for t in one.takes):
             raise Corrupt(f"round {one.number} does not follow the rounds before it")
         self.rounds[one.number] = one
+        if one.choice:
+            self.made_by[one.choice] = one.number
         for number in one.takes:
             self.takes[number] = Take(
                 number=number,
@@ -501,14 +561,15 @@ class _Grower:
                     stars = take.stars if choice.stars is None else choice.stars
                     note = take.note if choice.text is None else choice.text
                     take = replace(take, stars=stars, note=note)
+                elif choice.action == "change":
+                    self.changed.setdefault(number, []).append(made)
                 self.takes[number] = take
 
     def _position(self) -> int:
-        made_by = {one.choice: one.number for one in self.rounds.values() if one.choice}
         position = 1
         for made in self.choices:
-            if made.seq in made_by:
-                position = made_by[made.seq]
+            if made.seq in self.made_by:
+                position = self.made_by[made.seq]
             elif made.choice.action == "back":
                 parent = self.rounds[made.round].parent if made.round in self.rounds else 0
                 position = self.takes[parent].round if parent else position
@@ -522,33 +583,54 @@ class _Grower:
         }
         found: list[Rendition] = []
 
-        def add(**fields: int) -> None:
-            number = len(found) + 1
-            found.append(Rendition(number=number, exported=exported.get(number), **fields))
+        def add(
+            made: MadeChoice,
+            take: int,
+            changes: Changes,
+            base: int = 0,
+            start: int = 0,
+            end: int = 0,
+        ) -> None:
+            number, songs = len(found) + 1, self.songs.setdefault(take, [])
+            song = Rendition(
+                number=number,
+                take=take,
+                version=len(songs),
+                choice=made.seq,
+                changes=changes,
+                base=base,
+                start=start,
+                end=end,
+                exported=exported.get(number),
+            )
+            found.append(song)
+            songs.append(song)
 
         for made in self.choices:
             choice = made.choice
             if choice.action == "upsample":
                 for take in choice.takes:
-                    there = sum(r.take == take and not r.base for r in found)
-                    for _ in range(there, choice.copies):
-                        version = sum(r.take == take for r in found)
-                        add(take=take, version=version, choice=made.seq)
+                    if take not in self.takes:
+                        raise Corrupt(f"choice {made.seq} names take {take}, which is not there")
+                    changes = self._changes(made, take)
+                    alike = [r for r in self.songs.get(take, ()) if r.changes == changes]
+                    for _ in range(sum(not r.base for r in alike), choice.copies):
+                        add(made, take, changes)
             elif choice.action == "redo":
                 base = self._redone(choice, found)
-                span = (
-                    self.facts.codes_at(choice.start or 0),
-                    self.facts.codes_at(choice.end or 0),
+                start, end = self.facts.stretch(
+                    choice.start or 0, choice.end or 0, self.takes[base.take].n_codes
                 )
-                add(
-                    take=base.take,
-                    version=sum(r.take == base.take for r in found),
-                    choice=made.seq,
-                    base=base.number,
-                    start=span[0],
-                    end=max(span[1], span[0] + 1),
-                )
+                changes = self._changes(made, base.take, base)
+                add(made, base.take, changes, base.number, start, end)
         return tuple(found)
+
+    def _changes(self, made: MadeChoice, take: int, base: Rendition | None = None) -> Changes:
+        """Return what is in force for a choice about a take, or about a song of it."""
+        first = self.rounds[self.takes[take].round].changes if base is None else base.changes
+        changed, after = self.changed.get(take, ()), 0 if base is None else base.choice
+        found = _in_force(first, changed, after=after, before=made.seq)
+        return merged(found, made.choice.changes)
 
     def _redone(self, choice: Choice, found: list[Rendition]) -> Rendition:
         songs = [
@@ -566,20 +648,24 @@ class _Grower:
             for event in self.events
             if event.type == "candidate" and "round" not in event.fields
         }
-        return tuple(
-            Audition(
-                choice=made.seq,
-                take=made.choice.takes[0],
-                start=self.facts.codes_at(made.choice.start or 0),
-                end=min(
-                    self.facts.codes_at(made.choice.end or 0),
-                    self.takes[made.choice.takes[0]].n_codes,
-                ),
-                published=published.get(made.seq),
+        found: list[Audition] = []
+        for made in self.choices:
+            choice = made.choice
+            if choice.action != "audition" or choice.takes[0] not in self.takes:
+                continue
+            take = self.takes[choice.takes[0]]
+            start, end = self.facts.stretch(choice.start or 0, choice.end or 0, take.n_codes)
+            found.append(
+                Audition(
+                    choice=made.seq,
+                    take=take.number,
+                    start=start,
+                    end=end,
+                    changes=self._changes(made, take.number),
+                    published=published.get(made.seq),
+                )
             )
-            for made in self.choices
-            if made.choice.action == "audition" and made.choice.takes[0] in self.takes
-        )
+        return tuple(found)
 
 
 def _read_round(event: Event, published: Mapping[int, Event]) -> Round:

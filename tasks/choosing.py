@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musiccore.choices import Choice, MadeChoice
+from musiccore.choices import Choice, Conflict, MadeChoice
 from musiccore.records import Json
 from tasks.candidates import best_take
 from tasks.policies import gpu_task, io_task
@@ -36,11 +36,12 @@ def choose_by_policy(run_id: str) -> list[int]:
         tree = run.tree(fresh=True)
         if not tree.policy_due():
             return []
-        here = tree.rounds[tree.position]
-        open_takes = tuple(take for take in here.takes if not tree.takes[take].dropped)
-        takes = policy_takes(run, open_takes or here.takes)
-        choice = Choice(action="upsample", takes=takes)
-        make_choice(run.root, run_id, choice, by="policy", who=run.request.choose)
+        takes = policy_takes(run, tree.open_takes)
+        choice, who = Choice(action="upsample", takes=takes), run.request.choose
+        try:
+            make_choice(run.root, run_id, choice, by="policy", who=who, seen=tree.seen)
+        except Conflict:  # somebody has just chosen
+            takes = ()
         run.tree(fresh=True)
         return list(takes)
 

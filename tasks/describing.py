@@ -115,7 +115,7 @@ def describe(store: Store, journal: Journal, tree: Tree) -> RunStatus:
         page=None if export is None else _page(journal, export),
         round=tree.position,
         words=_words(tree, state, here),
-        waiting_takes=_open_takes(tree, here) if state == "waiting" else (),
+        waiting_takes=tree.open_takes if state == "waiting" else (),
         masters=tuple(
             master
             for r in songs
@@ -185,13 +185,9 @@ def _state(journal: Journal, tree: Tree) -> str:
     return tree.state
 
 
-def _open_takes(tree: Tree, here: Round) -> tuple[int, ...]:
-    return tuple(take for take in here.takes if not tree.takes[take].dropped)
-
-
 def _words(tree: Tree, state: str, here: Round) -> str:
     if state == "waiting":
-        n = len(_open_takes(tree, here))
+        n = len(tree.open_takes)
         return f"round {here.number}: {n} take{'s' * (n != 1)} wait for your choice"
     if state == "done":
         song = tree.current_song

@@ -20,7 +20,8 @@ def provenance(
         level: of the codes; the top one by default.
     """
     tree, record = run.tree(), run.journal.record
-    request = tree.work_request(song) if song is not None else tree.request(tree.changes(take))
+    made_with = tree.rounds[tree.take(take).round].changes if song is None else song.changes
+    request = tree.request(made_with)
     words = request.conditioning
     lineage = list(tree.ancestors(take))
     facts: dict[str, object] = {

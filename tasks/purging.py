@@ -38,30 +38,36 @@ def purgeable(store: Store, run_id: str) -> Purge:
     return _plan(journal, tree_of(store, journal))
 
 
-def purge_takes(store: Store, run_id: str, plan: Purge) -> None:
-    """Remove the objects of dropped takes for good.
+def purge_takes(store: Store, run_id: str) -> Purge:
+    """Remove the objects of dropped takes for good; return what that was.
 
     What is removed is written down first, so that a check of the run does not miss it.
 
     Raises:
+        NotFound: if there is no such run.
         Fenced: if a worker is busy with the run.
     """
     with Journal.open(store, run_id) as journal, journal.claimed():
+        plan = _plan(journal, tree_of(store, journal))
+        if not plan.takes and not plan.blobs:
+            return plan
         ref = journal.put_blob(canonical_json(list(plan.blobs)))
         journal.append("purge", takes=list(plan.takes), removed=ref.to_json())
         for key in plan.blobs:
             with contextlib.suppress(NotFound):
                 journal.store.delete(key)
+        return plan
 
 
 def _plan(journal: Journal, tree: Tree) -> Purge:
     takes = tree.removable()
-    rows = {take - 1 for take in takes}
+    gone = {*takes, *tree.purged}  # what a purge that was killed left behind goes too
+    rows = {take - 1 for take in gone}
     going: dict[str, int] = {}
     staying: set[str] = set()
     for event in journal.events:
         keys = dict(_objects(dict(event.fields)))
-        if _belongs(event, set(takes), rows):
+        if _belongs(event, gone, rows):
             going.update(keys)
         else:
             staying.update(keys)

@@ -172,7 +172,7 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
         holes = [(len(known), n_codes)]
         if song.version == 0:
             for audition in tree.auditions:
-                if audition.take == song.take and audition.choice < song.choice:
+                if _reused(audition, song):
                     work = audition_work(run, audition, level)
                     stored = stored_level(work, run.journal)
                     if stored is not None:
@@ -263,6 +263,12 @@ def _audition_span(run: OpenRun, audition: Audition, level: int) -> tuple[int, i
     windows = island_windows(n_codes, below.n_ctx, hop, first, last)
     factor = below.upper_factor
     return windows[0].start // factor, -(-_end(tuple(windows)) // factor)
+
+
+def _reused(audition: Audition, song: Rendition) -> bool:
+    """Return whether a song begins with the codes of an audition: same take, same conditions."""
+    same = (audition.take, audition.changes) == (song.take, song.changes)
+    return same and audition.choice < song.choice
 
 
 def _end(windows: tuple[Window, ...]) -> int:

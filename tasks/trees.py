@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musiccore.branching import check_choice
+from musiccore.branching import check_choice, settled
 from musiccore.choices import Choice, ChoiceLog, MadeChoice, Maker
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
@@ -13,6 +13,7 @@ from musiccore.storage import Store
 from musiccore.tree import Facts, Tree
 from musiccore.units import samples_to_codes
 from tasks.runs import Primer
+from tasks.settings import Settings
 
 
 def facts_of(record: RunRecord) -> Facts:
@@ -51,6 +52,29 @@ def read_tree(store: Store, run_id: str) -> Tree:
     return tree_of(store, Journal.open(store, run_id))
 
 
+def check_wanted(
+    tree: Tree, choice: Choice, *, round_number: int | None = None, seen: int | None = None
+) -> int:
+    """Check a choice; nothing is written.
+
+    Args:
+        tree: of the run.
+        choice: what is wanted.
+        round_number: round that it answers; by default that of its take.
+        seen: number of the last choice that its maker knew of.
+
+    Returns:
+        The number of the round that it answers.
+
+    Raises:
+        ConfigError: if it cannot be carried out; the message names the field.
+    """
+    if seen is not None and not 0 <= seen <= tree.seen:
+        raise ConfigError(f"seen is {seen}; the run has {tree.seen} choices")
+    tables = Settings.from_environment().labels if choice.changes.given() else None
+    return check_choice(tree, choice, round_number=round_number, label_tables=tables)
+
+
 def make_choice(
     store: Store,
     run_id: str,
@@ -81,11 +105,7 @@ def make_choice(
     """
     journal = Journal.open(store, run_id)
     tree = tree_of(store, journal)
-    if seen is not None and seen > tree.seen:
-        raise ConfigError(f"seen is {seen}; run {run_id} has {tree.seen} choices")
-    check_choice(tree, choice)
-    number = tree.round_of(choice) if round_number is None else round_number
-    if number not in tree.rounds:
-        raise ConfigError(f"round is {number}; run {run_id} has rounds 1 to {max(tree.rounds)}")
+    number = check_wanted(tree, choice, round_number=round_number, seen=seen)
+    choice = settled(tree, choice)
     log = choices_of(store, journal.record)
     return log.append(choice, round_number=number, by=by, who=who, seen=seen, branch=branch)

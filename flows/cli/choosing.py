@@ -15,7 +15,7 @@ from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from tasks.purging import purge_takes, purgeable
 from tasks.resources import shared_store
 from tasks.showing import Picture
-from tasks.trees import make_choice, read_tree
+from tasks.trees import check_wanted, make_choice, read_tree
 
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")
 
@@ -26,6 +26,8 @@ def choose(options: Namespace) -> int:
         run_id = validate_run_id(options.run)
         wanted = choices_of(options)
         before = read_tree(store, run_id)
+        for choice in wanted:  # all of them, before the first is written
+            check_wanted(before, choice, round_number=options.round, seen=options.seen)
     made = []
     for choice in wanted:
         with checking():
@@ -182,8 +184,8 @@ def purge(options: Namespace) -> int:
     with checking():
         store, run_id = shared_store(), validate_run_id(options.run)
         plan = purgeable(store, run_id)
-    if options.yes and plan.takes:
-        purge_takes(store, run_id, plan)
+    if options.yes:
+        plan = purge_takes(store, run_id)
     if options.json:
         data_json(
             {
