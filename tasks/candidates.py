@@ -20,7 +20,9 @@ from tasks.levels import CodeArray, stored_level
 from tasks.policies import gpu_task
 from tasks.provenance import provenance
 from tasks.resources import OpenRun, task_reporter, working
+from tasks.roundfile import write_round_page
 from tasks.sampling import audition_work, take_codes
+from tasks.showing import round_page_key
 
 PEAKS: Final = 240
 """Columns of the small waveform that travels in the record."""
@@ -43,6 +45,8 @@ def publish_round(run_id: str, number: int) -> dict[str, object]:
             if take not in one.published:
                 task_reporter().say(f"publishing take {take}")
                 _publish_take(run, number, take)
+        if not run.journal.store.exists(round_page_key(number)):
+            write_round_page(run, number)
         return {"round": number, "takes": list(one.takes)}
 
 

@@ -8,7 +8,7 @@ from musiccore.roundpage import needed, round_page
 from musiccore.storage import BlobRef
 from tasks.describing import describe
 from tasks.resources import OpenRun
-from tasks.showing import Picture, blob_sizes
+from tasks.showing import Picture, blob_sizes, round_page_key
 
 
 def write_round_page(run: OpenRun, number: int) -> str:
@@ -35,6 +35,6 @@ def write_round_page(run: OpenRun, number: int) -> str:
         if digest in sizes
     }
     page = round_page(shown, sounds, number=number, store=run.root.location())
-    path = f"rounds/{number:03d}/index.html"
+    path = round_page_key(number)
     run.journal.store.put(path, page.encode())
     return path

@@ -15,6 +15,7 @@ from musiccore.storage import Store, validate_run_id
 from tasks.links import enter_link, room_token
 from tasks.resources import shared_store
 from tasks.settings import Settings
+from tasks.showing import round_page_key
 from tasks.trees import read_tree
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -91,7 +92,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) -> None:
     import uvicorn
-    from tasks.waking import wake
+    from flows.waking import wake
 
     from flows.listening.app import RoomSettings, create_app
 
@@ -120,7 +121,7 @@ def _file(options: Namespace, store: Store) -> int:
     if options.run is None:
         raise ConfigError("file: it is about one run", hint="jukeflow listen --file RUN")
     tree = read_tree(store, options.run)
-    path = f"rounds/{tree.position:03d}/index.html"
+    path = round_page_key(tree.position)
     there = store.at(options.run)
     if not there.exists(path):
         raise ConfigError(
