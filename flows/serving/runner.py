@@ -11,11 +11,14 @@ import asyncio
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.serving.deployments import DEPLOYMENTS, Pool, start
+from musiccore.errors import ConfigError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -36,12 +39,15 @@ def _served(pool: Pool, tell: Tell) -> list[RunnerDeployment]:
     return found
 
 
-def _continue_soon(tell: Tell) -> None:
-    """Continue what a dead runner left without waiting for the timetable."""
-    try:
-        start("resume-interrupted", {})
-    except Exception as error:  # the timetable will
-        tell(f"what was interrupted continues within ten minutes, not at once: {error}")
+def _continue_soon() -> None:
+    """Continue what was interrupted without waiting for the timetable.
+
+    Runners that start together ask for it once. It is no loss if the other pool is not registered
+    yet: its own runner asks as well.
+    """
+    half_minute = int(time.time() // 30)
+    with suppress(ConfigError):
+        start("resume-interrupted", {}, key=f"start-of-a-runner-{half_minute}")
 
 
 async def _run(
@@ -53,8 +59,9 @@ async def _run(
 
     runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(deployment) for deployment in served]
-    if sole and await settle_abandoned(ids):
-        await asyncio.to_thread(_continue_soon, tell)
+    if sole:
+        await settle_abandoned(ids)
+        await asyncio.to_thread(_continue_soon)
     work = asyncio.create_task(runner.start())
     while not runner.started and not work.done():
         await asyncio.sleep(0.05)

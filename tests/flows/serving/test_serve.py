@@ -25,7 +25,7 @@ from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
 from musiccore.audio import Audio, read, write
 
-PATIENCE = 90.0
+PATIENCE = 150.0
 
 
 @dataclass
@@ -113,6 +113,12 @@ def ended(client: SyncPrefectClient, run: UUID) -> FlowRun:
     return client.read_flow_run(run)
 
 
+def states(client: SyncPrefectClient, deployment: str) -> list[str]:
+    """States of the runs of a deployment."""
+    (found,) = [d.id for d in client.read_deployments() if d.name == deployment]
+    return [r.state.name for r in client.read_flow_runs() if r.deployment_id == found]
+
+
 def sound(path: Path, seconds: float = 0.5) -> Path:
     samples = np.sin(np.arange(int(seconds * 44100)) / 30, dtype=np.float32)[None]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +160,18 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     assert not served.pids("prefect.engine")
     again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
     assert ended(client, again).state.name == "Completed"
+
+
+def test_song_of_a_killed_runner_is_continued_without_a_person(served, client) -> None:
+    song = {"model": "nano", "seconds": 4.2, "seed": 3}
+    run = start("generate", {"song": song, "name": "song"})
+    log = served.home / "runs" / "song" / "log"
+    until(lambda: any('"level":1' in f.read_text() for f in log.glob("0*.json")), "level 1")
+    (runner,) = served.pids("serving.runner gpu")
+    os.kill(runner, signal.SIGKILL)
+    assert ended(client, run).state.name == "Crashed"
+    until(lambda: (served.home / "runs" / "song" / "export" / "manifest.json").exists(), "the song")
+    until(lambda: "Completed" in states(client, "continue"), "the end of the run that went on")
 
 
 def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path) -> None:
