@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import tasks.packs
 from musiccore.errors import ConfigError
 from musiccore.journal import Journal, list_runs
-from musiccore.request import GenerationRequest
-from musiccore.storage import open_store
+from musiccore.storage import Store, open_store
 from tasks.describing import describe_run
+from tasks.models import Models
+from tasks.queues import create_songs, open_queue, songs_of
+from tasks.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -55,13 +60,34 @@ def run_batch(**options) -> dict[str, object]:
     return batch(**{"recipe": SONGS, "name": "Demo", **options})
 
 
+def note_passes(patch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many songs are in each pass of the model."""
+    import_module("tasks.sampling")  # which takes the real function, before it is replaced
+
+    seen: list[int] = []
+    sample_rows = tasks.packs.sample_rows
+
+    def noting(model, songs):
+        seen.append(len(songs))
+        return sample_rows(model, songs)
+
+    patch.setattr(tasks.packs, "sample_rows", noting)
+    return seen
+
+
+@pytest.fixture
+def passes(monkeypatch) -> list[int]:
+    return note_passes(monkeypatch)
+
+
 def digests(root) -> dict[str, str]:
     """Digest of the sound of every finished song, by its title."""
     found = {}
     store = open_store(root)
     for run in list_runs(store):
         status = describe_run(store, run)
-        found[status.title] = status.master.pcm_sha256
+        if status.master is not None:
+            found[status.title] = status.master.pcm_sha256
         with Journal.open(store, run) as journal:
             assert journal.verify().sound
     return found
@@ -72,11 +98,12 @@ def made(tmp_path_factory, prefect_server):
     root = str(tmp_path_factory.mktemp("batch") / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUKEFLOW_STORE", root)
-        return root, run_batch()
+        seen = note_passes(patch)
+        return root, run_batch(), seen
 
 
 def test_every_good_song_is_made_and_the_wrong_one_names_its_field(made):
-    root, result = made
+    _, result, _ = made
     assert (result["done"], result["failed"], result["left"]) == (4, 1, 0)
     assert [song["state"] for song in result["songs"]] == [
         "done",
@@ -88,3 +115,101 @@ def test_every_good_song_is_made_and_the_wrong_one_names_its_field(made):
     broken = result["songs"][2]
     assert (broken["row"], broken["run"], broken["master"]) == (3, None, None)
     assert "seconds is -1" in broken["error"]
+
+
+def test_song_of_a_pack_comes_out_the_same_when_it_goes_on_alone(made, store_root):
+    from flows.resume import resume
+
+    store, settings = open_store(store_root), Settings(store=store_root)
+    queue = open_queue(store, songs_of("", SONGS), "Demo", settings)
+    entry = queue.entry(2)
+    assert [(place.rows, place.first) for place in entry.places] == [(3, 2), (3, 2), (1, 0)]
+    create_songs(store, [entry], Models(entry.request.check(), settings))
+    alone = resume(entry.run)
+    assert alone["master"]["pcm_sha256"] == digests(made[0])["two"]
+    assert "pack" in Journal.open(store, entry.run).record.numerics
+
+
+def test_songs_of_one_shape_share_passes(made):
+    root, result, passes = made
+    runs = {song["title"]: song["run"] for song in result["songs"]}
+    one, longer = (describe_run(open_store(root), runs[title]) for title in ("one", "longer"))
+    assert passes.count(3) == sum(level.windows for level in one.levels[:2])
+    assert passes.count(2) == one.levels[2].windows
+    assert passes.count(1) == one.levels[2].windows + sum(w.windows for w in longer.levels)
+
+
+def test_same_file_again_computes_nothing(made, monkeypatch, passes):
+    root, before, _ = made
+    monkeypatch.setenv("JUKEFLOW_STORE", root)
+    assert run_batch() == before
+    assert passes == []
+
+
+def test_mended_row_does_not_make_the_others_again(made, monkeypatch, passes):
+    root, before, _ = made
+    monkeypatch.setenv("JUKEFLOW_STORE", root)
+    now = run_batch(recipe=SONGS.replace("seconds = -1.0", "seed = 4"))
+    assert now["batch"] != before["batch"]
+    assert (now["done"], now["failed"]) == (5, 0)
+    assert now["songs"][0] == before["songs"][0]
+    assert set(passes) == {1}
+
+
+def test_report_is_in_the_store_and_batches_are_no_runs(made):
+    root, result, _ = made
+    store: Store = open_store(root)
+    folder = store.at(f"batches/{result['batch']}")
+    report = json.loads(folder.get("report.json"))
+    assert report["songs"] == result["songs"]
+    page = folder.get("report.html").decode()
+    assert "seconds is -1" in page
+    assert f"../../{result['songs'][0]['run']}/export/index.html" in page
+    assert "batches" not in list_runs(store)
+
+
+def test_neighbours_do_not_matter_and_one_over_its_own_budget_leaves(made, store_root):
+    others = SONGS.replace("seed = 2", "seed = 2\nmax_hours = 1e-9").replace(
+        "seed = 1", "seed = 11"
+    )
+    result = run_batch(recipe=others.partition('[[song]]\ntitle = "longer"')[0])
+    states = {song["title"]: song["state"] for song in result["songs"]}
+    assert states == {"one": "done", "two": "left", "broken": "failed", "three": "done"}
+    assert "max_hours" in result["songs"][1]["error"]
+    before, now = digests(made[0]), digests(store_root)
+    assert now["three"] == before["three"]
+    assert now["one"] != before["one"]
+
+
+def test_batch_whose_budget_is_spent_begins_nothing(store_root, passes):
+    result = run_batch(hours=1e-9)
+    assert (result["done"], result["failed"], result["left"]) == (0, 1, 4)
+    assert result["songs"][0]["error"] == "not begun yet"
+    assert passes == []
+
+
+def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(store_root):
+    settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
+    queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", settings)
+    entry = queue.entry(1)
+    create_songs(open_store(store_root), [entry], Models(entry.request.check(), settings))
+    (Path(store_root) / entry.run / "run.json").write_text("{}")
+    result = run_batch(recipe=songs)
+    assert [song["state"] for song in result["songs"]] == ["failed", "done"]
+
+
+def test_batch_without_a_good_song_is_refused_before_anything_is_written(store_root, tmp_path):
+    with pytest.raises(ConfigError, match="no song can be made; row 1: seconds"):
+        run_batch(recipe="[[song]]\nseconds = -1.0\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_song_that_waits_for_a_person_is_refused(store_root):
+    with pytest.raises(ConfigError, match="a batch asks nobody"):
+        run_batch(recipe='[[song]]\nmodel = "tiny"\nseconds = 0.45\nchoose = "wait"\n')
+
+
+@pytest.mark.parametrize("options", [{"recipe": ""}, {"file": "songs.toml"}])
+def test_batch_needs_a_file_or_a_text(store_root, options):
+    with pytest.raises(ConfigError, match="one of both"):
+        run_batch(**options)

@@ -1,0 +1,118 @@
+"""`jukeflow batch`: killed, interrupted, continued; exit codes and the last line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.__main__ import main
+from musiccore.journal import Journal, list_runs
+from musiccore.storage import open_store
+from tasks.describing import describe_run
+
+ROOT = Path(__file__).parents[2]
+SONGS = """title,model,seconds,seed,formats
+one,tiny,0.45,1,wav
+two,tiny,0.45,2,wav
+"""
+
+
+@pytest.fixture
+def songs(tmp_path) -> Path:
+    path = tmp_path / "Two songs.csv"
+    path.write_text(SONGS)
+    return path
+
+
+def start(songs: Path, store: Path) -> subprocess.Popen[str]:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as where a shell runs us with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else the command inherits it
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows", "batch", str(songs), "--store", str(store), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+
+
+def windows(store: Path) -> int:
+    """Return how many windows of all songs are in the store."""
+    root, found = open_store(store), 0
+    for run in list_runs(root):
+        with Journal.open(root, run) as journal:
+            found += len(journal.events_of("window"))
+    return found
+
+
+def wait_for_windows(process: subprocess.Popen[str], store: Path, n: int) -> None:
+    while windows(store) < n:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+
+
+def digests(store: Path) -> list[str]:
+    root = open_store(store)
+    return sorted(describe_run(root, run).master.pcm_sha256 for run in list_runs(root))
+
+
+def test_killed_and_interrupted_batch_ends_with_the_same_sound(
+    songs, tmp_path, prefect_server, monkeypatch
+):
+    from flows.batch import batch
+
+    monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "whole"))
+    assert batch(str(songs))["done"] == 2
+
+    store = tmp_path / "stopped"
+    killed = start(songs, store)
+    wait_for_windows(killed, store, 3)
+    killed.kill()
+    killed.communicate()
+    before = windows(store)
+
+    stopped = start(songs, store)
+    wait_for_windows(stopped, store, before + 6)
+    stopped.send_signal(signal.SIGINT)
+    out, err = stopped.communicate(timeout=60)
+    assert stopped.returncode == 4, err
+    assert json.loads(out.splitlines()[-1])["left"] == 2
+    assert "continues with what is left" in err
+
+    ended = start(songs, store)
+    out, err = ended.communicate(timeout=120)
+    assert ended.returncode == 0, err
+    result = json.loads(out.splitlines()[-1])
+    assert set(result) >= {"batch", "songs", "done", "failed", "left"}
+    assert [song["state"] for song in result["songs"]] == ["done", "done"]
+    assert all(Path(song["master"]).is_file() for song in result["songs"])
+    assert digests(store) == digests(tmp_path / "whole")
+    assert windows(store) == windows(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no song"),
+        ("title,seconds\na,-1\n", "row 1: seconds is -1"),
+        ('title\n"a', "not CSV"),
+    ],
+)
+def test_file_that_cannot_be_used_is_a_bad_request(text, message, songs, tmp_path, capsys):
+    songs.write_text(text)
+    assert main(["batch", str(songs), "--store", str(tmp_path / "runs")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_budget_of_no_time_is_a_bad_request(songs, capsys):
+    assert main(["batch", str(songs), "--hours", "0"]) == 2
+    assert "hours is 0" in capsys.readouterr().err
