@@ -77,12 +77,13 @@ function startPlayer() {
     for (const sound of sounds) {
       const wanted = on("level") && sound.lufs !== null ? 10 ** ((target - sound.lufs) / 20) : 1;
       sound.gain = Math.min(1, wanted);
-      amplify(sound);
+      sound.audio.volume = sound.gain;
+      if (sound.fader) sound.fader.gain.value = sound.gain;
     }
   }
-  // Some phones do not let a page change `volume`; there the sound goes through a mixer.
+  // Some phones do not let a page change `volume`; there the sound goes through a mixer, which may
+  // only be made when somebody asks for sound.
   function amplify(sound) {
-    sound.audio.volume = sound.gain;
     if (Math.abs(sound.audio.volume - sound.gain) < 0.01) return;
     mixer ??= new AudioContext();
     if (!sound.fader) {
@@ -134,6 +135,7 @@ function startPlayer() {
       list.append(card);
     });
     sounds.forEach((sound) => sound.show());
+    if (hidden && order.length) change(main(order[0])); // who was current would tell who is who
     document.dispatchEvent(new CustomEvent("current"));
   }
 

@@ -13,7 +13,7 @@
   function say(text, refused = false) {
     said.textContent = text;
     said.classList.toggle("refused", refused);
-    said.scrollIntoView({ block: "nearest" });
+    if (text) said.scrollIntoView({ block: "nearest" });
   }
   function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
 
@@ -115,7 +115,10 @@
     const moved = String(state.round) !== current;
     if (state.stamp !== stamp) {
       const address = moved ? here : location.pathname + location.search;
-      if (awaited && !busy()) return void (moved ? location.assign(address) : location.reload());
+      if (awaited && !busy()) {
+        try { if (!moved) sessionStorage.setItem(here, said.textContent); } catch { /* as above */ }
+        return void (moved ? location.assign(address) : location.reload());
+      }
       announce(moved ? `Round ${state.round} is here.` : "There is something new to hear.", address);
     } else if (state.seen > seen && !awaited) {
       const last = state.choices.at(-1);
@@ -135,10 +138,17 @@
   for (const button of document.querySelectorAll("[data-bring-back]")) {
     button.addEventListener("click", () => act({ action: "keep", takes: [Number(button.dataset.bringBack)] }, button));
   }
-  const wanted = document.querySelector(location.hash || null);
+  const wanted = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
-  document.querySelector(".tree .here")?.scrollIntoView({ block: "nearest", inline: "center" });
-  scrollTo(0, 0);
+  const box = document.querySelector(".tree .here rect"), scroller = document.querySelector(".scroller");
+  if (box) {
+    scroller.scrollLeft = box.x.baseVal.value - scroller.clientWidth / 2;
+    scroller.scrollTop = box.y.baseVal.value - scroller.clientHeight / 2;
+  }
   wanted?.scrollIntoView();
+  try { // what was said before the page renewed itself
+    say(sessionStorage.getItem(here) ?? "");
+    sessionStorage.removeItem(here);
+  } catch { /* a browser that keeps nothing */ }
   timer = setTimeout(look, 2000);
 })();

@@ -1,0 +1,150 @@
+"""A real Chromium, one run made by nano, and a room that shows it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.pages import SCREENSHOTS
+from tests.flows.rooms import TOKEN, chosen, new_run, room_app, served, work
+
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+DESK = {"width": 1200, "height": 900}
+PHONE = {"width": 390, "height": 844}
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+def _missing() -> str:
+    """Return why there is no browser; empty if there is one."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "playwright is not installed: pip install playwright"
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        return "Chromium is not installed: apt-get install chromium"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Chromium of this machine; the tests are skipped, loudly, where there is none."""
+    if why := _missing():
+        warnings.warn(f"NO PAGE IS TESTED IN A BROWSER: {why}", stacklevel=1)
+        pytest.skip(f"no page is tested in a browser: {why}")
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def look(browser, request) -> Iterator[object]:
+    """Open pages that may say nothing on the console; keeps a picture of how each one ended."""
+    opened = []
+
+    def open_page(*, phone: bool = False, dark: bool = False, offline: bool = False, **options):
+        context = browser.new_context(
+            viewport=PHONE if phone else DESK,
+            has_touch=phone,
+            is_mobile=phone,
+            color_scheme="dark" if dark else "light",
+            offline=offline,
+            **options,
+        )
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else 0,
+        )
+        page.complaints = complaints
+        opened.append(page)
+        return page
+
+    yield open_page
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for number, page in enumerate(opened, start=1):
+        name = request.node.name.removeprefix("test_") + (f"-{number}" if number > 1 else "")
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=str(SCREENSHOTS / f"{name}.png"), full_page=True)
+        complaints = page.complaints
+        page.context.close()
+        assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def nano_store(tmp_path_factory) -> Iterator[Path]:
+    """A store with one run of nano: two rounds, an audition, and a song that is being made."""
+    root = tmp_path_factory.mktemp("listening") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUKEFLOW_STORE", str(root))
+        patch.setenv("JUKEFLOW_CACHE", str(root.parent / "cache"))
+        patch.setenv("JUKEFLOW_ROOM_TOKEN", TOKEN)
+        new_run(
+            "evening",
+            model="nano",
+            seconds=5,
+            takes=3,
+            title="Evening study",
+            conditioning={"artist": "bach", "genre": "piano minor"},
+            sampling={"seed": 5},
+        )
+        chosen("evening", action="note", takes=[2], stars=4, text="warm, a good ending")
+        chosen("evening", action="rename", takes=[2], text="Slow chorale")
+        chosen("evening", action="continue", takes=[2], seconds=1, count=2)
+        chosen("evening", action="audition", takes=[2], start=1.0, end=2.0)
+        work("evening")
+        chosen("evening", action="upsample", takes=[4])
+        work("evening", levels=(1,), export=False)
+        yield root
+
+
+@pytest.fixture(scope="session")
+def room(nano_store) -> Iterator[str]:
+    """Address of a room that shows the run of nano."""
+    with served(room_app()) as address:
+        yield address
+
+
+@pytest.fixture
+def waiting(nano_store, request) -> str:
+    """Name of a run that waits for a choice and may be changed by this test."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
+    new_run(name, model="nano", seconds=4.2, takes=2, title="Waiting", sampling={"seed": 3})
+    return name
+
+
+@pytest.fixture
+def enter(look, room):
+    """Open a page of the room as somebody who knows the token."""
+
+    def enter_page(path: str, **options):
+        page = look(**options)
+        page.goto(f"{room}/enter?token={TOKEN}")
+        page.wait_for_url(f"{room}/")
+        page.goto(room + path)
+        return page
+
+    return enter_page
