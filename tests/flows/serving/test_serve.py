@@ -140,6 +140,15 @@ def test_every_deployment_is_registered(served, client) -> None:
     assert "left out" not in served.said()
 
 
+def test_timetable_starts_runs(served, client) -> None:
+    def planned() -> list[FlowRun]:
+        return [run for run in client.read_flow_runs() if run.auto_scheduled]
+
+    until(planned, "a run planned by the timetable of resume-interrupted")
+    (swept,) = {run.deployment_id for run in planned()}
+    assert client.read_deployment(swept).name == "resume-interrupted"
+
+
 def test_conversion_asked_for_in_prefect_is_done(served, client, tmp_path) -> None:
     before = sound(tmp_path / "a.wav")
     run = start("convert", {"source": str(before), "target_format": "flac"})
