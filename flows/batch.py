@@ -6,7 +6,7 @@ from functools import partial
 
 from flows.resume import resume
 from musiccore.errors import Fenced, MusicCoreError
-from tasks.batching import find_queue, open_passes, report_batch, unfinished_songs
+from tasks.batching import begin_song, find_queue, open_passes, report_batch, unfinished_songs
 from tasks.batchreport import Ending
 from tasks.ensemble import Ensemble
 from tasks.packs import sharing
@@ -82,8 +82,13 @@ def make_song(entry: Entry, ensemble: Ensemble) -> None:
     """Bring one song to its end, or to the end of its own budget."""
     hours = entry.max_hours
     seconds = None if hours is None else hours * _HOUR
-    with until(seconds, f"max_hours {hours}"), reporting(ensemble.song(f"song {entry.row}")):
-        resume(entry.run)
+    name = f"song {entry.row}"
+    with until(seconds, f"max_hours {hours}"), reporting(ensemble.song(name)):
+        try:
+            begin_song(entry)
+            resume(entry.run)
+        finally:
+            ensemble.leave(name)
 
 
 def _ending(error: BaseException) -> Ending:

@@ -9,9 +9,9 @@ from musiccore.config import ModelConfig
 from musiccore.errors import StorageError
 from tasks.batchreport import Ending, batch_state, is_finished, write_report
 from tasks.models import Models
-from tasks.packs import SharedPasses
+from tasks.packs import SharedPasses, shared_passes
 from tasks.policies import io_task
-from tasks.queues import Entry, Queue, create_songs, queue_of
+from tasks.queues import Entry, Queue, create_song, queue_of
 from tasks.resources import shared_store
 from tasks.settings import Settings
 
@@ -41,17 +41,27 @@ def unfinished_songs(queue: Queue, rows: Sequence[int]) -> list[Entry]:
 
 
 def open_passes(entries: Sequence[Entry]) -> SharedPasses:
-    """Create the runs of the songs of a pack, unless they are there, and open passes for them.
+    """Open passes of the model that the songs of a pack have in common.
 
     Raises:
-        CheckpointError, DeviceError: if the model cannot be used here.
+        DeviceError: if it cannot be used here.
+    """
+    request = entries[0].request
+    assert request is not None
+    config = ModelConfig.from_name(request.model)
+    return SharedPasses(Models(config, Settings.from_environment()))
+
+
+def begin_song(entry: Entry) -> None:
+    """Create the run of a song of a pack, unless it is there.
+
+    Raises:
+        AudioError: if its primer is gone.
         StorageError: if the store cannot be written.
     """
-    settings, request = Settings.from_environment(), entries[0].request
-    assert request is not None
-    models = Models(ModelConfig.from_name(request.model), settings)
-    create_songs(shared_store(settings), entries, models)
-    return SharedPasses(models)
+    passes = shared_passes()
+    assert passes is not None
+    create_song(shared_store(), entry, passes.models)
 
 
 @io_task(task_run_name="report-batch")

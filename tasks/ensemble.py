@@ -24,6 +24,12 @@ class Ensemble:
         """
         return _Part(self, name)
 
+    def leave(self, name: str) -> None:
+        """Forget what a song has not finished, for it will report no more."""
+        for key in [key for key in self._last if key[1] == name]:
+            if self._last[key].codes_done < self._last[key].codes:
+                del self._last[key]
+
     def say(self, name: str, text: str) -> None:
         """Show one sentence about a song."""
         self._to.say(f"{name}: {text}")

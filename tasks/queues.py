@@ -164,18 +164,18 @@ def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Setting
     return Queue(batch=batch, entries=entries, packs=tuple(tuple(pack) for pack in packs))
 
 
-def create_songs(store: Store, entries: Sequence[Entry], models: Models) -> None:
-    """Create the runs of some songs of one model, unless they are there.
+def create_song(store: Store, entry: Entry, models: Models) -> None:
+    """Create the run of a song, unless it is there.
 
     Raises:
+        AudioError: if its primer cannot be read.
         CheckpointError: if weights are missing.
         StorageError: if the store cannot be written.
     """
-    for entry in entries:
-        assert entry.request is not None
-        if not store.exists(f"{entry.run}/run.json"):
-            pack: list[Json] = [place.to_json() for place in entry.places]
-            create_run(store, entry.request, entry.run, models.config, models, pack=pack or None)
+    assert entry.request is not None
+    if not store.exists(f"{entry.run}/run.json"):
+        pack: list[Json] = [place.to_json() for place in entry.places]
+        create_run(store, entry.request, entry.run, models.config, models, pack=pack or None)
 
 
 _Checked = dict[int, tuple[GenerationRequest, ModelConfig]]

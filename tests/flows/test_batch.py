@@ -14,7 +14,7 @@ from musiccore.journal import Journal, list_runs
 from musiccore.storage import Store, open_store
 from tasks.describing import describe_run
 from tasks.models import Models
-from tasks.queues import create_songs, open_queue, songs_of
+from tasks.queues import create_song, open_queue, songs_of
 from tasks.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -124,7 +124,7 @@ def test_song_of_a_pack_comes_out_the_same_when_it_goes_on_alone(made, store_roo
     queue = open_queue(store, songs_of("", SONGS), "Demo", settings)
     entry = queue.entry(2)
     assert [(place.rows, place.first) for place in entry.places] == [(3, 2), (3, 2), (1, 0)]
-    create_songs(store, [entry], Models(entry.request.check(), settings))
+    create_song(store, entry, Models(entry.request.check(), settings))
     alone = resume(entry.run)
     assert alone["master"]["pcm_sha256"] == digests(made[0])["two"]
     assert "pack" in Journal.open(store, entry.run).record.numerics
@@ -192,7 +192,7 @@ def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(store_root):
     settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
     queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", settings)
     entry = queue.entry(1)
-    create_songs(open_store(store_root), [entry], Models(entry.request.check(), settings))
+    create_song(open_store(store_root), entry, Models(entry.request.check(), settings))
     (Path(store_root) / entry.run / "run.json").write_text("{}")
     result = run_batch(recipe=songs)
     assert [song["state"] for song in result["songs"]] == ["failed", "done"]
