@@ -6,12 +6,13 @@ import re
 
 from musiccore.errors import ConfigError
 
-_CLOCK = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,3}):)?(\d{1,5}(?:\.\d{1,6})?)\s*s?")
+_CLOCK = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,3}):)?(\d{1,5}(?:\.\d{1,6})?)\s*s?", re.ASCII)
 _HOURS = re.compile(
-    r"(?:(?:(\d{1,4}(?:\.\d+)?)\s*h)?\s*(?:(\d{1,5}(?:\.\d+)?)\s*m(?:in)?)?|(\d{1,4}(?:\.\d+)?))"
+    r"(?:(?:(\d{1,4}(?:\.\d+)?)\s*h)?\s*(?:(\d{1,5}(?:\.\d+)?)\s*m(?:in)?)?|(\d{1,4}(?:\.\d+)?))",
+    re.ASCII,
 )
 _RANGE = re.compile(r"\s*([^\s-]+)\s*[-–]\s*([^\s-]+)\s*")
-_PART = re.compile(r"\s*(?:take\s*)?(\d{1,6})\s*@(.+)")
+_PART = re.compile(r"\s*(?:take\s*)?(\d{1,6})\s*@(.+)", re.ASCII)
 
 
 def parse_seconds(text: str, field: str) -> float:
@@ -28,6 +29,10 @@ def parse_seconds(text: str, field: str) -> float:
     if found is None:
         raise ConfigError(f"{field} is {text[:60]!r}", hint="write a time as 4s, 0:04 or 1:02.5")
     hours, minutes, seconds = found.groups()
+    if (minutes and float(seconds) >= 60) or (hours and int(minutes) >= 60):
+        raise ConfigError(
+            f"{field} is {text[:60]!r}", hint="after a colon, minutes and seconds go up to 59"
+        )
     return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
 
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from musiccore.errors import CodesError
 from musiccore.sampling.windows import (
     Window,
+    island_windows,
     partial_window,
     pieces,
+    plan_holes,
     plan_windows,
     upper_span,
     window_starts,
@@ -132,3 +134,63 @@ def test_upper_span_needs_windows_on_upper_codes() -> None:
     assert upper_span(16, 64, 4) == (4, 20)
     with pytest.raises(CodesError, match="multiples of 4"):
         upper_span(18, 64, 4)
+
+
+@st.composite
+def long_levels(draw: st.DrawFn) -> tuple[int, int, int, list[tuple[int, int]]]:
+    n_ctx = draw(st.integers(1, 40))
+    hop = draw(st.integers(1, n_ctx))
+    n_codes = draw(st.integers(n_ctx, 200))
+    edges = sorted(draw(st.lists(st.integers(0, n_codes), max_size=8, unique=True)))
+    return n_codes, n_ctx, hop, list(zip(edges[::2], edges[1::2], strict=False))
+
+
+@given(long_levels(), st.integers(0, 200))
+def test_one_hole_up_to_the_end_is_what_is_not_known(
+    level: tuple[int, int, int, list[tuple[int, int]]], n_known: int
+) -> None:
+    n_codes, n_ctx, hop, _ = level
+    n_known = min(n_known, n_codes)
+    expected = plan_windows(n_codes, n_ctx, hop, n_known=n_known)
+    assert plan_holes(n_codes, n_ctx, hop, [(n_known, n_codes)]) == expected
+
+
+@given(long_levels())
+def test_each_position_of_a_hole_is_new_exactly_once(
+    level: tuple[int, int, int, list[tuple[int, int]]],
+) -> None:
+    n_codes, n_ctx, hop, holes = level
+    windows = plan_holes(n_codes, n_ctx, hop, holes)
+    new = [p for w in windows for p in range(w.first_new, w.first_new + w.new)]
+    assert new == [p for first, last in holes for p in range(first, last)]
+    starts = window_starts(n_codes, n_ctx, hop)
+    assert all(w.known >= 0 and w.new > 0 and w.start == starts[w.index] for w in windows)
+    assert all(w.end - w.start == n_ctx for w in windows)
+
+
+@given(long_levels(), st.integers(0, 200), st.integers(1, 200))
+def test_island_covers_its_stretch_with_windows_of_the_whole_plan(
+    level: tuple[int, int, int, list[tuple[int, int]]], first: int, length: int
+) -> None:
+    n_codes, n_ctx, hop, _ = level
+    first = min(first, n_codes - 1)
+    last = min(n_codes, first + length)
+    whole, island = (
+        plan_windows(n_codes, n_ctx, hop),
+        island_windows(n_codes, n_ctx, hop, first, last),
+    )
+    assert island[1:] == whole[island[0].index + 1 : island[-1].index + 1]
+    assert (island[0].start, island[0].known) == (whole[island[0].index].start, 0)
+    new = [p for w in island for p in range(w.first_new, w.end)]
+    assert new == list(range(island[0].start, island[-1].end))
+    assert set(range(first, last)) <= set(new)
+    if island[0].index == 0:
+        assert island == whole[: len(island)]
+
+
+@pytest.mark.parametrize("span", [(-1, 5), (5, 300), (9, 5)])
+def test_stretch_outside_the_level_is_refused(span: tuple[int, int]) -> None:
+    with pytest.raises(CodesError, match="no stretch of 200 codes"):
+        plan_holes(200, 64, 16, [span])
+    with pytest.raises(CodesError, match="no stretch of 200 codes"):
+        island_windows(200, 64, 16, *span)
