@@ -167,16 +167,15 @@ def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[Json], st
     said = ", ".join(
         (_name(take), f"round {take['round']}", f"{_number(take['seconds']):.1f} s", *marks(take))
     )
-    signs = "".join(
-        (
-            "✓" if take["kept"] else "",
-            "✕" if take["dropped"] else "",
-            "♪" if take["songs"] else "",
-            f"{take['stars']}★" if take["stars"] else "",
-        )
+    found = (
+        "✓" if take["kept"] else "",
+        "✕" if take["dropped"] else "",
+        "♪" if take["songs"] else "",
+        f"{take['stars']}★" if take["stars"] else "",
     )
+    signs = " ".join(sign for sign in found if sign)
     name = str(take["name"] or "") or f"Take {take['take']}"
-    room = _LETTERS - 2 * len(signs)
+    room = _LETTERS - len(signs) - (len(signs) > 0)
     label = name if len(name) <= room else name[: room - 1].rstrip() + "…"
     return (
         f'<a class="{" ".join(kinds)}" href="{text(href(take))}"'

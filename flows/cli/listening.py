@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import webbrowser
 from argparse import Namespace
+from contextlib import ExitStack
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +20,7 @@ from tasks.showing import round_page_key
 from tasks.trees import read_tree
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 
 def listen(options: Namespace) -> int:
@@ -32,7 +34,8 @@ def listen(options: Namespace) -> int:
         abroad = not _is_loopback(options.host)
         door = _bind(options.host, options.port)
     host, port = options.host, door.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
+    name = _own_number(door.family) if host in _EVERYWHERE else host
+    shown = f"[{name}]" if ":" in name else name
     base = f"http://{shown}:{port}"
     address = enter_link(settings, base=base)
     if options.run is not None:
@@ -72,6 +75,17 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _own_number(family: int) -> str:
+    """Return the numeric address under which other machines find this one; nothing is sent."""
+    where = ("2001:db8::1", 9) if family == socket.AF_INET6 else ("192.0.2.1", 9)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(where)
+        except OSError:  # no network
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 def _bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ConfigError(f"port is {port}; a port is a number from 0 to 65535")
@@ -79,22 +93,25 @@ def _bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        door = socket.socket(family, kind, protocol)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
+        with ExitStack() as stack:
+            door = stack.enter_context(socket.socket(family, kind, protocol))
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind(address)
+            door.listen(64)  # from now on whoever asks waits until the pages are ready
+            stack.pop_all()
+            return door
     except OSError as error:
         raise ConfigError(
             f"port: the room cannot answer at {host}, port {port}: {error.strerror}",
             hint="give another --port, or --port 0 for any free one",
         ) from error
-    return door
 
 
 def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) -> None:
     import uvicorn
-    from flows.waking import wake
 
     from flows.listening.app import RoomSettings, create_app
+    from flows.waking import wake
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
     room = RoomSettings(

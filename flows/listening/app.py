@@ -233,7 +233,8 @@ class Room:
             )
         except Conflict as conflict:
             said: dict[str, Json] = {
-                "message": f"Meanwhile somebody chose: {conflict.other.in_words()}.",
+                "message": f"{conflict.other.who or 'Somebody'} chose meanwhile: "
+                f"{conflict.other.choice.in_words()}.",
                 "other": conflict.other.seq,
             }
             return JSONResponse(said, status_code=409)

@@ -198,7 +198,7 @@ def test_a_contradiction_is_shown_and_can_become_a_branch(enter, waiting):
     page.complaints.clear()
     page.keyboard.press("2")
     page.locator("[data-action=continue]").click()
-    page.get_by_text("Meanwhile somebody chose: continue take 1 by 4 s (by Ada").wait_for()
+    page.get_by_text("Ada chose meanwhile: continue take 1 by 4 s.").wait_for()
     assert page.complaints.pop().startswith("Failed to load resource")  # the 409 itself
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / "contradiction.png"))

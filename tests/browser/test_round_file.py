@@ -6,6 +6,8 @@ import shlex
 
 import pytest
 
+from flows.cli.choosing import choices_of
+from flows.cli.parser import parser
 from tests.browser.pages import WIDTHS, played, sounds
 
 
@@ -18,7 +20,10 @@ def page(look, nano_store, request):
 
 
 def line(page) -> list[str]:
-    return shlex.split(page.locator("#line").inner_text())
+    """Return the words of the line, which `jukeflow` understands."""
+    words = shlex.split(page.locator("#line").inner_text().splitlines()[-1])
+    assert choices_of(parser().parse_args(words[1:]))
+    return words
 
 
 def test_every_candidate_plays_from_disk(page):
