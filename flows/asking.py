@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flows.forms import ChoiceFields, selection_form
 from flows.invitation import invitation
-from musiccore.choices import Choice, Conflict
+from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
 from tasks.artifacts import show_conflict, show_round
 from tasks.choosing import say_waiting
@@ -89,7 +89,7 @@ def record_answer(run_id: str, answer: ChoiceFields, round_number: int, seen: in
     if getattr(answer, "recorded", 0):
         return
     try:
-        choice = answer_choice(answer)
+        choice = answer.choice()
         make_choice(
             shared_store(),
             run_id,
@@ -102,12 +102,6 @@ def record_answer(run_id: str, answer: ChoiceFields, round_number: int, seen: in
     except (Conflict, ConfigError) as error:
         log.error("%s", error.message)
         show_conflict(run_id, error)
-
-
-def answer_choice(answer: ChoiceFields) -> Choice:
-    """Return the choice of a filled-in form."""
-    take = int(str(getattr(answer, "take", "take 0")).removeprefix("take "))
-    return answer.build(str(getattr(answer, "action", "")), take)
 
 
 def _read_answer(flow_run: str, key: str, takes: tuple[int, ...]) -> ChoiceFields | None:

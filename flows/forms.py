@@ -171,6 +171,10 @@ class Song(_Form):
 class ChoiceFields(_Form):
     """What to do with a take."""
 
+    action: Act = Field(title="Action", description="What happens next.")
+    take: int | str = Field(
+        0, title="Take", description="Its number; again, back and splice need none."
+    )
     seconds: float = Field(
         4.0, title="Seconds", description="continue: how much to add.", gt=0, le=MAX_SECONDS
     )
@@ -216,16 +220,13 @@ class ChoiceFields(_Form):
     stars: int = Field(-1, title="Stars", description="note: 0 to 5. -1: as before.", ge=-1, le=5)
     who: str = Field("", title="Your name", description="Kept beside the choice.", max_length=80)
 
-    def build(self, action: str, take: int) -> Choice:
+    def choice(self) -> Choice:
         """Return the choice that the form describes.
-
-        Args:
-            action: what to do.
-            take: number of the take, 0 for none.
 
         Raises:
             ConfigError: for a value that does not fit; the message names the field.
         """
+        action, take = self.action, int(str(self.take).removeprefix("take "))
         takes = [take, *(int(n) for n in self.also.split(",") if n.strip())] if take else []
         if action in ("again", "back", "splice"):
             takes = []
@@ -258,18 +259,16 @@ class ChoiceFields(_Form):
         return Choice.parse(data)
 
 
-class ChoiceForm(ChoiceFields):
+class _OfRun(_Form):
+    run: str = Field(title="Run", description="Its name; `jukeflow runs` lists them.", min_length=1)
+
+
+class ChoiceForm(ChoiceFields, _OfRun):
     """What to do with which take of which run."""
 
-    run: str = Field(title="Run", description="Its name; `jukeflow runs` lists them.", min_length=1)
-    action: Act = Field(title="Action", description="What to do.")
     take: int = Field(
         0, title="Take", description="Its number; again, back and splice need none.", ge=0
     )
-
-    def choice(self) -> Choice:
-        """Return the choice; see `ChoiceFields.build`."""
-        return self.build(self.action, self.take)
 
 
 def selection_form(takes: tuple[int, ...]) -> type[ChoiceFields]:
@@ -287,7 +286,6 @@ def selection_form(takes: tuple[int, ...]) -> type[ChoiceFields]:
     form: type[ChoiceFields] = create_model(
         "Selection",
         __base__=(RunInput, ChoiceFields),
-        action=(Act, Field(title="Action", description="What happens next.")),
         take=(
             Literal[names],  # type: ignore[valid-type]
             Field(title="Take", description="The one it is about."),
