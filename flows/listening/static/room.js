@@ -2,7 +2,8 @@
 // The page in the room: sends choices, says what happens next, and keeps itself up to date.
 (() => {
   const { run, round, current, stamp } = document.body.dataset;
-  let seen = Number(document.body.dataset.seen), awaited = false, timer = 0;
+  let seen = Number(document.body.dataset.seen), timer = 0;
+  let awaited = document.getElementById("missing") !== null; // this round is still being made
   const player = startPlayer(), news = document.getElementById("news"), said = document.querySelector(".said");
   const name = document.getElementById("who"), here = "/runs/" + encodeURIComponent(run);
   try { name.value = localStorage.getItem("jukeflow:who") ?? ""; } catch { /* a browser that keeps nothing */ }
