@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flows.serving.deployments import start
-from flows.serving.marking import mark_ghosts
+from flows.serving.marking import cancelled_by_person, mark_ghosts
 from flows.waking import resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal import Journal
@@ -41,6 +41,7 @@ class Interrupted:
 def find_interrupted() -> list[Interrupted]:
     """Return the unfinished runs that nobody is at work on, oldest first.
 
+    A run that a person cancelled in Prefect stays where it is until a person continues it.
     Whether a worker on another machine lives is seen by its heartbeat, for which this may wait some
     minutes.
     """
@@ -56,6 +57,8 @@ def find_interrupted() -> list[Interrupted]:
             log.warning("run %s: %s", run_id, error.message)
             continue
         holders = [e for e in journal.events_of("flow_run") if e.epoch == journal.epoch]
+        if holders and cancelled_by_person(str(holders[-1].fields.get("id"))):
+            continue
         unreleased = journal.claim_in_force is not None
         flow_run = str(holders[-1].fields.get("id")) if holders and unreleased else ""
         found.append(Interrupted(run=run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run))

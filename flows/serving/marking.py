@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _MESSAGE = "The process of this run is gone; what it finished is in the store."
 
+_SHUTDOWN = "Runner is shutting down."  # what Prefect's runner says of runs it cancels at its end
+
 
 def mark_ghosts(dead: Sequence[str]) -> list[str]:
     """Set flow runs whose process is dead to Crashed, unless they have ended.
@@ -42,6 +44,27 @@ def mark_ghosts(dead: Sequence[str]) -> list[str]:
     except Exception as error:
         _log.warning("flow runs of dead processes could not be marked: %s", error)
     return marked
+
+
+def cancelled_by_person(flow_run: str) -> bool:
+    """Return whether somebody cancelled a flow run in Prefect: then it is not to go on by itself.
+
+    A runner that shuts down cancels its runs too; those go on.
+
+    Args:
+        flow_run: id of the flow run.
+    """
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run)).state
+    except Exception as error:
+        _log.warning("whether flow run %s was cancelled is not known: %s", flow_run, error)
+        return False
+    if state is None or not (state.is_cancelled() or state.is_cancelling()):
+        return False
+    return state.message != _SHUTDOWN
 
 
 async def settle_abandoned(deployment_ids: list[UUID]) -> list[UUID]:

@@ -11,9 +11,9 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
+from prefect.states import Cancelled, Cancelling, Completed, Pending, Running, Scheduled
 
-from flows.serving.marking import mark_ghosts, settle_abandoned
+from flows.serving.marking import cancelled_by_person, mark_ghosts, settle_abandoned
 
 
 @flow
@@ -75,3 +75,13 @@ def test_runs_of_a_dead_runner_are_settled(client, deployment) -> None:
     assert state_of(client, cancelling) == "Crashed"
     assert state_of(client, pending) == "AwaitingRetry"
     assert state_of(client, waiting) == "Scheduled"
+
+
+def test_what_a_person_cancelled_is_told_from_what_a_runner_ended(client, deployment) -> None:
+    by_person = run_in(client, deployment, Cancelled())
+    by_runner = run_in(client, deployment, Cancelled(message="Runner is shutting down."))
+    crashed = run_in(client, deployment, Running())
+    assert cancelled_by_person(str(by_person))
+    assert not cancelled_by_person(str(by_runner))
+    assert not cancelled_by_person(str(crashed))
+    assert not cancelled_by_person(str(uuid4()))

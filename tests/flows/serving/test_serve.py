@@ -20,6 +20,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling
 
 from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
@@ -166,21 +167,37 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     assert ended(client, run).state.name == "Crashed"
     until(lambda: served.pids("serving.runner cpu") not in ([], [runner]), "another runner")
     assert "the runner of pool cpu ended (signal SIGKILL)" in served.said()
-    assert not served.pids("prefect.engine")
     again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
     assert ended(client, again).state.name == "Completed"
 
 
-def test_song_of_a_killed_runner_is_continued_without_a_person(served, client) -> None:
-    song = {"model": "nano", "seconds": 4.2, "seed": 3}
-    run = start("generate", {"song": song, "name": "song"})
-    log = served.home / "runs" / "song" / "log"
+def song(served: Served, name: str) -> UUID:
+    """Start a song, and wait until a window of level 1 is kept."""
+    request = {"model": "nano", "seconds": 4.2, "seed": 3}
+    run = start("generate", {"song": request, "name": name})
+    log = served.home / "runs" / name / "log"
     until(lambda: any('"level":1' in f.read_text() for f in log.glob("0*.json")), "level 1")
+    return run
+
+
+@pytest.mark.slow
+def test_song_of_a_killed_runner_is_continued_without_a_person(served, client) -> None:
+    run = song(served, "killed")
     (runner,) = served.pids("serving.runner gpu")
     os.kill(runner, signal.SIGKILL)
     assert ended(client, run).state.name == "Crashed"
-    until(lambda: (served.home / "runs" / "song" / "export" / "manifest.json").exists(), "the song")
     until(lambda: "Completed" in states(client, "continue"), "the end of the run that went on")
+    assert (served.home / "runs" / "killed" / "export" / "manifest.json").exists()
+
+
+@pytest.mark.slow
+def test_song_that_a_person_cancelled_stays_where_it_is(served, client) -> None:
+    before = states(client, "continue")
+    run = song(served, "cancelled")
+    client.set_flow_run_state(run, Cancelling())
+    until(lambda: client.read_flow_run(run).state.name == "Cancelled", "the end of the song")
+    assert ended(client, start("resume-interrupted", {})).state.name == "Completed"
+    assert states(client, "continue") == before
 
 
 def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path) -> None:
@@ -193,8 +210,12 @@ def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path
     assert served.pids() == []
     assert not list((tmp_path / "many").glob(".*"))
     with sqlite3.connect(served.home / "prefect.db") as database:
-        states = database.execute("select state_name from flow_run where id = ?", [str(run)])
-        assert states.fetchall() == [("Cancelled",)]
+        states = database.execute(
+            "select state_name, message from flow_run join flow_run_state on state_id ="
+            " flow_run_state.id where flow_run.id = ?",
+            [str(run)],
+        )
+        assert states.fetchall() == [("Cancelled", "Runner is shutting down.")]
 
 
 def test_killed_serve_leaves_no_process(prefect_server, tmp_path) -> None:
