@@ -114,7 +114,14 @@ def show_song(
 
 
 def aside(work: Callable[[], object]) -> None:
-    """Do something in Prefect that must neither fail nor hold up the music."""
+    """Do something in Prefect that must neither fail nor hold up the music.
+
+    Outside a Prefect run there is nobody to show it to, and asking would start a server.
+    """
+    from prefect.context import FlowRunContext, TaskRunContext
+
+    if FlowRunContext.get() is None and TaskRunContext.get() is None:
+        return
 
     def quietly() -> None:
         try:

@@ -174,10 +174,8 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
             for audition in tree.auditions:
                 if _reused(audition, song):
                     work = audition_work(run, audition, level)
-                    stored = stored_level(work, run.journal)
-                    if stored is not None:
-                        start = work.windows[0].start
-                        given.append((start, stored.codes[song.row][start : _end(work.windows)]))
+                    start, end = work.windows[0].start, _end(work.windows)
+                    given.append((start, _audition_codes(run, audition, level)[start:end]))
         holes = _without(holes, [(start, start + len(codes)) for start, codes in given])
     hop = run.request.window_hops(run.config)[level]
     request = tree.work_request(song)
@@ -246,10 +244,14 @@ def audition_work(run: OpenRun, audition: Audition, level: int) -> LevelWork:
 
 
 def _audition_codes(run: OpenRun, audition: Audition, level: int) -> CodeArray:
-    stored = stored_level(audition_work(run, audition, level), run.journal)
+    """Return the codes [n] of a level of an audition; what is damaged is made again."""
+    work, row = audition_work(run, audition, level), audition.take - 1
+    stored = stored_level(work, run.journal)
     if stored is None:
-        raise NotFound(f"run {run.run_id}: level {level} of the audition is not finished")
-    return stored.codes[audition.take - 1]
+        _finish(run, work, level, run.tree().work_request(audition))
+        stored = stored_level(work, run.journal)
+        assert stored is not None
+    return stored.codes[row]
 
 
 def _audition_span(run: OpenRun, audition: Audition, level: int) -> tuple[int, int]:

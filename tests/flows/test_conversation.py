@@ -1,0 +1,366 @@
+"""A conversation about takes: what is made, what is used again, what never changes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import musiccore.tree
+import tasks.choosing
+from musiccore import audio
+from musiccore.audit import verify_run
+from musiccore.choices import Choice, Conflict
+from musiccore.errors import ConfigError
+from musiccore.tags import read_tags
+from tasks.codec import CROSSFADE_SECONDS, song_audio
+from tasks.describing import describe_run, unfinished_runs
+from tasks.levels import stored_level
+from tasks.purging import purge_takes, purgeable
+from tasks.sampling import audition_work, song_codes, take_codes
+from tasks.showing import Picture
+from tasks.trees import make_choice
+from tests.flows.plain_steps import Talk, plain_steps
+
+PART = {"take": 1, "start": 0, "end": 0.1}
+
+
+@pytest.fixture(scope="module")
+def steps():
+    with plain_steps() as sampled:
+        yield sampled
+
+
+@pytest.fixture
+def talk(steps) -> Talk:
+    return fresh(steps)
+
+
+def fresh(steps, **request: object) -> Talk:
+    talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(**request)
+    talk.work()
+    return talk
+
+
+@pytest.fixture(scope="module")
+def sung(steps) -> Talk:
+    """Take 3 continues take 1, was auditioned and became song 1; song 2 redoes a stretch of it."""
+    talk = fresh(steps)
+    talk.go("continue", 1, seconds=0.1)
+    talk.go("audition", 3, start=0, end=0.06)
+    talk.go("upsample", 3)
+    talk.go("redo", 3, start=0.2, end=0.25)
+    return talk
+
+
+def codes(talk: Talk, song: int) -> list[np.ndarray]:
+    with talk.opened() as run:
+        found = run.tree().rendition(song)
+        return [song_codes(run, found, level) for level in range(run.config.levels)]
+
+
+def tops(talk: Talk, *takes: int) -> list[list[int]]:
+    with talk.opened() as run:
+        return [take_codes(run, take).tolist() for take in takes]
+
+
+def sound(talk: Talk, song: int) -> np.ndarray:
+    with talk.opened() as run:
+        return song_audio(run, run.tree().rendition(song), 0).samples
+
+
+def files(talk: Talk, number: int) -> list[str]:
+    return [
+        e.fields["file"]["sha256"]
+        for e in talk.events("candidate")
+        if e.fields.get("round") == number
+    ]
+
+
+# ------------------------------------------------------------------------------------- candidates
+
+
+def test_candidates_are_files_that_say_what_made_them(talk):
+    assert describe_run(talk.store, "song").state == "waiting"
+    assert [event.fields["take"] for event in talk.events("candidate")] == [1, 2]
+    for event in talk.events("candidate"):
+        data = talk.store.at("song").get(event.fields["file"]["path"])
+        clip = audio.read(data)
+        assert clip.seconds == pytest.approx(0.4)
+        made = read_tags(data)["provenance"]
+        assert (made["take"], made["level"], made["run"]) == (event.fields["take"], 2, "song")
+        assert event.fields["new_from"] == 0
+
+
+def test_waiting_run_has_no_work(talk):
+    assert unfinished_runs(talk.store) == []
+    assert talk.work() == []
+
+
+def test_continuation_begins_with_the_codes_of_its_parent(sung):
+    parent, one, other = tops(sung, 1, 3, 4)
+    assert one[:25] == other[:25] == parent
+    assert one[25:] != other[25:]
+    assert len(one) == 25 + 16
+
+
+def test_cut_and_splice_copy_codes(talk):
+    talk.go("cut", 1, start=0.08, end=0.24)
+    talk.go("splice", parts=[{"take": 2, "start": 0, "end": 0.16}, {**PART, "take": 3}])
+    first, second, cut, joined = tops(talk, 1, 2, 3, 4)
+    assert cut == first[5:15]
+    assert joined == second[:10] + cut[:6]
+    assert len(files(talk, 3)) == 1
+
+
+def test_order_of_choices_does_not_change_what_they_give(steps):
+    one, other = fresh(steps), fresh(steps)
+    one.go("continue", 1, seconds=0.1)
+    one.go("note", 1, stars=5)
+    one.go("upsample", 3)
+    other.choose("note", 1, stars=5)
+    other.choose("continue", 1, seconds=0.1)
+    other.work()
+    other.choose("upsample", 4)
+    other.choose("upsample", 3)
+    other.work()
+    for number in (1, 2):
+        assert files(one, number) == files(other, number)
+    assert all(np.array_equal(a, b) for a, b in zip(codes(one, 1), codes(other, 2), strict=True))
+
+
+def test_candidate_says_what_it_was_made_with_whatever_is_chosen_meanwhile(steps):
+    plain = fresh(steps)
+    quick = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin()
+    quick.choose("change", 1, changes={"temperature": 0.5})
+    quick.work()
+    assert files(quick, 1) == files(plain, 1)
+
+
+# --------------------------------------------------------------------------------------- auditions
+
+
+def test_windows_of_an_audition_are_not_sampled_again_and_give_the_same_song(steps, sung):
+    plain = fresh(steps)
+    plain.go("continue", 1, seconds=0.1)
+    without = plain.go("upsample", 3)
+    talk = fresh(steps)
+    talk.go("continue", 1, seconds=0.1)
+    heard = talk.go("audition", 3, start=0, end=0.06)
+    rest = talk.go("upsample", 3)
+    assert heard == [(1, (2,), 0), (0, (2,), 0)]
+    assert sorted(heard + rest) == sorted(without)
+    assert all(np.array_equal(a, b) for a, b in zip(codes(talk, 1), codes(plain, 1), strict=True))
+
+
+def test_windows_of_an_audition_further_on_are_kept_in_the_song(talk):
+    talk.go("continue", 1, seconds=0.1)
+    heard = talk.go("audition", 3, start=0.3, end=0.36)
+    with talk.opened() as run:
+        work = audition_work(run, run.tree().auditions[0], 0)
+        start, end = work.windows[0].start, work.windows[-1].end
+        kept = stored_level(work, run.journal).codes[2][start:end]
+    assert start <= round(0.3 * 1000) < round(0.36 * 1000) <= end
+    assert len(work.windows) == sum(level == 0 for level, _, _ in heard)
+    talk.go("upsample", 3)
+    assert np.array_equal(codes(talk, 1)[0][start:end], kept)
+    new = [e.fields["n_new"] for e in talk.events("window") if e.fields["level"] == 0]
+    assert sum(new) == 41 * 16  # every code once
+
+
+def test_audition_under_other_conditions_is_not_part_of_the_song(steps):
+    talk, plain = fresh(steps), fresh(steps)
+    talk.go("audition", 1, start=0, end=0.06, changes={"temperature": 0.5})
+    talk.go("upsample", 1)
+    plain.go("upsample", 1)
+    assert all(np.array_equal(a, b) for a, b in zip(codes(talk, 1), codes(plain, 1), strict=True))
+
+
+def test_damaged_codes_of_an_audition_are_made_again_as_they_were(talk):
+    talk.go("audition", 1, start=0.2, end=0.26)
+    talk.choose("upsample", 1)
+    for event in talk.events("level_done"):
+        if "label" in event.fields:
+            digest = event.fields["blob"]["sha256"]
+            talk.store.at("song").put(f"blobs/{digest[:2]}/{digest}", b"damaged")
+    talk.work()
+    assert verify_run(talk.store, "song").sound
+    assert describe_run(talk.store, "song").state == "done"
+
+
+def test_audition_is_heard_and_shown(sung):
+    (heard,) = [e for e in sung.events("candidate") if "choice" in e.fields]
+    assert (heard.fields["start"], heard.fields["end"]) == (0.0, pytest.approx(4 * 0.016))
+    (one,) = [t for t in Picture.of(sung.store, "song").to_json()["takes"] if t["auditions"]]
+    assert one["take"] == 3
+
+
+# ---------------------------------------------------------------------------------------- songs
+
+
+def test_redo_changes_nothing_outside_its_stretch_and_fade_and_keeps_the_old_song(sung):
+    before, after = sound(sung, 1), sound(sung, 2)
+    first, last = 12 * 128, 16 * 128  # 0.2 s and 0.25 s in whole top-level codes
+    fade = round(CROSSFADE_SECONDS * 8000)
+    assert np.array_equal(before[:, : first - fade], after[:, : first - fade])
+    assert np.array_equal(before[:, last + fade :], after[:, last + fade :])
+    assert not np.array_equal(before[:, first:last], after[:, first:last])
+    old, new = codes(sung, 1), codes(sung, 2)
+    assert np.array_equal(old[2], new[2])
+    for level, factor in ((1, 4), (0, 16)):
+        assert np.array_equal(old[level][: 12 * factor], new[level][: 12 * factor])
+        assert np.array_equal(old[level][16 * factor :], new[level][16 * factor :])
+    exported = sung.events("exported")
+    assert len({event.fields["folder"] for event in exported}) == 2
+    for event in exported:
+        for file in event.fields["files"]:
+            assert len(sung.store.at("song").get(file["path"])) == file["size"]
+
+
+def test_redo_samples_its_stretch_alone(sung):
+    bottom = [event for event in sung.events("window") if event.fields["takes"][0] > 9]
+    assert {(e.fields["level"], e.fields["n_new"]) for e in bottom} <= {(1, 16), (0, 64), (0, 32)}
+    assert sum(e.fields["n_new"] for e in bottom if e.fields["level"] == 0) == 4 * 16
+
+
+def test_copies_are_different_songs_of_one_take(talk):
+    talk.go("upsample", 1, copies=2)
+    first, second = codes(talk, 1), codes(talk, 2)
+    assert np.array_equal(first[2], second[2])
+    assert not np.array_equal(first[1], second[1])
+    assert talk.go("upsample", 1, copies=2) == []
+    assert len(describe_run(talk.store, "song").masters) == 2
+
+
+def test_what_is_changed_for_what_follows_leaves_the_rest_alone(steps):
+    plain, talk = fresh(steps), fresh(steps)
+    talk.choose("change", 1, changes={"temperature": 4.0, "lyrics": "la la"})
+    for one in (plain, talk):
+        one.go("continue", 1, seconds=0.1)
+        one.go("continue", 2, seconds=0.1)
+    assert tops(talk, 1, 2, 5, 6) == tops(plain, 1, 2, 5, 6)
+    assert tops(talk, 3) != tops(plain, 3)
+    assert tops(talk, 3)[0][:25] == tops(plain, 3)[0][:25]
+    talk.go("upsample", 1, changes={"temperature": 0.3})
+    made = read_tags(talk.store.at("song").get("export/master.wav"))["provenance"]
+    assert made["recipe"]["sampling"]["temperature"] == 0.3
+
+
+def test_everything_of_a_long_conversation_is_sound(sung):
+    report = verify_run(sung.store, "song")
+    assert report.doubts == ()
+    assert report.n_choices == 4
+
+
+# -------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("action", "takes", "fields", "words"),
+    [
+        ("continue", [7], {"seconds": 1}, "take is 7"),
+        ("continue", [1], {"seconds": 1, "changes": {"top_k": 99}}, "top_k is 99"),
+        ("upsample", [3], {}, "needs at least 0.26 s"),
+        ("audition", [1], {"start": 5, "end": 6}, "take 1 lasts 0.40 s"),
+        ("redo", [1], {"start": 0, "end": 0.1}, "no finished song"),
+        ("more", [2], {}, "take 2 was dropped"),
+        ("back", [1], {}, "is a beginning"),
+    ],
+)
+def test_bad_choice_leaves_the_store_as_it_was(refusing, action, takes, fields, words):
+    before = refusing.store.list()
+    with pytest.raises(ConfigError, match=words):
+        refusing.choose(action, *takes, **fields)
+    assert refusing.store.list() == before
+
+
+@pytest.fixture(scope="module")
+def refusing(steps) -> Talk:
+    talk = fresh(steps)
+    talk.go("cut", 1, start=0, end=0.1)
+    talk.choose("drop", 2)
+    talk.choose("keep", 1)
+    return talk
+
+
+# ------------------------------------------------------------------------------------------ purge
+
+
+def test_purge_frees_nothing_until_it_is_meant(steps):
+    talk = fresh(steps, max_batch=[1, 1, 1])
+    talk.go("continue", 1, seconds=0.1)
+    talk.choose("drop", 1, 2, 4)
+    before = talk.store.list()
+    plan = purgeable(talk.store, "song")
+    assert plan.takes == (2, 4)  # 1 goes on in take 3, which nobody dropped
+    assert plan.n_bytes > 0
+    assert talk.store.list() == before
+    assert purge_takes(talk.store, "song") == plan
+    left = talk.store.at("song").list()
+    assert not set(plan.blobs) & set(left)
+    assert verify_run(talk.store, "song").doubts == ()
+    assert talk.tree.purged == {2, 4}
+    assert talk.work() == []
+    assert purgeable(talk.store, "song").blobs == ()
+    with pytest.raises(ConfigError, match="take 2 was purged"):
+        talk.choose("keep", 2)
+    talk.go("upsample", 3)
+    assert tops(talk, 3)[0][:25] == tops(talk, 1)[0]
+    assert verify_run(talk.store, "song").doubts == ()
+
+
+# ---------------------------------------------------------------------------------------- policies
+
+
+@pytest.mark.parametrize(("policy", "songs"), [("first", 1), ("best", 1), ("all", 2)])
+def test_policy_chooses_unattended(steps, policy, songs):
+    talk = fresh(steps, choose=policy)
+    assert describe_run(talk.store, "song").state == "done"
+    assert [song.take for song in talk.tree.renditions][: songs + 1] == (
+        [1, 2] if policy == "all" else [talk.tree.renditions[0].take]
+    )
+    assert len(talk.tree.renditions) == songs
+
+
+def test_policy_with_hours_waits_for_a_person_first(steps, monkeypatch):
+    talk = fresh(steps, choose="first", choose_after_hours=12.0)
+    assert describe_run(talk.store, "song").state == "waiting"
+    assert unfinished_runs(talk.store) == []
+    assert talk.work() == []
+    later = datetime.now(UTC) + timedelta(hours=13)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return later
+
+    monkeypatch.setattr(musiccore.tree, "datetime", Later)
+    assert unfinished_runs(talk.store) == ["song"]
+    talk.work()
+    (made,) = talk.tree.choices
+    assert (made.by, made.who, made.choice.action) == ("policy", "first", "upsample")
+    assert describe_run(talk.store, "song").state == "done"
+
+
+def test_person_who_is_quicker_than_the_policy_decides(steps, monkeypatch):
+    talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(choose="first")
+    real = tasks.choosing.policy_takes
+
+    def slow(run, takes):
+        talk.choose("continue", 2, seconds=0.1)
+        return real(run, takes)
+
+    monkeypatch.setattr(tasks.choosing, "policy_takes", slow)
+    talk.work()
+    assert [made.choice.action for made in talk.tree.choices] == ["continue"]
+    assert describe_run(talk.store, "song").state == "waiting"
+
+
+def test_two_pages_that_disagree_are_told(talk):
+    talk.choose("upsample", 1)
+    choice = Choice(action="upsample", takes=(2,))
+    with pytest.raises(Conflict, match="send take 1 to upsampling"):
+        make_choice(talk.store, "song", choice, by="room", seen=0)
+    assert len(talk.tree.choices) == 1
