@@ -69,7 +69,7 @@ def make_pack(queue: Queue, rows: tuple[int, ...], stop: Stop) -> dict[int, Endi
         opened = open_passes(entries)
     except MusicCoreError as error:
         return {entry.row: _ending(error) for entry in entries}
-    with opened as passes, sharing(passes), limited(stop):
+    with opened as passes, sharing(passes), limited(stop, passes):
         outcomes = passes.turns.run([partial(make_song, entry, ensemble) for entry in entries])
     return {
         entry.row: _ending(outcome.error)

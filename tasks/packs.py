@@ -140,7 +140,7 @@ def sample_rows(model: CodeModel, songs: Sequence[SongRows]) -> list[CodeArray]:
 
 
 class SharedPasses:
-    """One loaded model that serves the songs of a pack.
+    """One loaded model that serves the songs of a pack; also the `Stop` that each of them asks.
 
     Args:
         models: the networks, one prior in memory at a time.
@@ -162,6 +162,13 @@ class SharedPasses:
     def sample(self, song: SongRows) -> CodeArray:
         """Return the new codes [B, window.new] of a song; called inside one of the jobs."""
         return self.turns.meet(song)
+
+    def between_units(self) -> None:
+        """Let every song keep its new codes before one of them goes on to something long."""
+        self.turns.pause()
+
+    def inside_unit(self, fraction: float) -> None:
+        """Go on."""
 
     def _serve(self, songs: Sequence[SongRows]) -> list[Outcome[CodeArray]]:
         model = self._model_for(songs[0].level, songs[0].place.rows)

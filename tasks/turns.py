@@ -104,6 +104,15 @@ class Turns(Generic[Want, Got]):
         assert answer.value is not None
         return answer.value
 
+    def pause(self) -> None:
+        """Let those who can work do so first; called inside a job only."""
+        me: int = self._mine.number
+        with self._moved:
+            if self._ready:
+                self._ready.append(me)
+                self._pass_on()
+                self._await_turn(me)
+
     def _serve_some(self, me: int) -> None:
         numbers = list(self._wanted)
         chosen = [numbers[i] for i in self._choose([self._wanted[n] for n in numbers])]

@@ -171,10 +171,10 @@ def _filtered(logits: Tensor, each: tuple[LevelOptions, ...]) -> Tensor:
     """Return the logits that are drawn from, with one set of options or one per row."""
     if all(options.plain for options in each):
         return logits
-    if len(each) > 1:
+    if any(options != each[0] for options in each):
         rows = zip(logits.split(1), each, strict=True)
         return torch.cat([_filtered(row, (options,)) for row, options in rows])
-    (options,) = each
+    options = each[0]
     return filter_logits(
         logits, temperature=options.temperature, top_k=options.top_k, top_p=options.top_p
     )

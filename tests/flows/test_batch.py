@@ -139,6 +139,17 @@ def test_songs_of_one_shape_share_passes(made):
     assert passes.count(1) == one.levels[2].windows + sum(w.windows for w in longer.levels)
 
 
+def test_every_song_keeps_its_window_before_one_of_them_is_delivered(made):
+    root, result, _ = made
+    store, kept, delivered = open_store(root), [], []
+    for song in result["songs"]:
+        if song["title"] in ("one", "two", "three"):
+            with Journal.open(store, song["run"]) as journal:
+                kept.append(journal.events_of("window")[-1].at)
+                delivered.append(journal.events_of("exported")[-1].at)
+    assert max(kept) <= min(delivered)
+
+
 def test_same_file_again_computes_nothing(made, monkeypatch, passes):
     root, before, _ = made
     monkeypatch.setenv("JUKEFLOW_STORE", root)

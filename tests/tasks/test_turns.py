@@ -74,6 +74,22 @@ def test_only_one_job_works_at_a_time():
     assert most == 1
 
 
+def test_who_pauses_lets_the_others_go_first():
+    turns: Turns[int, int] = Turns(same_number, Served())
+    seen = []
+
+    def job(name):
+        for step in range(3):
+            turns.meet(step)
+            seen.append((name, step))
+            turns.pause()
+        seen.append((name, "rest"))
+
+    turns.run([lambda: job("a"), lambda: job("b"), lambda: job("c")])
+    steps = [step for _, step in seen]
+    assert steps == [0, 0, 0, 1, 1, 1, 2, 2, 2, "rest", "rest", "rest"]
+
+
 def test_error_of_the_service_reaches_everybody_who_asked():
     def serve(wants):
         raise KeyboardInterrupt
