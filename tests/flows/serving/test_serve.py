@@ -9,9 +9,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
 from musiccore.audio import Audio, read, write
 
+ROOT = Path(__file__).parents[3]
 PATIENCE = 150.0
 
 
@@ -34,6 +37,7 @@ class Served:
     process: subprocess.Popen[str]
     api: str
     home: Path
+    hook_port: int
 
     def said(self) -> str:
         return (self.home / "err").read_text()
@@ -62,6 +66,8 @@ def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> 
 
 def serve(home: Path, *words: str, **env: str) -> Served:
     home.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        hook_port = probe.getsockname()[1]
     with (home / "err").open("w") as err:
         process = subprocess.Popen(
             [
@@ -81,13 +87,14 @@ def serve(home: Path, *words: str, **env: str) -> Served:
             env={
                 **{k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
                 "PREFECT_HOME": str(home),
+                "JUKEFLOW_WEBHOOK": f"http://127.0.0.1:{hook_port}/flow",
                 **env,
             },
         )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, (home / "err").read_text()
-    return Served(process=process, api=json.loads(line)["api"], home=home)
+    return Served(process=process, api=json.loads(line)["api"], home=home, hook_port=hook_port)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +176,44 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     assert "the runner of pool cpu ended (signal SIGKILL)" in served.said()
     again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
     assert ended(client, again).state.name == "Completed"
+
+
+@pytest.mark.slow
+def test_both_webhooks_hear_of_a_run_that_waits(served, client) -> None:
+    bodies: list[tuple[str, dict[str, object]]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            bodies.append((self.path, json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", served.hook_port), Hook) as hook:
+        threading.Thread(target=hook.serve_forever, args=(0.05,), daemon=True).start()
+        subprocess.run(
+            [sys.executable, "deployments/automations.py"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PREFECT_API_URL": served.api,
+                "JUKEFLOW_WEBHOOK": f"http://127.0.0.1:{served.hook_port}/automation",
+            },
+            check=True,
+            capture_output=True,
+        )
+        run = start("compose", {"song": {"model": "tiny", "seconds": 1}, "name": "waits"})
+        until(lambda: client.read_flow_run(run).state.name == "Suspended", "the question")
+        until(lambda: len(bodies) == 2, "both messages")
+        hook.shutdown()
+    assert {path: body["event"] for path, body in bodies} == {
+        "/flow": "choice-needed",
+        "/automation": "choice-needed",
+    }
+    assert all(body["link"] and body["text"] for _, body in bodies)
 
 
 def song(served: Served, name: str) -> UUID:
