@@ -162,7 +162,7 @@ def test_windows_of_an_audition_further_on_are_kept_in_the_song(talk):
         work = audition_work(run, run.tree().auditions[0], 0)
         start, end = work.windows[0].start, work.windows[-1].end
         kept = stored_level(work, run.journal).codes[2][start:end]
-    assert start <= round(0.3 * 1000) < round(0.36 * 1000) <= end
+    assert start <= 19 * 16 < 22 * 16 <= end  # the codes nearest to 0.3 s and 0.36 s
     assert len(work.windows) == sum(level == 0 for level, _, _ in heard)
     talk.go("upsample", 3)
     assert np.array_equal(codes(talk, 1)[0][start:end], kept)
