@@ -62,7 +62,6 @@ class Pages:
         run = picture["run"]
         candidates = _list(picture["candidates"])
         here = next(one for one in _list(picture["rounds"]) if one["round"] == number)
-        finished = [song for song in _list(picture["songs"]) if song["done"]]
         return self.render(
             "round.html",
             picture=picture,
@@ -80,7 +79,7 @@ class Pages:
                 for take in _list(picture["takes"])
                 if take["round"] == number and take["dropped"]
             ],
-            panel=Markup(panel(picture, songs=finished)),
+            panel=Markup(panel(picture)),
             toolbar=Markup(toolbar()),
             keys=Markup(keys_line(len(candidates))),
             cards=Markup(

@@ -59,7 +59,7 @@ function startPlayer() {
       this.box.style.setProperty("--at", length ? (at / length) * 100 + "%" : "0%");
       this.range.setAttribute("aria-valuetext", clock(at) + " of " + clock(length));
       this.range.setAttribute("aria-label", "Position in " + this.label);
-      this.output.textContent = clock(at) + " / " + clock(length);
+      this.output.textContent = clock(at) + " / " + clock(Math.round(length));
       this.button.setAttribute("aria-label", (this.playing ? "Pause " : "Play ") + this.label);
       this.box.classList.toggle("playing", this.playing);
     }

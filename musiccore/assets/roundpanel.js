@@ -41,6 +41,10 @@ function startPanel(player, act) {
       act({ refused: `Select one take for this, not ${cards.length}.` }, button);
     } else act(words(action), button);
   });
+  // Enter in a field presses the first button, Continue; that is meant beside it and nowhere else.
+  panel.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("input:not([name=seconds])")) event.preventDefault();
+  });
   panel.querySelector("[data-add-part]")?.addEventListener("click", () => {
     const card = chosen()[0];
     if (!card) return;

@@ -10,6 +10,7 @@ import stat
 import pytest
 from fastapi.testclient import TestClient
 
+from flows.listening.wishes import choice_of
 from musiccore import audio
 from musiccore.errors import ConfigError
 from musiccore.storage import open_store
@@ -187,6 +188,22 @@ def test_a_wrong_choice_is_refused_in_a_sentence(guest, story, words, field):
     assert reply.status_code == 400
     assert field in reply.json()["message"]
     assert guest.get("/runs/story/state").json()["seen"] == before
+
+
+def test_words_of_a_page_become_a_choice():
+    redo = choice_of({"action": "redo", "rendition": "1", "range": "0:31-0:34"})
+    assert (redo.rendition, redo.start, redo.end) == (1, 31.0, 34.0)
+    joined = choice_of({"action": "splice", "splice": "3@0:00-0:04+5@0:04-0:09"})
+    assert [(part.take, part.start, part.end) for part in joined.parts] == [(3, 0, 4), (5, 4, 9)]
+    lower = choice_of({"action": "more", "takes": [1], "temperature": "0.9,0.9,1", "lyrics": "la"})
+    assert lower.changes.given() == {"temperature": [0.9, 0.9, 1.0], "lyrics": "la"}
+    named = choice_of({"action": "rename", "takes": [2], "name": "Blue hour"})
+    assert named.text == "Blue hour"
+
+
+def test_a_stretch_of_a_finished_song_can_be_redone(guest, story):
+    page = guest.get("/runs/story").text
+    assert re.findall(r'data-redo="(\d)"', page) == ["1"]
 
 
 def test_a_body_that_is_no_choice_is_refused(guest, story):

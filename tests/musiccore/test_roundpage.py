@@ -12,6 +12,7 @@ import pytest
 
 from musiccore import pictures
 from musiccore.audio import Audio, write_preview
+from musiccore.markup import asset
 from musiccore.roundpage import MOST_PICTURES, needed, round_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>"
@@ -173,6 +174,32 @@ def test_a_sound_that_is_missing_leaves_a_sentence():
 def test_redo_is_offered_for_finished_songs_only():
     assert 'data-action="redo"' not in page(songs=[{"done": False}])
     assert 'data-action="redo"' in page(songs=[{"done": True}])
+
+
+def palettes() -> list[dict[str, str]]:
+    blocks = re.findall(r":root \{(.*?)\}", asset("round.css"), re.DOTALL)
+    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+
+
+def luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colors", palettes(), ids=["light", "dark"])
+def test_colors_can_be_told_apart(colors):
+    def contrast(first, second):
+        dark, light = sorted((luminance(colors[first]), luminance(colors[second])))
+        return (light + 0.05) / (dark + 0.05)
+
+    for words in ("ink", "soft", "accent"):
+        for ground in ("paper", "card", "wash"):
+            assert contrast(words, ground) >= 4.5, (words, ground)
+    assert contrast("accent-ink", "accent") >= 4.5
+    assert contrast("warn", "warn-wash") >= 4.5
+    for shape in ("field", "rail", "accent", "warn"):
+        assert contrast(shape, "card") >= 3, shape
 
 
 def test_equal_rounds_give_equal_text():

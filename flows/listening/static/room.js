@@ -136,6 +136,13 @@
   }
 
   startPanel(player, act);
+  for (const form of document.querySelectorAll("[data-redo]")) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const range = form.elements.from.value.trim() + "-" + form.elements.to.value.trim();
+      act({ action: "redo", rendition: form.dataset.redo, range }, event.submitter);
+    });
+  }
   for (const button of document.querySelectorAll("[data-bring-back]")) {
     button.addEventListener("click", () => act({ action: "keep", takes: [Number(button.dataset.bringBack)] }, button));
   }
