@@ -259,7 +259,9 @@ class Room:
         """Return a sound to whoever has the link made for it."""
         if not self._guard.opens(key, "audio", run, digest):
             return self._closed(request)
-        return self.sound(request, run, digest)
+        response = self.sound(request, run, digest)
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # the key is enough
+        return response
 
     def mix(self, request: Request, run: str, number: int) -> Response:
         """Return a song as well as it can be heard now."""

@@ -12,7 +12,7 @@ from tasks.settings import Settings
 from tasks.showing import Picture, blob_sizes
 from tasks.trees import read_tree
 from tests.browser.pages import SCREENSHOTS, WIDTHS, loaded, played, sounds, until
-from tests.flows.rooms import TOKEN, chosen, work
+from tests.flows.rooms import TOKEN, chosen, new_run, work
 
 ROUND = "/runs/evening?round=1"
 
@@ -248,6 +248,24 @@ def test_the_tree_leads_to_another_round(enter):
     page.locator(".tree a", has_text="Take 3").click()
     page.get_by_text("This is an earlier round").wait_for()
     assert page.url.endswith("?round=1#take-3")
+
+
+def test_a_finished_song_has_its_page_and_can_be_mended(enter, room):
+    new_run("finished", model="tiny", seconds=0.4, title="Finished")
+    chosen("finished", action="upsample", takes=[2])
+    work("finished")
+    page = enter("/runs/finished")
+    page.locator("[data-redo] [name=to]").fill("0:00.2")
+    page.get_by_role("button", name="Redo this stretch").click()
+    page.get_by_text("Redo song 1 from 0:00 to 0:00.20. It goes on.").wait_for()
+    assert choices("finished")[-1].choice.rendition == 1
+    page.goto(f"{room}/runs/finished")
+    page.locator("[data-song='1']").get_by_role("link", name="Song page").click()
+    page.get_by_role("heading", name="Finished").wait_for()
+    page.get_by_role("button", name="Play Song").click()
+    until(page, "document.querySelector('audio').currentTime > 0.1")
+    link = page.get_by_role("link", name="FLAC").evaluate("link => link.href")
+    assert page.request.get(link).body()[:4] == b"fLaC"
 
 
 def test_a_link_from_elsewhere_opens_one_run(look, room, nano_store):
