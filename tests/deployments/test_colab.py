@@ -62,7 +62,7 @@ def test_notebook_has_no_outputs_and_no_secret() -> None:
     )
 
 
-def test_notebook_makes_a_song_although_the_machine_is_lost(drive) -> None:
+def test_notebook_makes_a_song_although_the_machine_is_lost(drive, monkeypatch) -> None:
     first = client()
     log = drive / "jukeflow" / "song" / "log"
     killer = threading.Thread(target=lose_the_machine, args=(first, log), daemon=True)
@@ -73,8 +73,11 @@ def test_notebook_makes_a_song_although_the_machine_is_lost(drive) -> None:
     assert "send take 2 to upsampling" in said(first.nb)
     windows = {f.name for f in log.glob("0*.json")}
 
+    monkeypatch.setenv("JUKEFLOW_ROOM_HERE", "1")
+    monkeypatch.setenv("JUKEFLOW_ROOM_PORT", "0")
     second = client()
     second.execute()
+    assert "the listening room: http://127.0.0.1:" in said(second.nb)
     assert "state: done" in said(second.nb)
     assert players(second.nb) == 3
     assert read(drive / "jukeflow" / "song" / "export" / "master.wav").seconds == pytest.approx(
