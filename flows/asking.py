@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flows.forms import ChoiceFields, selection_form
 from flows.invitation import invitation
+from flows.suspended import resume_suspended
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
 from tasks.artifacts import show_conflict, show_round
@@ -36,6 +37,8 @@ def ask(run_id: str) -> bool:
     flow_run = flow_run_id()
     news = say_waiting(run_id, flow_run)
     picture = Picture.of(shared_store(), run_id)
+    if picture.status.state != "waiting":
+        return True  # somebody was faster than the question
     text = invitation(picture)
     if news:
         show_round(picture, text)
@@ -43,8 +46,8 @@ def ask(run_id: str) -> bool:
             "choice-needed",
             {"run": run_id, "round": picture.tree.position, "text": picture.status.words},
         )
-    if not flow_run:
-        return False
+    if not flow_run or resume_suspended(picture, but=flow_run):
+        return False  # nobody to ask here, or another Prefect run asks for this song already
     from prefect import suspend_flow_run
 
     form = selection_form(picture.status.waiting_takes)

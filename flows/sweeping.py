@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from flows.serving.deployments import start
 from flows.serving.marking import cancelled_by_person, mark_ghosts
-from flows.waking import resume_suspended
+from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal import Journal
 from tasks.describing import unfinished_runs
@@ -81,9 +80,8 @@ def start_elsewhere(one: Interrupted) -> str:
         return ""
     if waiting := resume_suspended(Picture.of(shared_store(), one.run)):
         return waiting
-    hour = datetime.now(UTC).strftime("%Y%m%d%H")
     try:
-        key = f"{one.run}-{one.epoch}-{one.seen}-{hour}"
+        key = continue_key(one.run, one.epoch, one.seen)
         return str(start("continue", {"run_id": one.run}, key=key))
     except ConfigError as error:
         log.warning("%s", error.message)

@@ -19,7 +19,7 @@ from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, stored_level
 from tasks.policies import gpu_task
 from tasks.provenance import provenance
-from tasks.resources import OpenRun, task_reporter, working
+from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.roundfile import write_round_page
 from tasks.sampling import audition_work, take_codes
 from tasks.showing import round_page_key
@@ -39,12 +39,13 @@ def publish_round(run_id: str, number: int) -> dict[str, object]:
     Returns:
         The round and its takes.
     """
-    with working(run_id) as run:
+    with working(run_id) as run, safe_stop() as stop:  # a signal inside an encoder would be lost
         one = run.tree().rounds[number]
         for take in one.takes:
             if take not in one.published:
                 task_reporter().say(f"publishing take {take}")
                 _publish_take(run, number, take)
+            stop.between_units()
         if not run.journal.store.exists(round_page_key(number)):
             write_round_page(run, number)
         return {"round": number, "takes": list(one.takes)}

@@ -15,7 +15,7 @@ from musiccore.tree import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256
 from tasks.policies import gpu_task
-from tasks.resources import OpenRun, task_reporter, working
+from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.sampling import song_codes, take_codes
 
 CROSSFADE_SECONDS: Final = 0.02
@@ -33,7 +33,7 @@ def decode_song(run_id: str, number: int, level: int) -> dict[str, object]:
     Returns:
         Digest of the samples.
     """
-    with working(run_id) as run:
+    with working(run_id) as run, safe_stop():  # a signal inside an encoder would be lost
         sound = song_audio(run, run.tree().rendition(number), level)
         return {"level": level, "pcm_sha256": audio.pcm_sha256(sound)}
 

@@ -24,7 +24,7 @@ from tasks.levels import codes_sha256
 from tasks.links import room_link
 from tasks.policies import io_task
 from tasks.provenance import provenance, song_title
-from tasks.resources import OpenRun, task_reporter, working
+from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.runs import program_versions
 from tasks.sampling import song_codes
 
@@ -42,7 +42,7 @@ def publish_song(run_id: str, number: int) -> dict[str, object]:
     Returns:
         Folder of the song and its master file.
     """
-    with working(run_id) as run:
+    with working(run_id) as run, safe_stop():  # a signal inside an encoder would be lost
         song = run.tree().rendition(number)
         inputs = delivery_digest(run, song)
         if not _is_delivered(run, song, inputs):

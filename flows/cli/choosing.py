@@ -14,7 +14,7 @@ from musiccore.storage import validate_run_id
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from tasks.purging import purge_takes, purgeable
 from tasks.resources import shared_store
-from tasks.showing import Picture
+from tasks.showing import Picture, round_page_key
 from tasks.trees import check_wanted, make_choice, read_tree
 
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")
@@ -252,6 +252,6 @@ def show_candidates(picture: Picture, options: Namespace) -> None:
 
 def round_page_path(picture: Picture) -> str | None:
     """Return where the page of the round lies, None before it is there."""
-    key = f"rounds/{picture.tree.position:03d}/index.html"
+    key = round_page_key(picture.tree.position)
     store = picture.journal.store
     return store.location(key) if store.exists(key) else None
