@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore.choices import MadeChoice
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
 from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.records import MAX_RECORD_BYTES, Event, Json, Replay, decode_record, sha256, unseal
@@ -94,6 +93,8 @@ class _Audit:
         self.sizes = store.list()
 
     def report(self) -> Report:
+        from musiccore.choices import MadeChoice  # pydantic; who only opens a journal needs none
+
         head = self._run_record()
         records = self._records("log", head, self.replay.add)
         choices = self._records("choices", head, MadeChoice.of)
