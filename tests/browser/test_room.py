@@ -250,7 +250,7 @@ def test_the_tree_leads_to_another_round(enter):
     assert page.url.endswith("?round=1#take-3")
 
 
-def test_a_finished_song_has_its_page_and_can_be_mended(enter, room):
+def test_a_finished_song_has_its_page_and_can_be_mended(enter):
     new_run("finished", model="tiny", seconds=0.4, title="Finished")
     chosen("finished", action="upsample", takes=[2])
     work("finished")
@@ -258,8 +258,8 @@ def test_a_finished_song_has_its_page_and_can_be_mended(enter, room):
     page.locator("[data-redo] [name=to]").fill("0:00.2")
     page.get_by_role("button", name="Redo this stretch").click()
     page.get_by_text("Redo song 1 from 0:00 to 0:00.20. It goes on.").wait_for()
+    page.get_by_role("heading", name="Song 2").wait_for()  # the page renewed itself
     assert choices("finished")[-1].choice.rendition == 1
-    page.goto(f"{room}/runs/finished")
     page.locator("[data-song='1']").get_by_role("link", name="Song page").click()
     page.get_by_role("heading", name="Finished").wait_for()
     page.get_by_role("button", name="Play Song").click()
