@@ -111,13 +111,13 @@ def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) 
     import uvicorn
 
     from flows.listening.app import RoomSettings, create_app
-    from flows.waking import wake
+    from flows.waking import wake_soon
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
     room = RoomSettings(
         store=settings.store,
         token=room_token(settings),
-        wake=wake,
+        wake=wake_soon,
         hosts=frozenset(names),
         abroad=abroad,
     )
