@@ -373,6 +373,20 @@ class Tree:
                     waiting.append(number)
                     yield number
 
+    def primer_codes(self, take: int) -> int:
+        """Return the top-level codes at the beginning of a take that are the primer's."""
+        left = self.facts.primer_codes
+        while left:
+            one = self.rounds[self.takes[take].round]
+            if one.parts:
+                first = one.parts[0]
+                left, take = (0 if first.start else min(left, first.end)), first.take
+            elif one.parent:
+                left, take = min(left, one.known), one.parent
+            else:
+                break
+        return left
+
     def changes(self, take: int, *, before: int | None = None) -> Changes:
         """Return what differs from the run's request for all that follows a take.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -163,7 +164,7 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
     tree = run.tree()
     n_codes = run.codes_at(level, tree.take(song.take).n_codes)
     given: list[tuple[int, CodeArray]] = []
-    known = known_codes(run, level)
+    known = _primer_codes(run, song.take, level)
     if song.base:
         base = song_codes(run, tree.rendition(song.base), level)
         first, last = run.codes_at(level, song.start), run.codes_at(level, song.end)
@@ -174,8 +175,9 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
             for audition in tree.auditions:
                 if _reused(audition, song):
                     work = audition_work(run, audition, level)
-                    start, end = work.windows[0].start, _end(work.windows)
-                    given.append((start, _audition_codes(run, audition, level)[start:end]))
+                    if work.windows:  # none where all of it is the primer's
+                        start, end = work.windows[0].first_new, _end(work.windows)
+                        given.append((start, _audition_codes(run, audition, level)[start:end]))
         holes = _without(holes, [(start, start + len(codes)) for start, codes in given])
     hop = run.request.window_hops(run.config)[level]
     request = tree.work_request(song)
@@ -217,13 +219,12 @@ def audition_work(run: OpenRun, audition: Audition, level: int) -> LevelWork:
     n_codes = run.codes_at(level, take.n_codes)
     first, last = _audition_span(run, audition, level)
     hop = run.request.window_hops(run.config)[level]
-    windows = tuple(island_windows(n_codes, prior.n_ctx, hop, first, last))
-    known = known_codes(run, level)
-    if windows[0].start == 0 and len(known):
-        holes = [(len(known), _end(windows))]
-        windows = tuple(plan_holes(n_codes, prior.n_ctx, hop, holes))
-    else:
-        known = known[:0]
+    known = _primer_codes(run, audition.take, level)
+    windows = tuple(
+        replace(window, known=max(window.known, len(known) - window.start))
+        for window in island_windows(n_codes, prior.n_ctx, hop, first, last)
+        if window.end > len(known)
+    )
     row = audition.take - 1
     if level == run.config.levels - 2:
         upper = take_codes(run, audition.take)
@@ -265,6 +266,11 @@ def _audition_span(run: OpenRun, audition: Audition, level: int) -> tuple[int, i
     windows = island_windows(n_codes, below.n_ctx, hop, first, last)
     factor = below.upper_factor
     return windows[0].start // factor, -(-_end(tuple(windows)) // factor)
+
+
+def _primer_codes(run: OpenRun, take: int, level: int) -> CodeArray:
+    """Return the codes [n] of a level that a take has from the primer; a cut may have lost them."""
+    return known_codes(run, level)[: run.codes_at(level, run.tree().primer_codes(take))]
 
 
 def _reused(audition: Audition, song: Rendition) -> bool:

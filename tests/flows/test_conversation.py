@@ -15,7 +15,9 @@ from musiccore.audit import verify_run
 from musiccore.choices import Choice, Conflict
 from musiccore.errors import ConfigError
 from musiccore.tags import read_tags
+from musiccore.testing import sine
 from tasks.codec import CROSSFADE_SECONDS, song_audio
+from tasks.conditioning import known_codes
 from tasks.describing import describe_run, unfinished_runs
 from tasks.levels import stored_level
 from tasks.purging import purge_takes, purgeable
@@ -364,3 +366,56 @@ def test_two_pages_that_disagree_are_told(talk):
     with pytest.raises(Conflict, match="send take 1 to upsampling"):
         make_choice(talk.store, "song", choice, by="room", seen=0)
     assert len(talk.tree.choices) == 1
+
+
+# ----------------------------------------------------------------------------------------- primers
+
+
+@pytest.fixture
+def primed(steps, tmp_path) -> Talk:
+    """Two takes of 0.5 s that begin with 0.24 s of a sine."""
+    clip = audio.Audio(samples=sine(440, 0.24, 8000)[None], sample_rate=8000)
+    (tmp_path / "primer.wav").write_bytes(audio.write(clip, "wav"))
+    talk = fresh(steps, seconds=0.5, primer=str(tmp_path / "primer.wav"))
+    (tmp_path / "primer.wav").unlink()
+    return talk
+
+
+def primer(talk: Talk) -> list[np.ndarray]:
+    with talk.opened() as run:
+        return [known_codes(run, level) for level in range(run.config.levels)]
+
+
+@pytest.mark.parametrize("span", [(0.0, 0.05), (0.1, 0.15), (0.2, 0.3), (0.3, 0.36)])
+def test_audition_leaves_the_primer_as_it_is(primed, span):
+    primed.go("audition", 1, start=span[0], end=span[1])
+    primed.go("upsample", 1)
+    for level, known in enumerate(primer(primed)):
+        assert len(known) == 15 * (16, 4, 1)[level]
+        assert np.array_equal(codes(primed, 1)[level][: len(known)], known)
+    new = [e.fields["n_new"] for e in primed.events("window") if e.fields["level"] == 0]
+    assert sum(new) == (31 - 15) * 16
+
+
+@pytest.mark.parametrize(("start", "kept"), [(0.0, 15), (0.08, 0)])
+def test_song_of_a_cut_has_of_the_primer_what_the_cut_has(primed, start, kept):
+    primed.go("cut", 1, start=start, end=0.4)
+    primed.go("continue", 3, seconds=0.1)
+    primed.go("upsample", 3)
+    primed.go("upsample", 4)
+    known = primer(primed)[0]
+    for song in (1, 2):
+        assert primed.tree.primer_codes(primed.tree.rendition(song).take) == kept
+        bottom = codes(primed, song)[0]
+        assert np.array_equal(bottom[: len(known)], known) == bool(kept)
+    assert describe_run(primed.store, "song").state == "done"
+    assert all(
+        level.windows_done == level.windows for level in describe_run(primed.store, "song").levels
+    )
+
+
+def test_cut_that_is_shorter_than_the_primer_can_be_heard_and_continued(primed):
+    primed.go("cut", 1, start=0.0, end=0.1)
+    primed.go("continue", 3, seconds=0.3)
+    primed.go("upsample", 4)
+    assert primed.tree.primer_codes(4) == 6
