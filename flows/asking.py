@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flows.forms import ChoiceFields, selection_form
 from flows.invitation import invitation
-from flows.suspended import resume_suspended
+from flows.suspended import asks_already
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
 from tasks.artifacts import show_conflict, show_round
@@ -35,39 +35,37 @@ def ask(run_id: str) -> bool:
         when somebody has chosen.
     """
     flow_run = flow_run_id()
-    news = say_waiting(run_id, flow_run)
+    question = say_waiting(run_id, flow_run)
     picture = Picture.of(shared_store(), run_id)
     if picture.status.state != "waiting":
         return True  # somebody was faster than the question
     text = invitation(picture)
-    if news:
+    if question.new:
         show_round(picture, text)
         notify(
             "choice-needed",
             {"run": run_id, "round": picture.tree.position, "text": picture.status.words},
         )
-    if not flow_run or resume_suspended(picture, but=flow_run):
-        return False  # nobody to ask here, or another Prefect run asks for this song already
+    if not flow_run or asks_already(picture, but=flow_run):
+        return False  # nobody to ask here, or another Prefect run asks for this song
     from prefect import suspend_flow_run
 
     form = selection_form(picture.status.waiting_takes)
-    key = answer_key(picture.tree.position, picture.tree.seen)
-    answer = suspend_flow_run(
+    suspend_flow_run(
         wait_for_input=form.with_initial_data(description=text),  # type: ignore[attr-defined]
-        key=key,
+        key=answer_key(question.number),
         timeout=None,
     )
-    record_answer(run_id, answer, picture.tree.position, picture.tree.seen)
     return True
 
 
-def answer_key(round_number: int, seen: int) -> str:
-    """Return the key under which Prefect keeps the answer to one question."""
-    return f"round-{round_number}-after-{seen}"
+def answer_key(question: int) -> str:
+    """Return the key under which Prefect keeps the answer to a question."""
+    return f"question-{question}"
 
 
 def collect_answer(run_id: str) -> None:
-    """Write an answer to the store that this Prefect run got and nobody wrote there yet.
+    """Write the answer to the store that this Prefect run got, if it got one.
 
     Somebody may have answered the form while somebody else chose in the room. Both are reported;
     the choice that was in the store first counts.
@@ -82,7 +80,7 @@ def collect_answer(run_id: str) -> None:
     if not asked:
         return
     number, seen = (int(str(asked[-1].fields[name])) for name in ("round", "seen"))
-    answer = _read_answer(flow_run, answer_key(number, seen), picture.tree.rounds[number].takes)
+    answer = _read_answer(flow_run, answer_key(asked[-1].seq), picture.tree.rounds[number].takes)
     if answer is not None:
         record_answer(run_id, answer, number, seen)
 

@@ -15,51 +15,60 @@ PATIENCE_SECONDS: Final = 6.0
 _LOOK_SECONDS: Final = 0.3
 
 
-def paused_runs(picture: Picture, *, but: str = "", patience: float = 0.0) -> list[str]:
-    """Return the Prefect runs that wait for a choice about a run, the one that asked last first.
-
-    Args:
-        picture: of the run.
-        but: id of a Prefect run that does not count.
-        patience: seconds to wait for one that has just asked and is still about to suspend.
-    """
-    asked = [str(e.fields.get("flow_run") or "") for e in picture.journal.events_of("waiting")]
-    names = [name for name in dict.fromkeys(reversed(asked)) if name and name != but]
-    if not names:
-        return []
-    end = time.monotonic() + (patience if asked[-1] == names[0] else 0.0)
-    while _state(names[0]) == "RUNNING" and time.monotonic() < end:
-        time.sleep(_LOOK_SECONDS)
-    return [name for name in names if _state(name) == "PAUSED"]
-
-
-def resume_suspended(picture: Picture, *, but: str = "", patience: float = 0.0) -> str:
+def resume_suspended(picture: Picture, *, patience: float = 0.0) -> str:
     """Resume the Prefect run that waits for a choice, since the store has news for it.
 
     It begins again, finds what is in the store, and asks again if need be.
 
     Args:
         picture: of the run.
-        but: id of a Prefect run that does not count.
-        patience: seconds to wait for one that is still about to suspend.
+        patience: seconds to wait for one that has just asked and is still about to suspend.
 
     Returns:
         The id of the Prefect run; empty if none waits.
     """
+    names = _that_asked(picture)
+    end = time.monotonic() + patience
+    while names and _state(names[0]) == "RUNNING" and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+    return next((n for n in names if _state(n) == "PAUSED" and _resume(picture, n)), "")
+
+
+def asks_already(picture: Picture, *, but: str) -> bool:
+    """Return whether another Prefect run asks about a run, or is about to begin again and will.
+
+    One that asked before there was news is resumed, so that it asks with a form of today.
+
+    Args:
+        picture: of the run.
+        but: id of the Prefect run that wants to know.
+    """
+    states = {name: _state(name) for name in _that_asked(picture) if name != but}
+    if any(state in ("SCHEDULED", "PENDING") for state in states.values()):
+        return True
+    return any(state == "PAUSED" and _resume(picture, name) for name, state in states.items())
+
+
+def _that_asked(picture: Picture) -> list[str]:
+    """Return the Prefect runs that asked about a run, the last one first."""
+    asked = [str(e.fields.get("flow_run") or "") for e in picture.journal.events_of("waiting")]
+    return [name for name in dict.fromkeys(reversed(asked)) if name]
+
+
+def _resume(picture: Picture, name: str) -> bool:
     from prefect.client.orchestration import get_client
 
-    for name in paused_runs(picture, but=but, patience=patience):
-        asked = [e for e in picture.journal.events_of("waiting") if e.fields["flow_run"] == name]
-        here = picture.tree.rounds[int(str(asked[-1].fields["round"]))]
-        there = [take for take in here.takes if not picture.tree.takes[take].dropped]
-        takes = [f"take {take}" for take in (*there, *here.takes)]
-        with get_client(sync_client=True) as client:
-            for take in dict.fromkeys(takes):  # a take may have been dropped since it was offered
-                answer = {"action": "keep", "take": take, "recorded": picture.tree.seen + 1}
-                result = client.resume_flow_run(UUID(name), run_input=answer)
-                if str(result.status.value) == "ACCEPT":
-                    return name
-    return ""
+    asked = [e for e in picture.journal.events_of("waiting") if e.fields["flow_run"] == name]
+    here = picture.tree.rounds[int(str(asked[-1].fields["round"]))]
+    there = [take for take in here.takes if not picture.tree.takes[take].dropped]
+    with get_client(sync_client=True) as client:
+        for take in dict.fromkeys((*there, *here.takes)):  # one may have been dropped meanwhile
+            recorded = picture.tree.seen + 1
+            answer = {"action": "keep", "take": f"take {take}", "recorded": recorded}
+            result = client.resume_flow_run(UUID(name), run_input=answer)
+            if str(result.status.value) == "ACCEPT":
+                return True
+    return False
 
 
 def continue_key(run_id: str, epoch: int, seen: int) -> str:

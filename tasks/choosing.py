@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from musiccore.choices import Choice, Conflict, MadeChoice
 from musiccore.records import Json
 from tasks.candidates import best_take
@@ -53,23 +55,33 @@ def policy_takes(run: OpenRun, takes: tuple[int, ...]) -> tuple[int, ...]:
     return (best_take(run, takes),) if run.request.choose == "best" else takes[:1]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A run's question to a person, as the log has it.
+
+    Attributes:
+        number: of its record; no other question of the run has it.
+        new: whether nobody was asked this before, so that they have to be told.
+    """
+
+    number: int
+    new: bool
+
+
 @io_task(task_run_name="wait-for-a-choice")
-def say_waiting(run_id: str, flow_run: str) -> bool:
-    """Record that the run waits for a person, once per round and choice.
+def say_waiting(run_id: str, flow_run: str) -> Question:
+    """Record that the run waits for a person.
 
     Args:
         run_id: the run.
         flow_run: id of the Prefect run that will suspend; empty for none.
-
-    Returns:
-        Whether this is new: whoever wants to be told has to be told.
     """
     with working(run_id) as run:
         tree = run.tree()
-        facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen, "flow_run": flow_run}
+        facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen}
         before = run.journal.events_of("waiting")
-        if before and dict(before[-1].fields) == facts:
-            return False
-        run.journal.append("waiting", **facts)
-        asked = {(event.fields.get("round"), event.fields.get("seen")) for event in before}
-        return (facts["round"], facts["seen"]) not in asked
+        asked = any({**event.fields, **facts} == event.fields for event in before)
+        if asked and not flow_run:
+            return Question(number=before[-1].seq, new=False)
+        event = run.journal.append("waiting", **facts, flow_run=flow_run)
+        return Question(number=event.seq, new=not asked)

@@ -73,8 +73,8 @@ def sample_song(run_id: str, number: int, level: int) -> dict[str, object]:
         tree = run.tree()
         song = tree.rendition(number)
         request = tree.work_request(song)
-        sounding = Sounding(run, song, level)
-        return _finish(run, song_work(run, song, level), level, request, sounding)
+        work = song_work(run, song, level)
+        return _finish(run, work, level, request, Sounding(run, song, level, work))
 
 
 @gpu_task(task_run_name="audition-level-{level}")
