@@ -2,7 +2,7 @@
 // The page in the room: sends choices, says what happens next, and keeps itself up to date.
 (() => {
   const { run, round, current, stamp } = document.body.dataset;
-  let seen = Number(document.body.dataset.seen), timer = 0;
+  let seen = Number(document.body.dataset.seen), timer = 0, sending = 0;
   let awaited = document.getElementById("missing") !== null; // this round is still being made
   const player = startPlayer(), news = document.getElementById("news"), said = document.querySelector(".said");
   const name = document.getElementById("who"), here = "/runs/" + encodeURIComponent(run);
@@ -21,6 +21,7 @@
   async function act(words, button, branch = false) {
     if (words.refused) return say(words.refused, true);
     if (button instanceof HTMLButtonElement) button.disabled = true;
+    sending += 1; // one's own choice is no news
     try {
       const reply = await fetch(here + "/choices", {
         method: "POST",
@@ -35,6 +36,7 @@
     } catch {
       say("The room did not answer. Nothing was chosen as far as this page knows; try again.", true);
     } finally {
+      sending -= 1;
       if (button instanceof HTMLButtonElement) button.disabled = false;
     }
   }
@@ -121,7 +123,7 @@
         return void (moved ? location.assign(address) : location.reload());
       }
       announce(moved ? `Round ${state.round} is here.` : "There is something new to hear.", address);
-    } else if (state.seen > seen && !awaited) {
+    } else if (state.seen > seen && !awaited && !sending) {
       const last = state.choices.at(-1);
       announce(`${last.who || "Somebody"} chose: ${last.words}.`, here);
     }
