@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flows.forms import ChoiceFields, selection_form
 from flows.invitation import invitation
-from flows.suspended import asks_already
+from flows.suspended import resume_suspended
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
 from tasks.artifacts import show_conflict, show_round
@@ -46,7 +46,7 @@ def ask(run_id: str) -> bool:
             "choice-needed",
             {"run": run_id, "round": picture.tree.position, "text": picture.status.words},
         )
-    if not flow_run or asks_already(picture, but=flow_run):
+    if not flow_run or resume_suspended(picture, but=flow_run):
         return False  # nobody to ask here, or another Prefect run asks for this song
     from prefect import suspend_flow_run
 

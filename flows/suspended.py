@@ -15,44 +15,30 @@ PATIENCE_SECONDS: Final = 6.0
 _LOOK_SECONDS: Final = 0.3
 
 
-def resume_suspended(picture: Picture, *, patience: float = 0.0) -> str:
+def resume_suspended(picture: Picture, *, but: str = "", patience: float = 0.0) -> str:
     """Resume the Prefect run that waits for a choice, since the store has news for it.
 
-    It begins again, finds what is in the store, and asks again if need be.
+    It begins again, finds what is in the store, and asks again if need be. One that is about to
+    begin again already will find the news as well.
 
     Args:
         picture: of the run.
+        but: id of a Prefect run that does not count.
         patience: seconds to wait for one that has just asked and is still about to suspend.
 
     Returns:
         The id of the Prefect run; empty if none waits.
     """
-    names = _that_asked(picture)
+    asked = [str(e.fields.get("flow_run") or "") for e in picture.journal.events_of("waiting")]
+    names = [name for name in dict.fromkeys(reversed(asked)) if name and name != but]
     end = time.monotonic() + patience
     while names and _state(names[0]) == "RUNNING" and time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
-    return next((n for n in names if _state(n) == "PAUSED" and _resume(picture, n)), "")
-
-
-def asks_already(picture: Picture, *, but: str) -> bool:
-    """Return whether another Prefect run asks about a run, or is about to begin again and will.
-
-    One that asked before there was news is resumed, so that it asks with a form of today.
-
-    Args:
-        picture: of the run.
-        but: id of the Prefect run that wants to know.
-    """
-    states = {name: _state(name) for name in _that_asked(picture) if name != but}
-    if any(state in ("SCHEDULED", "PENDING") for state in states.values()):
-        return True
-    return any(state == "PAUSED" and _resume(picture, name) for name, state in states.items())
-
-
-def _that_asked(picture: Picture) -> list[str]:
-    """Return the Prefect runs that asked about a run, the last one first."""
-    asked = [str(e.fields.get("flow_run") or "") for e in picture.journal.events_of("waiting")]
-    return [name for name in dict.fromkeys(reversed(asked)) if name]
+    for name in names:
+        state = _state(name)
+        if state in ("SCHEDULED", "PENDING") or (state == "PAUSED" and _resume(picture, name)):
+            return name
+    return ""
 
 
 def _resume(picture: Picture, name: str) -> bool:
