@@ -219,7 +219,7 @@ def _auditions(take: Json, source: Source) -> str:
     for one in cast(Sequence[Json], take["auditions"]):
         span = f"{_real(one['start']):.1f}–{_real(one['end']):.1f} s"
         if one["preview"] is None:
-            found.append(f'<p class="note">Audition {span} is being made.</p>')
+            found.append(f'<p class="note making">Audition {span} is being made.</p>')
             continue
         heard = {**one, "seconds": _real(one["end"]) - _real(one["start"])}
         player = sound(

@@ -3,7 +3,7 @@
 (() => {
   const { run, round, current, stamp } = document.body.dataset;
   let seen = Number(document.body.dataset.seen), timer = 0, sending = 0;
-  let awaited = document.getElementById("missing") !== null; // this round is still being made
+  let awaited = document.querySelector("#missing, .making") !== null; // something of this round is still being made
   const player = startPlayer(), news = document.getElementById("news"), said = document.querySelector(".said");
   const name = document.getElementById("who"), here = "/runs/" + encodeURIComponent(run);
   try { name.value = localStorage.getItem("jukeflow:who") ?? ""; } catch { /* a browser that keeps nothing */ }
