@@ -7,10 +7,11 @@ then the run begins again from its first line and finds everything done in the s
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from flows.forms import ChoiceFields, selection_form
 from flows.invitation import invitation
+from flows.question import answered, selection_form
 from flows.suspended import resume_suspended
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
@@ -20,6 +21,9 @@ from tasks.notifying import notify
 from tasks.resources import flow_run_id, shared_store
 from tasks.showing import Picture
 from tasks.trees import make_choice
+
+if TYPE_CHECKING:
+    from prefect.input import RunInput
 
 log = logging.getLogger(__name__)
 
@@ -85,18 +89,17 @@ def collect_answer(run_id: str) -> None:
         record_answer(run_id, answer, number, seen)
 
 
-def record_answer(run_id: str, answer: ChoiceFields, round_number: int, seen: int) -> None:
+def record_answer(run_id: str, answer: RunInput, round_number: int, seen: int) -> None:
     """Write the answer of a form to the store, unless it came from there."""
-    if getattr(answer, "recorded", 0):
-        return
     try:
-        choice = answer.choice()
+        choice = answered(answer)
+        if choice is None:
+            return
         make_choice(
             shared_store(),
             run_id,
             choice,
             by="form",
-            who=answer.who,
             round_number=round_number if choice.action in ("again", "back") else None,
             seen=seen,
         )
@@ -105,7 +108,7 @@ def record_answer(run_id: str, answer: ChoiceFields, round_number: int, seen: in
         show_conflict(run_id, error)
 
 
-def _read_answer(flow_run: str, key: str, takes: tuple[int, ...]) -> ChoiceFields | None:
+def _read_answer(flow_run: str, key: str, takes: tuple[int, ...]) -> RunInput | None:
     from prefect.input.actions import read_flow_run_input
 
     try:

@@ -7,9 +7,9 @@ knows.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field
 
 from musiccore.choices import Choice
 from musiccore.request import MAX_LYRICS, MAX_SECONDS, MAX_SEED, GenerationRequest
@@ -168,12 +168,13 @@ class Song(_Form):
         )
 
 
-class ChoiceFields(_Form):
-    """What to do with a take."""
+class ChoiceForm(_Form):
+    """What to do with which take of which run."""
 
+    run: str = Field(title="Run", description="Its name; `jukeflow runs` lists them.", min_length=1)
     action: Act = Field(title="Action", description="What happens next.")
-    take: int | str = Field(
-        0, title="Take", description="Its number; again, back and splice need none."
+    take: int = Field(
+        0, title="Take", description="Its number; again, back and splice need none.", ge=0
     )
     seconds: float = Field(
         4.0, title="Seconds", description="continue: how much to add.", gt=0, le=MAX_SECONDS
@@ -226,7 +227,7 @@ class ChoiceFields(_Form):
         Raises:
             ConfigError: for a value that does not fit; the message names the field.
         """
-        action, take = self.action, int(str(self.take).removeprefix("take "))
+        action, take = self.action, self.take
         takes = [take, *(int(n) for n in self.also.split(",") if n.strip())] if take else []
         if action in ("again", "back", "splice"):
             takes = []
@@ -257,47 +258,3 @@ class ChoiceFields(_Form):
         if action == "note" and self.stars >= 0:
             data["stars"] = self.stars
         return Choice.parse(data)
-
-
-class _OfRun(_Form):
-    run: str = Field(title="Run", description="Its name; `jukeflow runs` lists them.", min_length=1)
-
-
-class ChoiceForm(ChoiceFields, _OfRun):
-    """What to do with which take of which run."""
-
-    take: int = Field(
-        0, title="Take", description="Its number; again, back and splice need none.", ge=0
-    )
-
-
-def selection_form(takes: tuple[int, ...]) -> type[ChoiceFields]:
-    """Return the form that a suspended run asks a person to fill in.
-
-    Args:
-        takes: numbers of the takes to choose from.
-
-    Returns:
-        A form whose `action` and `take` have no default: nobody resumes into a choice by accident.
-    """
-    from prefect.input import RunInput
-
-    names = tuple(f"take {number}" for number in takes)
-    form: type[ChoiceFields] = create_model(
-        "Selection",
-        __base__=(RunInput, ChoiceFields),
-        take=(
-            Literal[names],  # type: ignore[valid-type]
-            Field(title="Take", description="The one it is about."),
-        ),
-        recorded=(
-            Annotated[int, Field(ge=0)],
-            Field(
-                0,
-                title="Recorded",
-                description="Leave this at 0: the listening room fills it in for choices made "
-                "there.",
-            ),
-        ),
-    )
-    return form

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from flows.question import RECORDED
 from tasks.showing import Picture
 
 PATIENCE_SECONDS: Final = 6.0
@@ -49,8 +50,7 @@ def _resume(picture: Picture, name: str) -> bool:
     there = [take for take in here.takes if not picture.tree.takes[take].dropped]
     with get_client(sync_client=True) as client:
         for take in dict.fromkeys((*there, *here.takes)):  # one may have been dropped meanwhile
-            recorded = picture.tree.seen + 1
-            answer = {"action": "keep", "take": f"take {take}", "recorded": recorded}
+            answer = {"action": "keep", "take": f"take {take}", "details": RECORDED}
             result = client.resume_flow_run(UUID(name), run_input=answer)
             if str(result.status.value) == "ACCEPT":
                 return True
