@@ -16,9 +16,8 @@ def invitation(picture: Picture) -> str:
     run, tree = picture.status.run, picture.tree
     here = tree.rounds[tree.position]
     lines = [
-        f"# {_plain(picture.status.title or run)}: {picture.status.words}",
-        "",
-        f"**[Listen and choose in the room]({room_link(run)})** (open it in a new tab), "
+        f"**{_plain(picture.status.title or run)}: {picture.status.words}.** "
+        f"[Listen and choose in the room]({room_link(run)}) (open it in a new tab), "
         "or answer this form.",
         "",
     ]
