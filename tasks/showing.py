@@ -169,13 +169,10 @@ class Picture:
         folder = None if export is None else str(export.fields.get("folder"))
         location = self.journal.store.location
         n_codes = self.tree.takes[song.take].n_codes
-        levels = []
-        for level in reversed(range(config.levels - 1)):
-            hop = config.top.hop_length // config.priors[level].hop_length
-            heard = self._sounding(song, level)
-            done = sum(int(str(e.fields["end"])) - int(str(e.fields["start"])) for e in heard)
-            share = 1.0 if export is not None else min(1.0, done / (n_codes * hop))
-            levels.append({"level": level, "fraction": share})
+        levels = [
+            {"level": level, "fraction": 1.0 if export is not None else self._done(song, level)}
+            for level in reversed(range(config.levels - 1))
+        ]
         return {
             "song": song.number,
             "take": song.take,
@@ -192,6 +189,18 @@ class Picture:
             "levels": levels,
             "stretches": [] if export is not None else self._stretches(song),
         }
+
+    def _done(self, song: Rendition, level: int) -> float:
+        """Return the part of a level that is sampled, auditions included."""
+        config = self.tree.facts.config
+        hop = config.top.hop_length // config.priors[level].hop_length
+        top_codes = self.tree.takes[song.take].n_codes if not song.base else song.end - song.start
+        made = sum(
+            int(str(event.fields["n_new"]))
+            for event in self.journal.events_of("window")
+            if event.fields.get("level") == level and event.fields.get("takes") == [song.row]
+        )
+        return min(1.0, made / max(1, top_codes * hop))
 
     def _sounding(self, song: Rendition, level: int) -> list[Event]:
         return [
