@@ -168,7 +168,6 @@ class Picture:
         path = str(master["path"]) if isinstance(master, dict) else None
         folder = None if export is None else str(export.fields.get("folder"))
         location = self.journal.store.location
-        n_codes = self.tree.takes[song.take].n_codes
         levels = [
             {"level": level, "fraction": 1.0 if export is not None else self._done(song, level)}
             for level in reversed(range(config.levels - 1))

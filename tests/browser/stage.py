@@ -1,0 +1,129 @@
+"""`jukeflow serve` for a whole story: killed, started again, and asked through its own API."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+PATIENCE = 150.0
+
+
+class Stage:
+    """One machine with a Prefect home and a store, on which `serve` runs.
+
+    Args:
+        folder: where everything lies.
+        token: of the listening room.
+    """
+
+    def __init__(self, folder: Path, token: str) -> None:
+        self.home = folder / "home"
+        self.store = folder / "runs"
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+            "PREFECT_HOME": str(self.home),
+            "JUKEFLOW_STORE": str(self.store),
+            "JUKEFLOW_CACHE": str(folder / "cache"),
+            "JUKEFLOW_ROOM_TOKEN": token,
+            "DO_NOT_TRACK": "1",
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.api = self.ui = self.room = ""
+
+    def serve(self) -> None:
+        """Start `serve`; the second time at the addresses of the first."""
+        ports = [self.ui.rpartition(":")[2] or "0", self.room.rpartition(":")[2] or "0"]
+        self.home.mkdir(exist_ok=True)
+        with (self.home / "serve.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "flows", "serve", "--json"),
+                    *("--port", ports[0], "--room-port", ports[1]),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self.env,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, (self.home / "serve.log").read_text()
+        said = json.loads(line)
+        self.api, self.room = said["api"], said["room"].partition("/enter")[0]
+        self.ui = self.api.removesuffix("/api")
+
+    def pids(self, words: str = "") -> list[int]:
+        """Return the processes of this stage with these words in their command."""
+        mark = f"PREFECT_HOME={self.home}".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            try:
+                environment = (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (OSError, ValueError):
+                continue
+            if mark in environment and words in command:
+                found.append(int(folder.name))
+        return found
+
+    def kill(self, words: str = "") -> int:
+        """Kill processes as a power cut would; return how many."""
+        pids = self.pids(words)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if not words and self.process is not None:
+            self.process.wait(10)
+        return len(pids)
+
+    def close(self) -> None:
+        """Stop `serve` as Ctrl-C does."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+        self.kill()
+
+    # ------------------------------------------------------------------------- Prefect's own API
+
+    def deployment(self, flow: str, name: str) -> dict[str, object]:
+        """Return a deployment."""
+        return httpx.get(f"{self.api}/deployments/name/{flow}/{name}", timeout=30).json()
+
+    def flow_runs(self, prefix: str) -> list[dict[str, object]]:
+        """Return the flow runs whose names begin so, newest first."""
+        wanted = {"flow_runs": {"name": {"like_": prefix}}, "sort": "EXPECTED_START_TIME_DESC"}
+        return httpx.post(f"{self.api}/flow_runs/filter", json=wanted, timeout=30).json()
+
+    def state(self, prefix: str) -> str:
+        """Return the state of the newest of them, empty if there is none."""
+        runs = self.flow_runs(prefix)
+        return str(runs[0]["state"]["name"]) if runs else ""  # type: ignore[index]
+
+    def sweep_often(self, seconds: int) -> None:
+        """Let the scheduled deployment look for interrupted runs every few seconds."""
+        found = self.deployment("resume-interrupted", "resume-interrupted")
+        (schedule,) = found["schedules"]  # type: ignore[misc]
+        answer = httpx.patch(
+            f"{self.api}/deployments/{found['id']}/schedules/{schedule['id']}",
+            json={"schedule": {"interval": seconds}, "active": True},
+            timeout=30,
+        )
+        assert answer.is_success, answer.text
+
+
+def eventually(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
