@@ -188,7 +188,7 @@ def _state(journal: Journal, tree: Tree) -> str:
 def _words(tree: Tree, state: str, here: Round) -> str:
     if state == "waiting":
         n = len(tree.open_takes)
-        return f"round {here.number}: {n} take{'s' * (n != 1)} wait for your choice"
+        return f"round {here.number}: {n} take{'s' * (n != 1)} wait{'s' * (n == 1)} for your choice"
     if state == "done":
         song = tree.current_song
         assert song is not None
