@@ -11,7 +11,7 @@ SEED   ?= 1
 SECONDS_OF_MUSIC ?= 12
 
 .DEFAULT_GOAL := help
-.PHONY: help install song test lint format types imports check lock clean
+.PHONY: help install browser song test lint format types imports check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -34,6 +34,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -c 'from flows.embedded import warm; warm()' >> $(VENV)/install.log 2>&1 || true
 	@touch $@
 	@echo "installed: $(BIN)/jukeflow" >&2
+
+browser: ## install Debian's Chromium, which the browser tests drive (needs root)
+	@command -v chromium > /dev/null || { apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core; } > /dev/null
 
 song: install ## make a first song with the embedded model and say where it is
 	@$(BIN)/jukeflow generate --title "First song" --artist bach --genre "piano major" --seconds $(SECONDS_OF_MUSIC) --seed $(SEED) --store $(STORE)
