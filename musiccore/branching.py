@@ -11,7 +11,8 @@ from pathlib import Path
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConditioningError, ConfigError
 from musiccore.request import MAX_SECONDS
-from musiccore.tree import Facts, Rendition, Round, RoundKind, Span, Tree, continuation, merged
+from musiccore.takes import Facts, Rendition, Round, RoundKind, Span, continuation, merged
+from musiccore.tree import Tree
 
 _FEWEST_CODES = 2  # a cut shorter than this is a slip of the finger
 

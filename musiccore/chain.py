@@ -197,9 +197,7 @@ class Chain:
 
     def _read_tip(self) -> tuple[int, str] | None:
         try:
-            body = unseal(
-                self._store.get(self._tip_key, limit=_MAX_TIP_BYTES), what=self._tip_key
-            )
+            body = unseal(self._store.get(self._tip_key, limit=_MAX_TIP_BYTES), what=self._tip_key)
         except NotFound:
             return None
         except Corrupt as error:  # only a hint: `verify` reports it, the next record renews it

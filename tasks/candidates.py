@@ -13,7 +13,7 @@ from musiccore.faults import find_faults
 from musiccore.records import Json
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
-from musiccore.tree import Audition
+from musiccore.takes import Audition
 from tasks.codec import kept_audio, take_audio
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, stored_level

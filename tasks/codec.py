@@ -11,7 +11,7 @@ from musiccore.errors import Corrupt
 from musiccore.mixing import replace_range
 from musiccore.records import Event
 from musiccore.storage import BlobRef
-from musiccore.tree import Rendition
+from musiccore.takes import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256
 from tasks.policies import gpu_task

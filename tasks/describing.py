@@ -10,7 +10,8 @@ from musiccore.liveness import Worker
 from musiccore.records import Event
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage import Store
-from musiccore.tree import Rendition, Round, Tree
+from musiccore.takes import Rendition, Round
+from musiccore.tree import Tree
 from tasks.trees import tree_of
 
 

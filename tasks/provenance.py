@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from musiccore.tree import Rendition
+from musiccore.takes import Rendition
 from tasks.resources import OpenRun
 
 

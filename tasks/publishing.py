@@ -17,7 +17,7 @@ from musiccore.records import Event, Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
-from musiccore.tree import Rendition
+from musiccore.takes import Rendition
 from tasks.artifacts import show_song
 from tasks.codec import song_audio
 from tasks.levels import codes_sha256

@@ -16,7 +16,8 @@ from musiccore.config import ModelConfig
 from musiccore.journal import Journal
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store, open_store
-from musiccore.tree import Facts, Tree
+from musiccore.takes import Facts
+from musiccore.tree import Tree
 from tasks.models import Models
 from tasks.packs import shared_passes
 from tasks.progress import Reporter, Silent, reporter

@@ -19,7 +19,7 @@ from musiccore.sampling.windows import (
     pieces,
     plan_holes,
 )
-from musiccore.tree import Audition, Rendition, Round
+from musiccore.takes import Audition, Rendition, Round
 from tasks.conditioning import known_codes, labels_of, piece_samples
 from tasks.levels import (
     CodeArray,

@@ -12,7 +12,8 @@ from musiccore.branching import shortest_song
 from musiccore.journal import Journal
 from musiccore.records import Event, Json
 from musiccore.storage import Store
-from musiccore.tree import Rendition, Round, Take, Tree
+from musiccore.takes import Rendition, Round, Take
+from musiccore.tree import Tree
 from tasks.describing import RunStatus, describe
 from tasks.trees import tree_of
 

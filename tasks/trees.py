@@ -10,7 +10,8 @@ from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store
-from musiccore.tree import Facts, Tree
+from musiccore.takes import Facts
+from musiccore.tree import Tree
 from musiccore.units import samples_to_codes
 from tasks.runs import Primer
 from tasks.settings import Settings

@@ -15,7 +15,8 @@ from musiccore.errors import MusicCoreError
 from musiccore.journal import Journal, list_runs
 from musiccore.records import canonical_json
 from musiccore.storage import Store
-from musiccore.tree import Facts, Tree
+from musiccore.takes import Facts
+from musiccore.tree import Tree
 from tasks.describing import describe
 from tasks.showing import Picture
 from tasks.trees import choices_of, facts_of

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from musiccore.choices import Changes, Choice, MadeChoice
 from musiccore.errors import ConfigError, Corrupt
-from musiccore.tree import Tree, merged
+from musiccore.takes import merged
+from musiccore.tree import Tree
 from tests.musiccore.tree_story import START, Story
 
 

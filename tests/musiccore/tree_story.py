@@ -9,7 +9,8 @@ from musiccore.choices import Choice, MadeChoice
 from musiccore.config import ModelConfig
 from musiccore.records import Event, Json
 from musiccore.request import GenerationRequest
-from musiccore.tree import Facts, Tree
+from musiccore.takes import Facts
+from musiccore.tree import Tree
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
