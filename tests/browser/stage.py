@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.flows.serving.processes import pids_of
+
 PATIENCE = 150.0
 
 
@@ -60,23 +62,9 @@ class Stage:
         self.api, self.room = said["api"], said["room"].partition("/enter")[0]
         self.ui = self.api.removesuffix("/api")
 
-    def pids(self, words: str = "") -> list[int]:
-        """Return the processes of this stage with these words in their command."""
-        mark = f"PREFECT_HOME={self.home}".encode()
-        found = []
-        for folder in Path("/proc").iterdir():
-            try:
-                environment = (folder / "environ").read_bytes().split(b"\0")
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except (OSError, ValueError):
-                continue
-            if mark in environment and words in command:
-                found.append(int(folder.name))
-        return found
-
     def kill(self, words: str = "") -> int:
         """Kill processes as a power cut would; return how many."""
-        pids = self.pids(words)
+        pids = pids_of(self.home, words)
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

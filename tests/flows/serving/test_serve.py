@@ -27,6 +27,7 @@ from prefect.states import Cancelling
 from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
 from musiccore.audio import Audio, read, write
+from tests.flows.serving.processes import pids_of
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 150.0
@@ -43,18 +44,8 @@ class Served:
         return (self.home / "err").read_text()
 
     def pids(self, words: str = "") -> list[int]:
-        """Processes that have our home in their environment and these words in their command."""
-        mark = f"PREFECT_HOME={self.home}".encode()
-        found = []
-        for folder in Path("/proc").iterdir():
-            try:
-                environment = (folder / "environ").read_bytes().split(b"\0")
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except (OSError, ValueError):
-                continue
-            if mark in environment and words in command:
-                found.append(int(folder.name))
-        return found
+        """Processes that belong to it, with these words in their command."""
+        return pids_of(self.home, words)
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
