@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun, StateType
 
 _log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _SHUTDOWN = "Runner is shutting down."  # what Prefect's runner says of runs it 
 
 
 def mark_ghosts(dead: Sequence[str]) -> list[str]:
-    """Set flow runs whose process is dead to Crashed, unless they have ended.
+    """Set flow runs whose process is dead to Crashed, with those inside; ended ones stay.
 
     It never raises: the marks are for people who look at Prefect, the store knows the truth.
 
@@ -37,13 +38,21 @@ def mark_ghosts(dead: Sequence[str]) -> list[str]:
         with get_client(sync_client=True) as client:
             for name in dead:
                 with suppress(ObjectNotFound, ValueError):  # of another server, or no id
-                    run = client.read_flow_run(UUID(name))
-                    if run.state is None or not run.state.is_final():
-                        client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
-                        marked.append(name)
+                    for run in _with_inner(client, UUID(name)):
+                        if run.state is None or not run.state.is_final():
+                            client.set_flow_run_state(run.id, Crashed(message=_MESSAGE), force=True)
+                            marked.append(str(run.id))
     except Exception as error:
         _log.warning("flow runs of dead processes could not be marked: %s", error)
     return marked
+
+
+def _with_inner(client: SyncPrefectClient, name: UUID) -> list[FlowRun]:
+    """Return a flow run and the flow runs that it called."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+
+    inside = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[name]))
+    return [client.read_flow_run(name), *client.read_flow_runs(flow_run_filter=inside)]
 
 
 def cancelled_by_person(flow_run: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
-from prefect import flow
+from prefect import flow, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -18,6 +18,11 @@ from flows.serving.marking import cancelled_by_person, mark_ghosts, settle_aband
 
 @flow
 def song() -> None:
+    """Do nothing."""
+
+
+@task
+def song_step() -> None:
     """Do nothing."""
 
 
@@ -50,6 +55,14 @@ def test_running_ghost_is_crashed_and_an_ended_run_stays(client, deployment) -> 
     assert mark_ghosts([str(done), str(ghost)]) == [str(ghost)]
     assert state_of(client, ghost) == "Crashed"
     assert state_of(client, done) == "Completed"
+
+
+def test_flow_runs_inside_a_ghost_are_crashed_with_it(client, deployment) -> None:
+    ghost = run_in(client, deployment, Running())
+    inside = client.create_task_run(song_step, ghost, dynamic_key="0", state=Running())
+    inner = client.create_flow_run(song, parent_task_run_id=inside.id, state=Running()).id
+    assert set(mark_ghosts([str(ghost)])) == {str(ghost), str(inner)}
+    assert state_of(client, inner) == "Crashed"
 
 
 def test_unknown_run_does_not_hide_the_next_ghost(client, deployment, caplog) -> None:
