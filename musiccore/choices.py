@@ -41,7 +41,7 @@ Action = Literal[
     "rename",
     "note",
 ]
-Maker = Literal["command", "form", "room", "page", "notebook", "policy"]
+Maker = Literal["command", "form", "room", "policy"]
 
 DECISIONS: Final = frozenset({"continue", "more", "again", "back", "upsample"})
 """Actions that answer a round: what happens next."""

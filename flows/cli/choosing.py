@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.choices import Choice
+from musiccore.choices import DECISIONS, Choice, MadeChoice
 from musiccore.errors import ConfigError
 from musiccore.request import read_lyrics
 from musiccore.storage import validate_run_id
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
+from musiccore.tree import Tree
 from tasks.purging import purge_takes, purgeable
 from tasks.resources import shared_store
 from tasks.showing import Picture, round_page_key
 from tasks.trees import check_wanted, make_choice, read_tree
 
+_ANSWERS = DECISIONS - {"back"}
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")
 
 
@@ -28,69 +30,76 @@ def choose(options: Namespace) -> int:
         before = read_tree(store, run_id)
         for choice in wanted:  # all of them, before the first is written
             check_wanted(before, choice, round_number=options.round, seen=options.seen)
-    made = []
-    for choice in wanted:
-        with checking():
-            made.append(
-                make_choice(
-                    store,
-                    run_id,
-                    choice,
-                    by="notebook" if os.environ.get("JUKEFLOW_NOTEBOOK") else "command",
-                    who=options.who,
-                    round_number=options.round,
-                    seen=options.seen,
-                    branch=options.branch,
-                )
+        made = [
+            make_choice(
+                store,
+                run_id,
+                choice,
+                by="command",
+                who=options.who,
+                round_number=options.round,
+                seen=options.seen,
+                branch=options.branch,
             )
-    last = made[-1]
-    earlier = [
-        one
-        for one in before.choices
-        if one.round == last.round
-        and one.choice.action in ("continue", "more", "again", "upsample")
-        and one.choice != last.choice
-        and last.choice.action in ("continue", "more", "again", "upsample")
-    ]
-    if earlier:
-        talk(f"round {last.round} was answered before: {earlier[-1].in_words()}")
+            for choice in wanted
+        ]
+    earlier = _answered_before(before, made[-1])
+    if earlier is not None:
+        talk(f"round {earlier.round} was answered before: {earlier.in_words()}")
         talk("that stays as it is; this choice makes another branch")
     if options.go:
         from flows.cli.making import continue_run
 
-        talk(f"recorded: {last.choice.in_words()}")
+        talk(f"recorded: {made[-1].choice.in_words()}")
         return continue_run(options, run_id)
     from flows.waking import wake
 
-    following = wake(store, run_id, last)
-    picture = Picture.of(store, run_id)
+    following = wake(store, run_id, made[-1])
     if options.json:
-        data_json(
-            {
-                "run": run_id,
-                "choices": [
-                    {
-                        "choice": one.seq,
-                        "round": one.round,
-                        "action": one.choice.action,
-                        "takes": list(one.choice.takes),
-                        "words": one.choice.in_words(),
-                    }
-                    for one in made
-                ],
-                "choice": last.seq,
-                "action": last.choice.action,
-                "round": picture.tree.position,
-                "state": picture.status.state,
-                "branch_of": earlier[-1].seq if earlier else None,
-                "next": following,
-            }
-        )
+        data_json(_said(Picture.of(store, run_id), made, earlier, following))
         return Exit.DONE
     for one in made:
         data(f"choice {one.seq}: {one.choice.in_words()}")
     talk(following)
     return Exit.DONE
+
+
+def _answered_before(before: Tree, made: MadeChoice) -> MadeChoice | None:
+    """Return the last other answer to the round that a choice answers, None if it is the first."""
+    if made.choice.action not in _ANSWERS:
+        return None
+    others = [
+        one
+        for one in before.choices
+        if one.round == made.round and one.choice.action in _ANSWERS and one.choice != made.choice
+    ]
+    return others[-1] if others else None
+
+
+def _said(
+    picture: Picture, made: Sequence[MadeChoice], earlier: MadeChoice | None, following: str
+) -> dict[str, object]:
+    """Return what `--json` says of the choices that were made."""
+    last = made[-1]
+    return {
+        "run": picture.status.run,
+        "choices": [
+            {
+                "choice": one.seq,
+                "round": one.round,
+                "action": one.choice.action,
+                "takes": list(one.choice.takes),
+                "words": one.choice.in_words(),
+            }
+            for one in made
+        ],
+        "choice": last.seq,
+        "action": last.choice.action,
+        "round": picture.tree.position,
+        "state": picture.status.state,
+        "branch_of": None if earlier is None else earlier.seq,
+        "next": following,
+    }
 
 
 def choices_of(options: Namespace) -> list[Choice]:
