@@ -42,9 +42,13 @@ def _missing() -> str:
     return ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """Chromium of this machine; the tests are skipped, loudly, where there is none."""
+    """Chromium of this machine; the tests are skipped, loudly, where there is none.
+
+    Not longer than a module: while it is open, an event loop runs in this thread, and tests of
+    other folders want to start theirs.
+    """
     if why := _missing():
         warnings.warn(f"NO PAGE IS TESTED IN A BROWSER: {why}", stacklevel=1)
         pytest.skip(f"no page is tested in a browser: {why}")
