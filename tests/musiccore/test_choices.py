@@ -21,7 +21,7 @@ from musiccore.records import MAX_RECORD_BYTES
 from musiccore.storage import Store, open_store
 from tests.contracts.store_suite import run_record
 
-FORK = multiprocessing.get_context("fork")
+SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with a Prefect client ends in its hooks
 CONTINUE = Choice(action="continue", takes=(1,), seconds=4.0)
 OTHER = Choice(action="continue", takes=(2,), seconds=4.0)
 
@@ -156,7 +156,7 @@ def _many(root: Path, number: int) -> None:
 
 def test_choices_of_several_processes_are_each_there_once(tmp_path):
     store = begun(open_store(tmp_path))
-    workers = [FORK.Process(target=_many, args=(tmp_path, n)) for n in (1, 2, 3)]
+    workers = [SPAWN.Process(target=_many, args=(tmp_path, n)) for n in (1, 2, 3)]
     for worker in workers:
         worker.start()
     for worker in workers:
