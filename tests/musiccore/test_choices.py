@@ -21,7 +21,9 @@ from musiccore.records import MAX_RECORD_BYTES
 from musiccore.storage import Store, open_store
 from tests.contracts.store_suite import run_record
 
-SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with a Prefect client ends in its hooks
+SPAWN = multiprocessing.get_context("spawn")
+"""A fork of a process in which a Prefect client lives ends in that client's hooks."""
+
 CONTINUE = Choice(action="continue", takes=(1,), seconds=4.0)
 OTHER = Choice(action="continue", takes=(2,), seconds=4.0)
 
