@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -35,3 +36,32 @@ def policy_source(content: str) -> str:
 def data_uri(media_type: str, data: bytes) -> str:
     """Return an address that holds the data itself."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def page_head(title: str, style: str, scripts: Sequence[str]) -> list[str]:
+    """Return the beginning of a page that needs no other file, up to the end of its head.
+
+    Args:
+        title: of the page, not escaped yet.
+        style: the only style that applies.
+        scripts: the only scripts that run; they stand at the end of the page.
+    """
+    allowed = " ".join(f"'{policy_source(script)}'" for script in scripts)
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{policy_source(style)}'; script-src {allowed}"
+    )
+    return [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="generator" content="jukeflow">',
+        f"<title>{text(title)}</title>",
+        '<link rel="icon" href="data:,">',
+        f"<style>{style}</style>",
+        "</head>",
+    ]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from musiccore.audio import sniff
-from musiccore.markup import asset, data_uri, policy_source, text
+from musiccore.markup import asset, data_uri, page_head, text
 from musiccore.roundparts import card, keys_line, panel, toolbar
 
 MOST_PICTURES: Final = 150_000
@@ -46,27 +46,10 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
     songs = [song for song in cast(Sequence[Json], picture["songs"]) if song["done"]]
     style = asset("round.css")
     scripts = [asset(name) for name in ("player.js", "roundpanel.js", "roundpage.js")]
-    allowed = " ".join(f"'{policy_source(script)}'" for script in scripts)
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{policy_source(style)}'; "
-        f"script-src {allowed}"
-    )
     title = f"{picture['title']}, round {number}"
     cards = "".join(card(take, index, source) for index, take in enumerate(takes))
     parts = [
-        "<!doctype html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        '<meta name="generator" content="jukeflow">',
-        f"<title>{text(title)}</title>",
-        '<link rel="icon" href="data:,">',
-        f"<style>{style}</style>",
-        "</head>",
+        *page_head(title, style, scripts),
         f'<body data-run="{text(picture["run"])}" data-round="{number}" '
         f'data-seen="{picture["seen"]}" data-store="{text(store)}">',
         "<main>",

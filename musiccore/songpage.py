@@ -14,7 +14,7 @@ from urllib.parse import quote
 from musiccore import pictures
 from musiccore.audio import sniff
 from musiccore.errors import MusicCoreError
-from musiccore.markup import asset, data_uri, policy_source, text
+from musiccore.markup import asset, data_uri, page_head, text
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 
@@ -93,23 +93,8 @@ def song_page(page: SongPage) -> str:
         MusicCoreError: if a track is not audio that browsers play, or a link leaves the folder.
     """
     style, script = asset("songpage.css"), asset("songpage.js")
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{policy_source(style)}'; script-src '{policy_source(script)}'"
-    )
     parts = [
-        "<!doctype html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark">',
-        '<meta name="generator" content="jukeflow">',
-        f"<title>{text(page.title)}</title>",
-        '<link rel="icon" href="data:,">',
-        f"<style>{style}</style>",
-        "</head>",
+        *page_head(page.title, style, [script]),
         "<body>",
         '<main id="top">',
         "<header>",

@@ -15,7 +15,7 @@ from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, NotFound
 from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
-from musiccore.planning import LevelPlan, level_plan
+from musiccore.planning import level_plan
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import AlreadyExists, Store, validate_run_id
@@ -126,17 +126,6 @@ class Primer:
     def to_json(self) -> dict[str, Json]:
         """Return the form of the run record."""
         return {"n_samples": self.n_samples, "sha256": self.sha256}
-
-
-def run_plan(record: RunRecord) -> list[LevelPlan]:
-    """Return the windows and batches of every level of a run, level 0 first."""
-    request = GenerationRequest.model_validate(dict(record.request))
-    primer = Primer.recorded(record)
-    return level_plan(
-        ModelConfig.from_name(request.model),
-        request,
-        primer_samples=0 if primer is None else primer.n_samples,
-    )
 
 
 def create_run(
