@@ -16,7 +16,7 @@ from flows.suspended import resume_suspended
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError
 from tasks.artifacts import show_conflict, show_round
-from tasks.choosing import say_waiting
+from tasks.choosing import Question
 from tasks.notifying import notify
 from tasks.resources import flow_run_id, shared_store
 from tasks.showing import Picture
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def ask(run_id: str) -> bool:
+def ask(run_id: str, question: Question) -> bool:
     """Ask for the next choice of a run.
 
     Args:
         run_id: a run that waits for a person.
+        question: as the log has it.
 
     Returns:
         True if the answer is in the store now; False where nobody can be asked: the run goes on
         when somebody has chosen.
     """
     flow_run = flow_run_id()
-    question = say_waiting(run_id, flow_run)
     picture = Picture.of(shared_store(), run_id)
     if picture.status.state != "waiting":
         return True  # somebody was faster than the question

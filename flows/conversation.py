@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flows.asking import ask, collect_answer
 from flows.rounds import carry_out
+from tasks.choosing import say_waiting
 from tasks.describing import describe_run
-from tasks.resources import shared_store
+from tasks.resources import flow_run_id, shared_store, working
 
 
 def converse(run_id: str) -> dict[str, object]:
@@ -22,7 +23,8 @@ def converse(run_id: str) -> dict[str, object]:
     """
     collect_answer(run_id)
     while True:
-        carry_out(run_id)
-        status = describe_run(shared_store(), run_id)
-        if status.state != "waiting" or not ask(run_id):
-            return status.to_json()
+        with working(run_id):  # one claim: each one reads and checks all weights
+            carry_out(run_id)
+            question = say_waiting(run_id, flow_run_id())
+        if question is None or not ask(run_id, question):
+            return describe_run(shared_store(), run_id).to_json()

@@ -69,8 +69,8 @@ class Question:
 
 
 @io_task(task_run_name="wait-for-a-choice")
-def say_waiting(run_id: str, flow_run: str) -> Question:
-    """Record that the run waits for a person.
+def say_waiting(run_id: str, flow_run: str) -> Question | None:
+    """Record that the run waits for a person; None if it does not.
 
     Args:
         run_id: the run.
@@ -78,6 +78,8 @@ def say_waiting(run_id: str, flow_run: str) -> Question:
     """
     with working(run_id) as run:
         tree = run.tree()
+        if tree.state != "waiting" or tree.policy_due():
+            return None
         facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen}
         before = run.journal.events_of("waiting")
         asked = any({**event.fields, **facts} == event.fields for event in before)
