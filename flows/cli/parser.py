@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from flows.cli import choice_words
 from flows.cli.batch_words import batch_command, budget_options, plan_command
+from flows.cli.convert_words import convert_command
+from flows.cli.midi_words import midi_commands
 from flows.cli.words import command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def parser() -> ArgumentParser:
     _train(commands)
     _serve(commands)
     _listen(commands)
-    _convert(commands)
-    _midi(commands)
+    convert_command(commands)
+    midi_commands(commands)
     return top
 
 
@@ -271,32 +273,3 @@ def _listen(commands: Commands) -> None:
     words.add_argument(
         "--file", action="store_true", help="print where the page of RUN's round lies, and end"
     )
-
-
-def _convert(commands: Commands) -> None:
-    words = command(
-        commands,
-        "convert",
-        "convert audio files, one or a whole folder",
-        "jukeflow convert album --to flac --out album-flac",
-        lazily("converting", "convert"),
-    )
-    words.add_argument("inputs", nargs="+", metavar="IN", help="IN OUT, or any number with --to")
-    words.add_argument("--to", metavar="FORMAT", help="wav, flac, mp3, ogg or aiff")
-    words.add_argument("--out", metavar="PATH", help="file or folder (default: beside the source)")
-    words.add_argument("--force", action="store_true", help="write over files that exist")
-
-
-def _midi(commands: Commands) -> None:
-    midi = commands.add_parser("midi", help="scores", description="Scores.")
-    inner = midi.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    words = command(
-        inner,
-        "render",
-        "play a MIDI file, a folder of them, or a Bach chorale into audio files",
-        "jukeflow midi render bwv66.6 -o chorale.wav",
-        lazily("midi", "render"),
-    )
-    words.add_argument("source", metavar="SOURCE", help="a MIDI file, a folder, or such as bwv66.6")
-    words.add_argument("-o", "--out", metavar="PATH", help="audio file, or folder")
-    words.add_argument("--force", action="store_true", help="write over files that exist")

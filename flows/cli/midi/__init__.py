@@ -1,0 +1,1 @@
+"""Sub-commands of `midi`, one file each."""
