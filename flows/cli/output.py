@@ -19,6 +19,8 @@ class Exit(IntEnum):
     BAD_REQUEST = 2
     WAITING = 3
     INTERRUPTED = 4
+    MISSING_CODEC = 5
+    PARTIAL = 6
 
 
 class BadRequest(Exception):

@@ -20,7 +20,8 @@ A first song:        jukeflow generate --model nano --seconds 12
 Continue after a kill: jukeflow resume
 What it would cost:  jukeflow plan --model nano --seconds 60
 
-exit codes: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable, 1 other
+exit codes: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
+            5 a codec or program is missing, 6 some files of a batch failed, 1 other
 """
 
 
