@@ -103,13 +103,20 @@ class Song(_Form):
     primer: str = Field(
         "",
         title="Primer",
-        description="Path, on the worker, of an audio file that the piece starts from.",
+        description="Path, on the worker, of an audio file or a score (MIDI, MusicXML, ABC) that "
+        "the piece starts from.",
         max_length=4096,
+    )
+    primer_compose: bool = Field(
+        False,
+        title="Compose the primer",
+        description="Let the recurrent model compose a chorale that the piece starts from.",
     )
     primer_seconds: float = Field(
         0.0,
         title="Primer seconds",
-        description="How much of the primer to use. 0: all of it.",
+        description="How much of the primer to use. 0: all of it; of a composed one, half of the "
+        "seconds.",
         ge=0,
         le=MAX_SECONDS,
     )
@@ -160,6 +167,7 @@ class Song(_Form):
                 "total_seconds": self.total_seconds or None,
                 "takes": self.takes,
                 "primer": self.primer.strip() or None,
+                "primer_compose": {} if self.primer_compose else None,
                 "primer_seconds": self.primer_seconds or None,
                 "choose": choose,
                 "choose_after_hours": self.choose_after_hours,

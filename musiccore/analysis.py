@@ -263,7 +263,7 @@ def log_mel_distance(reference: Samples, candidate: Samples, sample_rate: int) -
 # Pitch ----------------------------------------------------------------------------------------
 
 
-def _pitch_frames(sample_rate: int) -> tuple[int, int]:
+def pitch_frames(sample_rate: int) -> tuple[int, int]:
     """Window and hop for pitch: 4096 and 1024, doubled at high rates to keep the resolution."""
     scale = 1 << max(0, round(float(np.log2(sample_rate / 22050.0))))
     return 4096 * scale, 1024 * scale
@@ -289,7 +289,7 @@ def chroma(samples: Samples, sample_rate: int) -> Real:
     Returns:
         [12, frames], C first, not normalised.
     """
-    n_fft, hop = _pitch_frames(sample_rate)
+    n_fft, hop = pitch_frames(sample_rate)
     table = pitch_class_filters(n_fft, sample_rate)
     return np.asarray(table @ _power(_mono(samples), n_fft, hop).T)
 
@@ -297,7 +297,7 @@ def chroma(samples: Samples, sample_rate: int) -> Real:
 def _sounding(energy: Real, sample_rate: int) -> npt.NDArray[np.bool_]:
     """Frames [12, frames] that are neither 60 dB below the loudest nor silent altogether."""
     total = energy.sum(axis=0)
-    n_fft = _pitch_frames(sample_rate)[0]
+    n_fft = pitch_frames(sample_rate)[0]
     absolute = SILENCE_RMS**2 * n_fft * n_fft * 3.0 / 16.0  # energy of a Hann-windowed frame
     return np.asarray(total > max(float(total.max()) * SILENT_FRAME, absolute))
 

@@ -25,7 +25,7 @@ _SHORT: Final = {
     **dict.fromkeys(("artist", "genre", "lyrics", "lyrics_file"), "conditioning"),
     **dict.fromkeys(("seed", "temperature", "top_k", "top_p"), "sampling"),
 }
-_PARTS: Final = ("conditioning", "sampling")
+_PARTS: Final = ("conditioning", "sampling", "primer_compose")
 _WHOLE: Final = ("seed", "top_k", "takes", "priority")
 _REAL: Final = ("top_p", "seconds", "total_seconds", "primer_seconds", "max_hours")
 _LISTS: Final = {"temperature": float, "window_hop": int, "max_batch": int, "formats": str}

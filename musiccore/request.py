@@ -125,6 +125,44 @@ class SamplingOptions(_Frozen):
         return self
 
 
+class ComposedPrimer(_Frozen):
+    """A beginning that the recurrent model composes: a chorale, played and then continued."""
+
+    key: Literal["", "C", "C#", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B"] = Field(
+        default="",
+        title="Key",
+        description="Its tonic. Empty: the one that the model was trained in, or as drawn.",
+    )
+    mode: Literal["", "major", "minor"] = Field(
+        default="",
+        title="Mode",
+        description="Empty: that of the genre, else major.",
+    )
+    tempo: float = Field(
+        default=84.0,
+        title="Tempo",
+        description="Quarter notes a minute.",
+        ge=30,
+        le=240,
+        allow_inf_nan=False,
+    )
+    temperature: float = Field(
+        default=1.0,
+        title="Temperature",
+        description="Below 1 is safer, above 1 wilder.",
+        gt=0,
+        le=3,
+        allow_inf_nan=False,
+    )
+    seed: int | None = Field(
+        default=None,
+        title="Seed",
+        description="Default: the seed of the sampling.",
+        ge=0,
+        le=MAX_SEED,
+    )
+
+
 class GenerationRequest(_Frozen):
     """Everything that decides a piece of music."""
 
@@ -182,14 +220,21 @@ class GenerationRequest(_Frozen):
     primer: str | None = Field(
         default=None,
         title="Primer",
-        description="Path of an audio file that the piece starts from.",
+        description="Path of an audio file or a score (MIDI, MusicXML, ABC) that the piece starts "
+        "from.",
         min_length=1,
         max_length=4096,
+    )
+    primer_compose: ComposedPrimer | None = Field(
+        default=None,
+        title="Composed primer",
+        description="Compose the primer instead of reading one.",
     )
     primer_seconds: Seconds | None = Field(
         default=None,
         title="Primer seconds",
-        description="How much of the primer to use, from its beginning. Default: all of it.",
+        description="How much of the primer to use, from its beginning; of a score, up to the last "
+        "bar line before. Default: all of it; of a composed one, half of `seconds`, at most 20.",
     )
     window_hop: tuple[Count, ...] | None = Field(
         default=None,
@@ -283,6 +328,11 @@ class GenerationRequest(_Frozen):
 
     # ---------------------------------------------------------------- what it means for a model
 
+    @property
+    def has_primer(self) -> bool:
+        """Whether the piece starts from something."""
+        return self.primer is not None or self.primer_compose is not None
+
     def temperatures(self, config: ModelConfig) -> tuple[float, ...]:
         """Return the temperature of each level, level 0 first."""
         wanted = self.sampling.temperature
@@ -328,25 +378,10 @@ class GenerationRequest(_Frozen):
             AudioError: if the primer cannot be read.
             ConfigError: if it is too short or too long.
         """
-        if self.primer is None:
-            return 0
-        from musiccore import audio  # decodes; only requests with a primer need it
-
         rate, hop = config.vqvae.sample_rate, config.top.hop_length
-        try:
-            clip = audio.read(self.primer)
-        except AudioError as error:
-            raise AudioError(f"primer: {error.message}", hint=error.hint) from error
-        there = round(clip.n_samples * rate / clip.sample_rate)
-        wanted = there
-        if self.primer_seconds is not None:
-            wanted = samples_in(self.primer_seconds, rate)
-            if wanted > there:
-                raise ConfigError(
-                    f"primer_seconds is {self.primer_seconds}; "
-                    f"the primer lasts {clip.seconds:.2f} s",
-                    hint="ask for less of it",
-                )
+        wanted = self._primer_length(rate)
+        if wanted is None:
+            return 0
         n_samples = wanted // hop * hop
         if n_samples == 0:
             raise ConfigError(
@@ -358,6 +393,20 @@ class GenerationRequest(_Frozen):
                 hint="seconds counts the primer; ask for more, or set primer_seconds",
             )
         return n_samples
+
+    def _primer_length(self, rate: int) -> int | None:
+        """Return what is used of the primer, in samples; None without one."""
+        from musiccore import primers  # reads and decodes; only requests with a primer need it
+
+        if self.primer_compose is not None:
+            limit = self.primer_seconds or min(self.seconds / 2, primers.LONGEST_COMPOSED)
+            return primers.composed_samples(self.primer_compose.tempo, limit, rate)
+        if self.primer is None:
+            return None
+        try:
+            return primers.primer_samples(Path(self.primer), self.primer_seconds, rate)
+        except AudioError as error:
+            raise AudioError(f"primer: {error.message}", hint=error.hint) from error
 
     def check(
         self,
@@ -386,10 +435,15 @@ class GenerationRequest(_Frozen):
         self._check_length(config)
         self._check_time(config)
         self._check_labels(config, label_tables, verify_tables)
-        if self.primer_seconds is not None and self.primer is None:
+        if self.primer_seconds is not None and not self.has_primer:
             raise ConfigError(
                 f"primer_seconds is {self.primer_seconds}, but there is no primer",
-                hint="give the path of an audio file as primer",
+                hint="give the path of an audio file or a score as primer",
+            )
+        if self.primer is not None and self.primer_compose is not None:
+            raise ConfigError(
+                f"primer: {self.primer!r} is given, and another one is to be composed",
+                hint="leave one of primer and primer_compose out",
             )
         self.primer_samples(config)
         return config

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from musiccore import audio
 from musiccore.codes import Codes
 from musiccore.conditioning import Labeller, Labels, labellers
-from musiccore.errors import AudioError, Corrupt
+from musiccore.errors import Corrupt
+from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import BlobRef
 from tasks.levels import CodeArray
 from tasks.policies import gpu_task
+from tasks.priming import primer_sound
 from tasks.resources import OpenRun, task_reporter, working
 from tasks.runs import Primer
 
@@ -30,7 +30,7 @@ def condition(run_id: str) -> dict[str, object]:
         The codes known at each level before sampling.
     """
     with working(run_id) as run:
-        if run.request.primer and not run.journal.events_of("primer"):
+        if run.request.has_primer and not run.journal.events_of("primer"):
             encode_primer(run)
         return {
             "known": [len(known_codes(run, level)) for level in range(run.config.levels)],
@@ -45,28 +45,34 @@ def encode_primer(run: OpenRun) -> None:
     """
     import torch
 
-    request, config = run.request, run.config.vqvae
-    assert request.primer is not None
+    expected = Primer.recorded(run.journal.record)
+    assert expected is not None
     task_reporter().say("encoding the primer")
-    path, expected = Path(request.primer), Primer.recorded(run.journal.record)
-    data = path.read_bytes() if path.is_file() else b""
-    if expected is None or hashlib.sha256(data).hexdigest() != expected.sha256:
-        raise AudioError(
-            f"primer {request.primer!r} is missing, or not the file that the run began with",
-            hint="put the file back where it was, or start another run",
-        )
-    sound = audio.resample(audio.to_mono(audio.read(data)), config.sample_rate)
-    n_samples = expected.n_samples
-    samples = torch.from_numpy(sound.samples[None, :, :n_samples]).to(run.models.device)
+    sound, score = primer_sound(run.request, run.config, expected.n_samples, expected.sha256)
+    samples = torch.from_numpy(sound.samples[None]).to(run.models.device)
     with torch.inference_mode():
         levels = [codes.cpu().numpy() for codes in run.models.vqvae().encode(samples)]
-    blob = run.journal.put_blob(Codes.of(levels, config.name).to_npz())
+    blob = run.journal.put_blob(Codes.of(levels, run.config.vqvae.name).to_npz())
+    fields: dict[str, Json] = {} if score is None else {"score": _kept(run, score)}
     run.journal.append(
         "primer",
-        primer=path.name,
-        n_samples=n_samples,
-        blob={"sha256": blob.sha256, "size": blob.size},
+        primer=Path(run.request.primer or "composed.mid").name,
+        n_samples=expected.n_samples,
+        blob=blob.to_json(),
+        **fields,
     )
+
+
+def _kept(run: OpenRun, score: bytes) -> Json:
+    return run.journal.put_blob(score).to_json()
+
+
+def primer_score(run: OpenRun) -> bytes | None:
+    """Return the score that a run started from, as a MIDI file; None if it started from none."""
+    for event in run.journal.events_of("primer"):
+        if "score" in event.fields:
+            return run.journal.get_blob(BlobRef.from_json(event.fields["score"]))
+    return None
 
 
 def known_codes(run: OpenRun, level: int) -> CodeArray:

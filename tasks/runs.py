@@ -20,6 +20,7 @@ from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import AlreadyExists, Store, validate_run_id
 from tasks.models import Models, check_weights
+from tasks.priming import compose_primer
 from tasks.settings import Settings
 
 
@@ -96,7 +97,7 @@ class Primer:
 
     Attributes:
         n_samples: length that is used, at the model's rate.
-        sha256: digest of the file.
+        sha256: digest of the file, or of the MIDI file of a composed primer.
     """
 
     n_samples: int
@@ -104,16 +105,20 @@ class Primer:
 
     @classmethod
     def of(cls, request: GenerationRequest, config: ModelConfig) -> Primer | None:
-        """Look at the file of a request; None without a primer.
+        """Look at the primer of a request, or compose it; None without a primer.
 
         Raises:
-            AudioError: if it cannot be read.
+            AudioError: if its file cannot be read.
         """
+        n_samples = request.primer_samples(config)
+        if request.primer_compose is not None:
+            data = compose_primer(request, config)
+            return cls(n_samples=n_samples, sha256=hashlib.sha256(data).hexdigest())
         if request.primer is None:
             return None
         with Path(request.primer).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(n_samples=request.primer_samples(config), sha256=digest)
+        return cls(n_samples=n_samples, sha256=digest)
 
     @classmethod
     def recorded(cls, record: RunRecord) -> Primer | None:
@@ -166,7 +171,7 @@ def create_run(
         Journal.create(store, record)
     except AlreadyExists as error:
         there = Journal.open(store, run_id).record
-        if dict(there.request) != record.request:
+        if GenerationRequest.parse(there.request) != request:
             raise ConfigError(
                 f"run: {run_id} exists already and was asked for something else",
                 hint=f"`jukeflow resume {run_id}` continues it; choose another name for this one",

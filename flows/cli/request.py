@@ -49,6 +49,8 @@ def request_of(options: Namespace) -> GenerationRequest:
         text = getattr(options, name)
         if text is not None:
             asked[name] = whole_numbers(text, f"--{name.replace('_', '-')}")
+    if options.primer_compose is not None or options.primer_tempo is not None:
+        asked["primer_compose"] = _part(asked, "primer_compose") | _composed(options)
     if getattr(options, "formats", None) is not None:
         asked["formats"] = tuple(options.formats.split(","))
     return GenerationRequest.parse({**asked, "conditioning": conditioning, "sampling": sampling})
@@ -59,7 +61,20 @@ def _given(options: Namespace, names: tuple[str, ...]) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _composed(options: Namespace) -> dict[str, object]:
+    """Return what is said about a composed primer."""
+    given: dict[str, object] = {}
+    if options.primer_tempo is not None:
+        given["tempo"] = options.primer_tempo
+    key, _, mode = (options.primer_compose or "").strip().partition(" ")
+    if key:
+        given["key"] = key[0].upper() + key[1:].replace("b", "-")
+    if mode:
+        given["mode"] = mode.strip().lower()
+    return given
+
+
 def _part(asked: dict[str, object], name: str) -> dict[str, object]:
-    part = asked.get(name, {})
+    part = asked.get(name) or {}
     assert isinstance(part, dict)
     return dict(part)

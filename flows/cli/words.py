@@ -74,8 +74,16 @@ def request_options(command: ArgumentParser) -> None:
         choices=("first", "best", "all", "wait"),
         help="which take goes on to the end; wait: that which a person chooses",
     )
-    add("--primer", metavar="FILE", help="audio that the music continues")
+    add("--primer", metavar="FILE", help="audio, or a score (MIDI, ...), that the music continues")
     add("--primer-seconds", metavar="S", type=float, help="how much of the primer is used")
+    add(
+        "--primer-compose",
+        metavar="KEY",
+        nargs="?",
+        const="",
+        help="compose the primer, in a key such as `A minor` if you like",
+    )
+    add("--primer-tempo", metavar="BPM", type=float, help="of the composed primer (84)")
     sampling = command.add_argument_group("how to sample")
     add = sampling.add_argument
     add("--seed", metavar="N", type=int, help="same seed, same music")

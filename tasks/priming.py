@@ -1,0 +1,113 @@
+"""The score that a piece starts from: composed, or read from a file, and kept with the run."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from musiccore import audio
+from musiccore.audio import Audio
+from musiccore.config import ModelConfig
+from musiccore.errors import AudioError
+from musiccore.primers import (
+    LONGEST_COMPOSED,
+    composed_bars,
+    is_score,
+    play_primer,
+    read_primer_score,
+)
+from musiccore.request import GenerationRequest
+from musiccore.score import Score
+
+
+def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
+    """Compose the primer that a request asks for.
+
+    Without a key, `nano` gets the one it was trained in: C major, or A minor if the genre says so.
+
+    Args:
+        request: with `primer_compose`.
+        config: the model that continues it.
+
+    Returns:
+        A MIDI file; equal requests give equal bytes on one machine.
+    """
+    from musiccore.composing import ComposeOptions, compose
+
+    from musiccore.midi import write_midi
+
+    asked = request.primer_compose
+    assert asked is not None
+    limit = request.primer_seconds or min(request.seconds / 2, LONGEST_COMPOSED)
+    mode = asked.mode or ("minor" if "minor" in request.conditioning.genre.split() else "major")
+    key = asked.key
+    if not key and config.name == "nano":
+        key = "C" if mode == "major" else "A"
+    return write_midi(
+        compose(
+            ComposeOptions(
+                seed=request.sampling.seed if asked.seed is None else asked.seed,
+                bars=composed_bars(asked.tempo, limit),
+                key=key,
+                mode=mode,
+                tempo=asked.tempo,
+                temperature=asked.temperature,
+            )
+        )
+    )
+
+
+def primer_sound(
+    request: GenerationRequest, config: ModelConfig, n_samples: int, sha256: str
+) -> tuple[Audio, bytes | None]:
+    """Return what a piece starts from, as the run began with it.
+
+    Args:
+        request: with a primer.
+        config: the model that continues it.
+        n_samples: length at the model's rate.
+        sha256: digest of the primer's file, or of the composed MIDI file.
+
+    Returns:
+        Mono audio [1, n_samples] at the model's rate; and the score as a MIDI file, if there is
+        one.
+
+    Raises:
+        AudioError: if the file is gone or another one, or cannot be read.
+    """
+    from musiccore.midi import read_midi, write_midi
+
+    if request.primer_compose is not None:
+        data = compose_primer(request, config)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise AudioError(
+                "primer: this machine composes another one than the run began with",
+                hint="go on where the run began, or start another run",
+            )
+        return play_primer(read_midi(data), n_samples, config), data
+    path = Path(request.primer or "")
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise AudioError(
+            f"primer {request.primer!r} is missing, or not the file that the run began with",
+            hint="put the file back where it was, or start another run",
+        )
+    if is_score(path):
+        score = read_primer_score(path)
+        return play_primer(score, n_samples, config), write_midi(score)
+    sound = audio.resample(audio.to_mono(audio.read(data)), config.vqvae.sample_rate)
+    return Audio(samples=sound.samples[:, :n_samples], sample_rate=sound.sample_rate), None
+
+
+def beginning_of(score: Score, seconds: float) -> Score:
+    """Return the notes of a score that begin within a number of seconds."""
+    from dataclasses import replace
+
+    parts = tuple(
+        replace(
+            part,
+            notes=tuple(n for n in part.notes if score.seconds_at(n.start) < seconds - 1e-6),
+        )
+        for part in score.parts
+    )
+    return replace(score, parts=parts)
