@@ -6,7 +6,7 @@ from flows.deliver import deliver
 from flows.song import upsample_song
 from tasks.candidates import begin_round, publish_audition, publish_round
 from tasks.choosing import choose_by_policy, next_choice
-from tasks.conditioning import condition
+from tasks.conditioning import condition, keep_score
 from tasks.policies import durable_flow
 from tasks.publishing import lost_songs
 from tasks.resources import working
@@ -49,6 +49,7 @@ def carry_out(run_id: str) -> None:
         run_id: a run of the store.
     """
     with working(run_id) as run:
+        keep_score(run_id)
         condition(run_id)
         if not run.tree(fresh=True).rounds[1].done:
             make_round(run_id, 1, publish=run.asks_a_person)

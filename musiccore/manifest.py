@@ -146,7 +146,7 @@ class Deliverable:
 
     Attributes:
         path: place below the run's folder, such as `export/master.wav`.
-        kind: what it is: `master`, `level`, `picture`, `page`, `codes`.
+        kind: what it is: `master`, `level`, `picture`, `page`, `codes`, `score`.
         sha256: digest of the file.
         size: bytes.
         pcm_sha256: digest of the decoded samples, for audio; it outlives tags and containers.

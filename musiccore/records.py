@@ -27,6 +27,7 @@ RECORD_TYPES: Final = frozenset(
         "claim",
         "release",
         "primer",
+        "score",
         "candidate",
         "choice",
         "flow_run",

@@ -51,19 +51,21 @@ def check_against_score(score: Score, audio: Audio, seconds: float) -> ScoreChec
     Raises:
         AudioError: if the score is silent for that long.
     """
-    energy = chroma(audio.samples, audio.sample_rate)  # [12, frames]
+    split = round(seconds * audio.sample_rate)
+    heard = np.sqrt(chroma(audio.samples[:, :split], audio.sample_rate))  # [12, frames]
     hop = pitch_frames(audio.sample_rate)[1] / audio.sample_rate
-    split = min(round(seconds / hop), energy.shape[1])
-    notes = score_chroma(score, split, hop)
+    notes = score_chroma(score, heard.shape[1], hop)
     sounding = notes.any(axis=0)
     if not sounding.any():
         raise AudioError(f"the score is silent for its first {seconds:.2f} s")
-    heard = np.sqrt(energy[:, :split][:, sounding])
-    written = notes[:, sounding]
+    heard, written = heard[:, sounding], notes[:, sounding]
     at = [
         float(np.mean(_correlations(np.roll(written, shift, axis=0), heard))) for shift in range(12)
     ]
-    rest = np.sqrt(energy[:, split:]).sum(axis=1, keepdims=True)
+    rest = np.zeros((12, 1))
+    if audio.n_samples > split:
+        later = chroma(audio.samples[:, split:], audio.sample_rate)
+        rest = np.sqrt(later).sum(axis=1, keepdims=True)
     follows = bool(rest.any())
     profile = written.sum(axis=1, keepdims=True)
     after = [float(_correlations(np.roll(profile, shift, axis=0), rest)[0]) for shift in range(12)]

@@ -44,13 +44,30 @@ class Track:
         audio: bytes of an MP3, WAV, FLAC or OGG file, put inside the page.
         spectrogram: bytes of a PNG made by `pictures.spectrogram`.
         waveform: bytes of a PNG made by `pictures.waveform`.
+        roll: bytes of a PNG made by `pictures.piano_roll`.
     """
 
     title: str
     audio: bytes
     spectrogram: bytes | None = None
     waveform: bytes | None = None
+    roll: bytes | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartingScore:
+    """The score that the music started from.
+
+    Args:
+        track: what the model heard of it.
+        files: links below its player, such as its MIDI file.
+        check: how well the music keeps to it: name → figure in words.
+    """
+
+    track: Track
+    files: Sequence[SongFile] = ()
+    check: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +80,7 @@ class SongPage:
         master: the finished song.
         files: links below the player.
         levels: one track per level, in the order to show.
+        score: what the music started from, if that was a score.
         lyrics: left out if empty.
         recipe: what was asked for; mappings inside are flattened, None is left out.
         provenance: what made it: run, seed, model, version, digests.
@@ -74,6 +92,7 @@ class SongPage:
     summary: str = ""
     files: Sequence[SongFile] = ()
     levels: Sequence[Track] = ()
+    score: StartingScore | None = None
     lyrics: str = ""
     recipe: Mapping[str, object] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -103,6 +122,7 @@ def song_page(page: SongPage) -> str:
         "</header>",
         _track(page.master, 1, master=True, files=page.files),
         _levels(page.levels),
+        _score(page.score, 2 + len(page.levels)),
         _lyrics(page.lyrics),
         '<div class="tables">',
         _table("Recipe", page.recipe),
@@ -112,7 +132,8 @@ def song_page(page: SongPage) -> str:
         "<footer>",
         f'<p class="licence" dir="auto">{text(page.licence)}</p>' if page.licence else "",
         '<p class="keys"><kbd>Space</kbd> plays and pauses. <kbd>1</kbd> to '
-        f"<kbd>{1 + len(page.levels)}</kbd> change the track at the same moment of the song. "
+        f"<kbd>{1 + len(page.levels) + (page.score is not None)}</kbd> change the track at the "
+        "same moment of the song. "
         "<kbd>←</kbd> <kbd>→</kbd> move five seconds.</p>",
         "</footer>",
         f"<script>{script}</script>",
@@ -132,7 +153,11 @@ def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile]
         f'<div class="view"><img src="{data_uri("image/png", png)}" width="{pictures.WIDTH}" '
         f'height="{pictures.HEIGHT}" alt="{what} of {title}">'
         '<span class="head" hidden></span></div>'
-        for what, png in (("Waveform", track.waveform), ("Spectrogram", track.spectrogram))
+        for what, png in (
+            ("Piano roll", track.roll),
+            ("Waveform", track.waveform),
+            ("Spectrogram", track.spectrogram),
+        )
         if png is not None
     )
     return (
@@ -181,6 +206,17 @@ def _levels(levels: Sequence[Track]) -> str:
         '<p class="lead">The same song as each level of the model hears it, '
         "from the one that composes to the one that adds the last detail.</p>"
         f"{tracks}</section>"
+    )
+
+
+def _score(score: StartingScore | None, number: int) -> str:
+    if score is None:
+        return ""
+    return (
+        '<section aria-labelledby="score"><h2 id="score">The score it started from</h2>'
+        '<p class="lead">What the model heard before it went on by itself.</p>'
+        f"{_track(score.track, number, master=False, files=score.files)}"
+        f"{_table('Against the score', score.check)}</section>"
     )
 
 

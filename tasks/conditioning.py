@@ -6,22 +6,46 @@ from pathlib import Path
 
 import numpy as np
 
+from musiccore import audio
+from musiccore.audio import Audio
 from musiccore.codes import Codes
 from musiccore.conditioning import Labeller, Labels, labellers
 from musiccore.errors import Corrupt
-from musiccore.records import Json
+from musiccore.midi import read_midi
+from musiccore.primers import play_primer
 from musiccore.request import GenerationRequest
 from musiccore.storage import BlobRef
 from tasks.levels import CodeArray
-from tasks.policies import gpu_task
-from tasks.priming import primer_sound
+from tasks.policies import gpu_task, io_task
+from tasks.priming import primer_file, primer_midi
 from tasks.resources import OpenRun, task_reporter, working
 from tasks.runs import Primer
 
 
+@io_task(task_run_name="score-of-{run_id}")
+def keep_score(run_id: str) -> dict[str, object]:
+    """Compose or read the score that a run starts from, once, and keep it with the run.
+
+    Args:
+        run_id: the run.
+
+    Returns:
+        Whether the run starts from a score.
+    """
+    with working(run_id) as run:
+        expected = Primer.recorded(run.journal.record)
+        if expected is not None and not run.journal.events_of("score", "primer"):
+            midi = primer_midi(run.request, run.config, expected.sha256)
+            if midi is not None:
+                name = Path(run.request.primer or "composed.mid").name
+                blob = run.journal.put_blob(midi)
+                run.journal.append("score", name=name, blob=blob.to_json())
+        return {"score": bool(run.journal.events_of("score"))}
+
+
 @gpu_task(task_run_name="condition-{run_id}")
 def condition(run_id: str) -> dict[str, object]:
-    """Encode the primer of a run, once.
+    """Encode the primer of a run, once; a score is played first.
 
     Args:
         run_id: the run.
@@ -48,30 +72,33 @@ def encode_primer(run: OpenRun) -> None:
     expected = Primer.recorded(run.journal.record)
     assert expected is not None
     task_reporter().say("encoding the primer")
-    sound, score = primer_sound(run.request, run.config, expected.n_samples, expected.sha256)
+    sound = _primer_sound(run, expected)
     samples = torch.from_numpy(sound.samples[None]).to(run.models.device)
     with torch.inference_mode():
         levels = [codes.cpu().numpy() for codes in run.models.vqvae().encode(samples)]
     blob = run.journal.put_blob(Codes.of(levels, run.config.vqvae.name).to_npz())
-    fields: dict[str, Json] = {} if score is None else {"score": _kept(run, score)}
     run.journal.append(
         "primer",
         primer=Path(run.request.primer or "composed.mid").name,
         n_samples=expected.n_samples,
         blob=blob.to_json(),
-        **fields,
     )
 
 
-def _kept(run: OpenRun, score: bytes) -> Json:
-    return run.journal.put_blob(score).to_json()
+def _primer_sound(run: OpenRun, expected: Primer) -> Audio:
+    """Return what the model hears of the primer: mono [1, n_samples] at its rate."""
+    score = primer_score(run)
+    if score is not None:
+        return play_primer(read_midi(score), expected.n_samples, run.config)
+    data = primer_file(run.request, expected.sha256)
+    sound = audio.resample(audio.to_mono(audio.read(data)), run.config.vqvae.sample_rate)
+    return Audio(samples=sound.samples[:, : expected.n_samples], sample_rate=sound.sample_rate)
 
 
 def primer_score(run: OpenRun) -> bytes | None:
-    """Return the score that a run started from, as a MIDI file; None if it started from none."""
-    for event in run.journal.events_of("primer"):
-        if "score" in event.fields:
-            return run.journal.get_blob(BlobRef.from_json(event.fields["score"]))
+    """Return the score that a run starts from, as a MIDI file; None if it starts from none."""
+    for event in run.journal.events_of("score"):
+        return run.journal.get_blob(BlobRef.from_json(event.fields.get("blob")))
     return None
 
 

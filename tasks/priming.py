@@ -1,19 +1,17 @@
-"""The score that a piece starts from: composed, or read from a file, and kept with the run."""
+"""What a piece starts from, as it was when its run began: a file, or a score that is composed."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from musiccore import audio
-from musiccore.audio import Audio
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError
 from musiccore.primers import (
     LONGEST_COMPOSED,
     composed_bars,
     is_score,
-    play_primer,
     read_primer_score,
 )
 from musiccore.request import GenerationRequest
@@ -33,7 +31,6 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
         A MIDI file; equal requests give equal bytes on one machine.
     """
     from musiccore.composing import ComposeOptions, compose
-
     from musiccore.midi import write_midi
 
     asked = request.primer_compose
@@ -57,25 +54,21 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
     )
 
 
-def primer_sound(
-    request: GenerationRequest, config: ModelConfig, n_samples: int, sha256: str
-) -> tuple[Audio, bytes | None]:
-    """Return what a piece starts from, as the run began with it.
+def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) -> bytes | None:
+    """Return the score that a piece starts from, as the run began with it.
 
     Args:
-        request: with a primer.
+        request: what to make.
         config: the model that continues it.
-        n_samples: length at the model's rate.
         sha256: digest of the primer's file, or of the composed MIDI file.
 
     Returns:
-        Mono audio [1, n_samples] at the model's rate; and the score as a MIDI file, if there is
-        one.
+        A MIDI file; None if the piece starts from a recording or from nothing.
 
     Raises:
         AudioError: if the file is gone or another one, or cannot be read.
     """
-    from musiccore.midi import read_midi, write_midi
+    from musiccore.midi import write_midi
 
     if request.primer_compose is not None:
         data = compose_primer(request, config)
@@ -84,7 +77,19 @@ def primer_sound(
                 "primer: this machine composes another one than the run began with",
                 hint="go on where the run began, or start another run",
             )
-        return play_primer(read_midi(data), n_samples, config), data
+        return data
+    if request.primer is None or not is_score(Path(request.primer)):
+        return None
+    primer_file(request, sha256)
+    return write_midi(read_primer_score(Path(request.primer)))
+
+
+def primer_file(request: GenerationRequest, sha256: str) -> bytes:
+    """Return the bytes of the primer's file, if it is still the one that the run began with.
+
+    Raises:
+        AudioError: if it is not.
+    """
     path = Path(request.primer or "")
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != sha256:
@@ -92,17 +97,11 @@ def primer_sound(
             f"primer {request.primer!r} is missing, or not the file that the run began with",
             hint="put the file back where it was, or start another run",
         )
-    if is_score(path):
-        score = read_primer_score(path)
-        return play_primer(score, n_samples, config), write_midi(score)
-    sound = audio.resample(audio.to_mono(audio.read(data)), config.vqvae.sample_rate)
-    return Audio(samples=sound.samples[:, :n_samples], sample_rate=sound.sample_rate), None
+    return data
 
 
 def beginning_of(score: Score, seconds: float) -> Score:
     """Return the notes of a score that begin within a number of seconds."""
-    from dataclasses import replace
-
     parts = tuple(
         replace(
             part,

@@ -27,6 +27,7 @@ from tasks.provenance import provenance, song_title
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.runs import program_versions
 from tasks.sampling import song_codes
+from tasks.scores import SCORE_FILE, starting_score
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 
@@ -168,6 +169,10 @@ def _files(
         yield f"level_{level}_waveform.png", "picture", pictures.waveform(sound), None
         yield f"level_{level}_spectrogram.png", "picture", pictures.spectrogram(sound), None
 
+    if (score := starting_score(run, song)) is not None:
+        yield SCORE_FILE, "score", score.midi, None
+        yield "score_roll.png", "picture", score.roll(), None
+
 
 def _codes(run: OpenRun, song: Rendition) -> Codes:
     levels = [song_codes(run, song, level)[None] for level in range(run.config.levels)]
@@ -190,6 +195,7 @@ def _page(
     )
     described = [words.artist, words.genre, f"{master.seconds:.1f} s", request.model]
     codes = _codes(run, song)
+    score = starting_score(run, song)
     return SongPage(
         title=song_title(run, song.take),
         summary=" · ".join(part for part in described if part),
@@ -208,6 +214,7 @@ def _page(
             for file in files
             if file.kind in ("master", "codes")
         ],
+        score=None if score is None else score.on_page(master),
         levels=[
             Track(
                 title=f"Level {level}",
