@@ -1,0 +1,149 @@
+"""WAV and RF64: LIST/INFO, what players show, and an `id3 ` chunk with everything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from musiccore.errors import AudioError
+from musiccore.tags import id3
+from musiccore.tags.fields import PROVENANCE, Found, Tags, cut, from_json, repaired, to_json
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+
+INFO: Final = {
+    "title": b"INAM",
+    "artist": b"IART",
+    "album": b"IPRD",
+    "date": b"ICRD",
+    "genre": b"IGNR",
+    "track": b"ITRK",
+    "comment": b"ICMT",
+    "licence": b"ICOP",
+    "software": b"ISFT",
+}
+_READ: Final = {
+    **{chunk: name for name, chunk in INFO.items()},
+    b"IPRT": "track",
+    b"ILYC": "lyrics",
+}
+_INFO_LIMIT: Final = 1000  # bytes; libsndfile skips texts of 2048 and more
+_ID3: Final = (b"id3 ", b"ID3 ")
+_UNKNOWN: Final = 0xFFFFFFFF
+_WAV_BYTES: Final = 1 << 32
+
+
+def read(source: Source) -> Tags:
+    """Return the tags of a WAV or RF64 file."""
+    found, short = Found(), Found()
+    for chunk in _chunks(source):
+        if chunk.name in _ID3:
+            found.fill(id3.decode(source.read(chunk.start, chunk.size)))
+        elif chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO":
+            short.fill(decode_info(source.read(chunk.start + 4, chunk.size - 4)))
+    found.fill(short.tags())
+    return found.tags()
+
+
+def write(source: Source, tags: Tags) -> list[Piece]:
+    """Return the file with other tags, behind everything else.
+
+    Raises:
+        AudioError: if a WAV would grow beyond 4 GiB.
+    """
+    large = source.read(0, 4) == b"RF64"
+    kept: list[Piece] = []
+    for chunk in _chunks(source):
+        if chunk.name in _ID3 or (chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO"):
+            continue
+        if chunk.whole or large:
+            kept.append(Span(chunk.header, chunk.end))
+        else:
+            kept += (chunk.name + struct.pack("<I", chunk.size), Span(chunk.start, chunk.end))
+        if chunk.size % 2:
+            kept.append(b"\0")
+    parts = _chunk(b"LIST", b"INFO" + encode_info(tags)) + _chunk(b"id3 ", id3.encode(tags))
+    length = 4 + sum(_length(piece) for piece in kept) + len(parts)
+    if large:
+        return [b"RF64", Span(4, 12), *_sized(source, kept, length), parts]
+    if length >= _WAV_BYTES:
+        raise AudioError("the file would be larger than a WAV can be (4 GiB)", hint="use rf64")
+    return [b"RIFF", struct.pack("<I", length), b"WAVE", *kept, parts]
+
+
+def encode_info(tags: Tags) -> bytes:
+    """Return INFO chunks; texts are cut to what every reader takes."""
+    rows = dict(tags.rows())
+    if "comment" not in rows and tags.provenance is not None:
+        # For programs that do not look into `id3 `: the same object without its longest parts.
+        whole = from_json(tags.provenance)
+        short = to_json({key: value for key, value in whole.items() if not _is_long(value)})
+        if len(short) <= _INFO_LIMIT:
+            rows["comment"] = short
+    chunks = ((INFO[name], cut(text, _INFO_LIMIT)) for name, text in rows.items() if name in INFO)
+    return b"".join(_chunk(name, raw + b"\0") for name, raw in chunks)
+
+
+def decode_info(body: bytes) -> Tags:
+    """Return what INFO chunks say."""
+    found, position = Found(), 0
+    while position + 8 <= len(body):
+        name, size = struct.unpack_from("<4sI", body, position)
+        raw = body[position + 8 : position + 8 + size].split(b"\0")[0]
+        text = repaired(raw)
+        if name == b"ICMT" and text.startswith("{"):
+            found.add(PROVENANCE if _is_json(text) else "comment", text)
+        else:
+            found.add(_READ.get(name), text)
+        position += 8 + size + size % 2
+    return found.tags()
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, dict | list) or (isinstance(value, str) and len(value) > 200)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return "software" in from_json(text)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _chunks(source: Source) -> list[Chunk]:
+    return limited(_walk(source))
+
+
+def _walk(source: Source) -> Iterator[Chunk]:
+    """Yield chunks as far as the file goes; RF64 tells the size of large ones in front."""
+    position, data_size = 12, 0
+    while position + 8 <= source.size:
+        name, size = struct.unpack("<4sI", source.read(position, 8))
+        start = position + 8
+        if name == b"ds64":
+            data_size = int.from_bytes(source.read(start + 8, 8), "little")
+        elif name == b"data" and size == _UNKNOWN and data_size:
+            size = data_size
+        end = min(start + size, source.size)
+        yield Chunk(name, position, start, end, start + size <= source.size)
+        position = start + size + size % 2
+
+
+def _sized(source: Source, kept: list[Piece], length: int) -> list[Piece]:
+    """Write the size of an RF64 file into its `ds64` chunk."""
+    pieces: list[Piece] = []
+    for piece in kept:
+        if isinstance(piece, Span) and source.read(piece.start, 4) == b"ds64":
+            size = struct.pack("<Q", length)
+            pieces += (Span(piece.start, piece.start + 8), size)
+            piece = Span(piece.start + 16, piece.end)
+        pieces.append(piece)
+    return pieces
+
+
+def _length(piece: Piece) -> int:
+    return piece.end - piece.start if isinstance(piece, Span) else len(piece)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
