@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from musiccore.errors import AudioError
-from musiccore.tags import flac, mp3, riff
+from musiccore.tags import aiff, au, caf, flac, mp3, ogg, riff, w64
 from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
 from musiccore.tags.pieces import Piece, Source, joined, rewrite
@@ -35,6 +35,12 @@ _CONTAINERS: Final[Mapping[str, _Container]] = {
     "wav": riff,
     "flac": flac,
     "mp3": mp3,
+    "ogg": ogg,
+    "opus": ogg,
+    "aiff": aiff,
+    "caf": caf,
+    "au": au,
+    "w64": w64,
 }
 _DAMAGE: Final = (ValueError, struct.error, IndexError, OverflowError, RecursionError)
 
@@ -54,7 +60,11 @@ def write_tags(data: bytes, provenance: Mapping[str, object]) -> bytes:
         AudioError: if the file is of another format, or the provenance is no JSON or too long.
     """
     source = Source(io.BytesIO(data))
-    return joined(source, _pieces(source, _tags_of(provenance), "audio data"))
+    pieces = _pieces(source, _tags_of(provenance), "audio data")
+    try:
+        return joined(source, pieces)
+    except _DAMAGE as error:
+        raise AudioError(f"audio data are damaged and take no tags: {error}") from error
 
 
 def tag_file(path: Path, provenance: Mapping[str, object]) -> None:

@@ -48,21 +48,26 @@ def read(source: Source) -> Tags:
 def write(source: Source, tags: Tags) -> list[Piece]:
     """Return the file with other tags, behind everything else.
 
+    In RF64 the texts lie in front of the sound: libsndfile looks only there.
+
     Raises:
         AudioError: if a WAV would grow beyond 4 GiB.
     """
     large = source.read(0, 4) == b"RF64"
+    info = _chunk(b"LIST", b"INFO" + encode_info(tags))
     kept: list[Piece] = []
     for chunk in _chunks(source):
         if chunk.name in _ID3 or (chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO"):
             continue
+        if large and chunk.name == b"data":
+            kept.append(info)
         if chunk.whole or large:
             kept.append(Span(chunk.header, chunk.end))
         else:
             kept += (chunk.name + struct.pack("<I", chunk.size), Span(chunk.start, chunk.end))
         if chunk.size % 2:
             kept.append(b"\0")
-    parts = _chunk(b"LIST", b"INFO" + encode_info(tags)) + _chunk(b"id3 ", id3.encode(tags))
+    parts = (b"" if large else info) + _chunk(b"id3 ", id3.encode(tags))
     length = 4 + sum(_length(piece) for piece in kept) + len(parts)
     if large:
         return [b"RF64", Span(4, 12), *_sized(source, kept, length), parts]

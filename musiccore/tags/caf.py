@@ -1,0 +1,100 @@
+"""CAF: an `info` chunk of keys and texts for players, and a `uuid` chunk with everything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from musiccore.errors import AudioError
+from musiccore.tags.fields import LIMIT, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+
+_WRITTEN: Final = {
+    "title": "title",
+    "artist": "artist",
+    "album": "album",
+    "date": "year",
+    "genre": "genre",
+    "track": "track number",
+    "comment": "comments",
+    "licence": "copyright",
+    "software": "encoding application",
+    "lyrics": "lyrics",
+}
+_READ: Final = {
+    **{key: name for name, key in _WRITTEN.items()},
+    "recorded date": "date",
+    "comment": "comment",
+}
+_TO_THE_END: Final = -1
+_INFO_LIMIT: Final = 30_000  # bytes; libsndfile skips a longer chunk, or refuses the file
+_OURS: Final = bytes.fromhex("9c1d5e0a6b7f4c3e8a52d04be1f7386d")
+
+
+def read(source: Source) -> Tags:
+    """Return the tags of a CAF file."""
+    found, short = Found(), Found()
+    for chunk in _chunks(source):
+        if chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS:
+            whole = from_json(source.read(chunk.start + 16, chunk.size - 16).decode())
+            for name, value in whole.items():
+                found.add(name, str(value))
+        elif chunk.name == b"info":
+            texts = source.read(chunk.start + 4, chunk.size - 4).split(b"\0")
+            for key, text in zip(texts[::2], texts[1::2], strict=False):
+                known = _READ.get(key.decode(errors="replace").lower())
+                short.add(known, text.decode(errors="replace"))
+    found.fill(short.tags())
+    return found.tags()
+
+
+def write(source: Source, tags: Tags) -> list[Piece]:
+    """Return the file with other tags, behind everything else.
+
+    Raises:
+        AudioError: if the tags are too long.
+    """
+    pieces: list[Piece] = [Span(0, 8)]
+    for chunk in _chunks(source):
+        if chunk.name == b"info" or (
+            chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS
+        ):
+            continue
+        pieces += (chunk.name + struct.pack(">q", chunk.size), Span(chunk.start, chunk.end))
+    rows = dict(tags.rows())
+    whole = rows if tags.provenance is None else {**rows, PROVENANCE: tags.provenance}
+    body = _OURS + to_json(whole).encode()
+    if len(body) >= LIMIT:
+        raise AudioError(f"tags of {len(body)} bytes are too long for a CAF file (16 MiB)")
+    return [*pieces, _chunk(b"info", _info(rows)), _chunk(b"uuid", body)]
+
+
+def _info(rows: dict[str, str]) -> bytes:
+    """Return keys and texts, the shortest first, as many as every reader takes."""
+    texts: list[bytes] = []
+    for name, text in sorted(rows.items(), key=lambda row: len(row[1])):
+        raw = f"{_WRITTEN[name]}\0{text}\0".encode()
+        if sum(map(len, texts)) + len(raw) < _INFO_LIMIT:
+            texts.append(raw)
+    return struct.pack(">I", len(texts)) + b"".join(texts)
+
+
+def _chunks(source: Source) -> list[Chunk]:
+    return limited(_walk(source))
+
+
+def _walk(source: Source) -> Iterator[Chunk]:
+    position = 8
+    while position + 12 <= source.size:
+        name, size = struct.unpack(">4sq", source.read(position, 12))
+        start = position + 12
+        if size < 0 and not (size == _TO_THE_END and name == b"data"):
+            raise ValueError(f"a chunk of {size} bytes")
+        end = source.size if size == _TO_THE_END else min(start + size, source.size)
+        yield Chunk(name, position, start, end)
+        position = end
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack(">q", len(body)) + body

@@ -1,0 +1,91 @@
+"""Sony Wave64: a chunk of our own with an ID3 tag, and the list of texts that ffmpeg reads."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from musiccore.tags import id3
+from musiccore.tags.fields import Found, Tags
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.riff import INFO
+
+_TAIL: Final = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of names that WAV has, too
+_ID3: Final = b"id3 " + _TAIL
+_DATA: Final = b"data" + _TAIL
+_LIST: Final = bytes.fromhex("925f94bc525ad21186dc00c04f8edb8a")
+_START: Final = 40  # name and size of the file, name of the form
+_HEAD: Final = 24
+
+
+def read(source: Source) -> Tags:
+    """Return the tags of a Wave64 file."""
+    found, short = Found(), Found()
+    for chunk in _chunks(source):
+        if chunk.name == _ID3:
+            found.fill(id3.decode(source.read(chunk.start, chunk.size)))
+        elif chunk.name == _LIST:
+            short.fill(_texts(source.read(chunk.start, chunk.size)))
+    found.fill(short.tags())
+    return found.tags()
+
+
+def write(source: Source, tags: Tags) -> list[Piece]:
+    """Return the file with other tags, in front of the sound.
+
+    libsndfile takes everything behind it for sound.
+    """
+    pieces: list[Piece] = []
+    parts = _chunk(_LIST, _list(tags)) + _chunk(_ID3, id3.encode(tags))
+    length = _START + len(parts)
+    for chunk in _chunks(source):
+        if chunk.name in (_ID3, _LIST):
+            continue
+        if chunk.name == _DATA:
+            pieces.append(parts)
+        padding = -chunk.size % 8
+        pieces += (chunk.name, struct.pack("<Q", _HEAD + chunk.size), Span(chunk.start, chunk.end))
+        if padding and chunk.end + padding <= source.size:
+            pieces.append(Span(chunk.end, chunk.end + padding))
+        length += _HEAD + chunk.size + padding
+    return [Span(0, 16), struct.pack("<Q", length), Span(24, _START), *pieces]
+
+
+def _list(tags: Tags) -> bytes:
+    rows = [(INFO[name], text) for name, text in tags.rows() if name in INFO]
+    texts = struct.pack("<I", len(rows))
+    for name, text in rows:
+        raw = text.encode("utf-16-le") + b"\0\0"
+        texts += name + struct.pack("<I", len(raw)) + raw
+    return texts
+
+
+def _texts(body: bytes) -> Tags:
+    found, position = Found(), 4
+    names = {chunk: name for name, chunk in INFO.items()}
+    while position + 8 <= len(body):
+        name, size = struct.unpack_from("<4sI", body, position)
+        raw = body[position + 8 : position + 8 + size]
+        found.add(names.get(name), raw.decode("utf-16-le", errors="replace"))
+        position += 8 + size
+    return found.tags()
+
+
+def _chunks(source: Source) -> list[Chunk]:
+    return limited(_walk(source))
+
+
+def _walk(source: Source) -> Iterator[Chunk]:
+    position = _START
+    while position + _HEAD <= source.size:
+        name, size = struct.unpack("<16sQ", source.read(position, _HEAD))
+        if size < _HEAD:
+            raise ValueError(f"a chunk of {size} bytes")
+        start, end = position + _HEAD, min(position + size, source.size)
+        yield Chunk(name, position, start, end, position + size <= source.size)
+        position = position + size + -size % 8
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<Q", _HEAD + len(body)) + body + b"\0" * (-len(body) % 8)
