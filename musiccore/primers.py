@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from musiccore import audio
+from musiccore import audio, midi
 from musiccore.audio import Audio
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, ConfigError
@@ -46,9 +46,12 @@ def read_primer_score(path: Path) -> Score:
     Raises:
         AudioError: if it cannot be read or holds no notes.
     """
-    from musiccore.symbolic import read_score
+    if path.suffix.lower() in midi.SUFFIXES:
+        score = midi.read_midi(path)
+    else:
+        from musiccore.symbolic import read_score
 
-    score = read_score(path)
+        score = read_score(path)
     if not score.n_notes:
         raise AudioError(f"score {str(path)!r} holds no notes")
     return score
@@ -156,20 +159,16 @@ def play_primer(score: Score, n_samples: int, config: ModelConfig) -> Audio:
         AudioError: if nothing sounds within that length.
     """
     rate = config.vqvae.sample_rate
-    seconds = n_samples / rate
+    score = score.until(n_samples / rate)
     pitched_only = config.name == "nano"  # its piano has no percussion
-    heard = [
-        note
-        for note in score.sounding()
-        if note.onset < seconds and note.duration > 0 and not (pitched_only and note.is_drums)
-    ]
+    heard = [n for n in score.sounding() if n.duration > 0 and not (pitched_only and n.is_drums)]
     if not heard:
-        raise AudioError(f"the score is silent for its first {seconds:.2f} s")
+        raise AudioError(f"the score is silent for its first {n_samples / rate:.2f} s")
     if pitched_only:
         notes = tuple(
             Note(onset=n.onset, duration=n.duration, pitch=n.pitch, part=n.part) for n in heard
         )
-        samples = render(notes, Performance(quarter_seconds=1.0), rate, seconds=seconds)
+        samples = render(notes, Performance(quarter_seconds=1.0), rate, seconds=n_samples / rate)
         return _fitted(samples[None], n_samples, rate)
     from musiccore.analysis import loudness_lufs
     from musiccore.performing import perform

@@ -259,6 +259,17 @@ class Score:
                 tick = left.pop(0)
                 meter = changes[tick]
 
+    def until(self, seconds: float) -> Score:
+        """Return the score with only the notes that begin before a time in seconds."""
+        kept = tuple(
+            replace(
+                part,
+                notes=tuple(n for n in part.notes if self.seconds_at(n.start) < seconds - 1e-6),
+            )
+            for part in self.parts
+        )
+        return replace(self, parts=kept)
+
     def transposed(self, semitones: int) -> Score:
         """Return the score moved by semitones; percussion stays.
 

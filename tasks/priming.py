@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 from musiccore.config import ModelConfig
@@ -15,7 +14,6 @@ from musiccore.primers import (
     read_primer_score,
 )
 from musiccore.request import GenerationRequest
-from musiccore.score import Score
 
 
 def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
@@ -98,15 +96,3 @@ def primer_file(request: GenerationRequest, sha256: str) -> bytes:
             hint="put the file back where it was, or start another run",
         )
     return data
-
-
-def beginning_of(score: Score, seconds: float) -> Score:
-    """Return the notes of a score that begin within a number of seconds."""
-    parts = tuple(
-        replace(
-            part,
-            notes=tuple(n for n in part.notes if score.seconds_at(n.start) < seconds - 1e-6),
-        )
-        for part in score.parts
-    )
-    return replace(score, parts=parts)

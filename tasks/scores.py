@@ -14,7 +14,6 @@ from musiccore.scorecheck import ScoreCheck, check_against_score
 from musiccore.songpage import SongFile, StartingScore, Track
 from musiccore.takes import Rendition
 from tasks.conditioning import primer_score
-from tasks.priming import beginning_of
 from tasks.resources import OpenRun
 
 SCORE_FILE: Final = "score.mid"
@@ -37,7 +36,7 @@ class SongScore:
     def roll(self) -> bytes:
         """Draw what the model heard as a piano roll: a PNG."""
         seconds = self.heard.seconds
-        return pictures.piano_roll(beginning_of(self.score, seconds), seconds=seconds)
+        return pictures.piano_roll(self.score.until(seconds), seconds=seconds)
 
     def on_page(self, master: Audio) -> StartingScore:
         """Return the part of a song's page that is about its score."""
