@@ -1,0 +1,154 @@
+"""What a piece starts from: lengths in whole bars, and how a score is played for a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from musiccore import audio, primers
+from musiccore.analysis import loudness_lufs, rms
+from musiccore.audio import Audio
+from musiccore.config import ModelConfig
+from musiccore.errors import AudioError, ConfigError
+from musiccore.midi import write_midi
+from musiccore.request import GenerationRequest
+from musiccore.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
+from musiccore.scorecheck import check_against_score, score_chroma
+
+QUARTER = 480
+
+
+def scale(*, n_quarters: int = 18, transpose: int = 0, channel: int = 0) -> Score:
+    """Quarter notes up a C major scale and again, at 120 a minute: half a second each."""
+    steps = (0, 2, 4, 5, 7, 9, 11, 12)
+    notes = tuple(
+        ScoreNote(start=i * QUARTER, duration=QUARTER, pitch=60 + transpose + steps[i % 8])
+        for i in range(n_quarters)
+    )
+    part = Part(notes=notes, channel=channel)
+    return Score(ticks_per_quarter=QUARTER, parts=(part,))
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"), [(None, 8.0), (9.0, 8.0), (8.0, 8.0), (7.99, 6.0), (2.0, 2.0)]
+)
+def test_score_is_cut_at_the_last_bar_line_before_the_limit(limit, seconds) -> None:
+    assert primers.bar_seconds(scale(), limit) == pytest.approx(seconds)
+
+
+def test_bar_lines_follow_meter_and_tempo() -> None:
+    waltz = replace(
+        scale(n_quarters=12),
+        meters=(Meter(tick=0, numerator=3, denominator=4),),
+        tempos=(Tempo(tick=6 * QUARTER, microseconds=1_000_000),),
+    )
+    assert primers.bar_seconds(waltz, None) == pytest.approx(9.0)
+    assert primers.bar_seconds(waltz, 8.9) == pytest.approx(6.0)
+
+
+def test_score_shorter_than_a_bar_is_used_whole() -> None:
+    assert primers.bar_seconds(scale(n_quarters=3), None) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [(10.0, "the score lasts 9.00 s"), (1.0, "first bar of the score")]
+)
+def test_limit_that_does_not_fit_is_refused(limit, words) -> None:
+    with pytest.raises(ConfigError, match=words):
+        primers.bar_seconds(scale(), limit)
+
+
+def test_composed_primer_is_whole_bars() -> None:
+    assert primers.composed_bars(120.0, 9.9) == 4
+    assert primers.composed_samples(120.0, 9.9, 16_000) == 128_000
+    with pytest.raises(ConfigError, match=r"one bar lasts 2.00 s"):
+        primers.composed_bars(120.0, 1.9)
+
+
+def test_request_counts_a_score_in_codes_without_playing_it(tmp_path) -> None:
+    path = tmp_path / "scale.mid"
+    path.write_bytes(write_midi(scale()))
+    config = ModelConfig.from_name("nano")
+    request = GenerationRequest(model="nano", seconds=20, primer=str(path), primer_seconds=5)
+    assert request.primer_samples(config) == 64_000 // 256 * 256
+    composed = GenerationRequest.parse({"model": "nano", "primer_compose": {"tempo": 120}})
+    assert composed.primer_samples(config) == 96_000 // 256 * 256  # half of 12 s
+
+
+def test_two_primers_are_refused(tmp_path) -> None:
+    with pytest.raises(ConfigError, match=r"^primer: .* and another one is to be composed"):
+        GenerationRequest.parse({"primer": "a.mid", "primer_compose": {}, "seconds": 12}).check()
+
+
+def test_nano_hears_its_own_piano_at_its_own_level() -> None:
+    clip = primers.play_primer(scale(), 64_000, ModelConfig.from_name("nano"))
+    assert (clip.samples.shape, clip.sample_rate) == ((1, 64_000), 16_000)
+    assert rms(clip.samples) == pytest.approx(0.1, rel=0.01)
+
+
+def test_other_models_hear_the_instruments_at_a_fixed_loudness() -> None:
+    config = ModelConfig.from_name("1b_lyrics")
+    n_samples = 4 * config.vqvae.sample_rate
+    clip = primers.play_primer(scale(), n_samples, config)
+    assert clip.samples.shape == (1, n_samples)
+    assert loudness_lufs(clip.samples, clip.sample_rate) == pytest.approx(primers.LOUDNESS, abs=0.3)
+    assert clip.peak <= 1
+
+
+def test_drums_alone_are_silence_for_nano() -> None:
+    drums = scale(channel=DRUM_CHANNEL)
+    with pytest.raises(AudioError, match="the score is silent"):
+        primers.play_primer(drums, 64_000, ModelConfig.from_name("nano"))
+
+
+def test_damaged_score_names_the_field(tmp_path) -> None:
+    path = tmp_path / "bad.mid"
+    path.write_bytes(b"MThd\0\0\0\6\0\1")
+    with pytest.raises(AudioError, match=r"^primer: .*bad\.mid"):
+        GenerationRequest(primer=str(path)).primer_samples(ModelConfig.from_name("nano"))
+
+
+# ------------------------------------------------------------------------------------ the check
+
+
+def played(score: Score, seconds: float) -> Audio:
+    config = ModelConfig.from_name("nano")
+    return primers.play_primer(score, round(seconds * 16_000), config)
+
+
+def test_score_chroma_is_where_the_notes_are() -> None:
+    table = score_chroma(scale(n_quarters=2), 4, 0.25)
+    assert np.flatnonzero(table[0]).tolist() == [0, 1]
+    assert np.flatnonzero(table[2]).tolist() == [2, 3]
+
+
+def test_music_that_follows_its_score_stands_out_from_other_keys() -> None:
+    check = check_against_score(scale(), played(scale(n_quarters=24), 12.0), 8.0)
+    assert check.primer > 0.6 > check.primer_elsewhere
+    assert check.following is not None
+    assert check.following > 0.6
+    assert check.drift == 0
+
+
+def test_music_that_drifts_into_another_key_is_told() -> None:
+    start, rest = played(scale(), 8.0), played(scale(transpose=3), 9.0)
+    both = Audio(samples=np.concatenate([start.samples, rest.samples], axis=1), sample_rate=16_000)
+    check = check_against_score(scale(), both, 8.0)
+    assert check.drift == 3
+    assert check.following_elsewhere > check.following
+
+
+def test_music_that_ends_with_its_score_has_nothing_that_follows() -> None:
+    check = check_against_score(scale(), played(scale(), 8.0), 8.0)
+    assert check.following is None
+    assert check.drift is None
+
+
+def test_noise_follows_no_score() -> None:
+    noise = np.random.Generator(np.random.Philox(1)).standard_normal((1, 128_000)) * 0.1
+    check = check_against_score(
+        scale(), audio.Audio(samples=noise.astype(np.float32), sample_rate=16_000), 8.0
+    )
+    assert abs(check.primer) < 0.2
