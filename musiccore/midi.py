@@ -1,189 +1,235 @@
-"""MIDI files as notes in real time, read without guessing: onsets are exact, nothing is quantised.
+"""MIDI files ↔ scores: nothing is rounded, nothing guessed. The only module that imports mido.
 
-Standard MIDI files of formats 0 and 1, with ticks per quarter note or per SMPTE frame.
+Standard MIDI files of formats 0 and 1, bare or within RIFF, with ticks per quarter note or per
+SMPTE frame. Writing what was read and reading it again gives the same score. Not kept, because a
+`Score` has no place for it: system exclusive messages, release velocities, silence at the end.
+
+Specification: "Standard MIDI Files 1.0", MIDI Manufacturers Association.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from io import BytesIO
+from itertools import count
 from pathlib import Path
 
-from musiccore.errors import AudioError
-from musiccore.symbolic import Note
+import mido
 
-SUFFIXES = (".mid", ".midi")
+from musiccore.errors import AudioError, ConfigError
+from musiccore.midifile import WORDS, Damage, score_of
+from musiccore.score import Control, Part, Score, Words
+
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_BYTES = 16 << 20
 MAX_SECONDS = 6 * 3600.0
-DRUMS = 9
-"""Channel of percussion, whose pitches are instruments."""
+MAX_QUARTERS = 250_000
 
-_DEFAULT_TEMPO = 500_000  # microseconds a quarter note
-_DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
+_KEY, _FILLER = 0x59, 0x7F
+_LARGEST_DELTA = (1 << 28) - 1
+_PROGRAM, _CONTROLLER = 0xC, 0xB
+_SIZES = {0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # data bytes of a control
+_BANK = (0, 32)  # controllers that choose the bank of the next program
 
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """A note that begins or ends, or a tempo."""
-
-    tick: int
-    track: int
-    kind: str  # "on", "off" or "tempo"
-    channel: int
-    value: int  # pitch, or microseconds a quarter note
+# Of events at one tick: ends of notes, then what belongs to all, then controls, then beginnings.
+_END, _ALL, _CHANNEL, _CONTROL, _BEGIN = range(5)
+_Event = tuple[int, int, mido.Message | mido.MetaMessage]  # tick, rank, message
 
 
-def read_midi(path: Path) -> tuple[Note, ...]:
-    """Read the notes of a MIDI file; percussion is left out.
+def read_midi(source: Path | bytes) -> Score:
+    """Read a MIDI file.
+
+    Notes of several channels of one track become parts of their own. A note that nothing ends
+    lasts to the end of its track; of equal notes that overlap, the first to begin ends first.
+    Texts are UTF-8, or Latin-1 where they are not.
 
     Args:
-        path: the file.
+        source: the file, or its bytes.
 
     Returns:
-        Notes with onset and duration in seconds, sorted by onset. The part is the track.
+        The score, with parts in the order of tracks and channels; it may hold no notes.
 
     Raises:
-        AudioError: if the file is missing, damaged, too long, or holds no notes.
+        AudioError: if the file is missing, damaged, too long, or of format 2.
     """
-    name = f"MIDI file {str(path)!r}"
+    name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
+    data = source if isinstance(source, bytes) else _content(source, name)
+    if len(data) > MAX_BYTES:
+        raise _too_large(name, len(data))
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise AudioError(f"{name} has {size} bytes, more than the limit of {MAX_BYTES}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise AudioError(f"{name} cannot be read: {error.strerror or error}") from error
-    try:
-        division, events = _events(data)
-        notes = _notes(events, _Clock(division, events))
-    except (ValueError, IndexError) as error:
+        score = score_of(data)
+    except Damage as error:
         raise AudioError(
             f"{name} cannot be read: {error}", hint="export it again as a MIDI file"
         ) from error
-    if not notes:
-        raise AudioError(f"{name} holds no notes that can be played")
-    if (end := max(note.onset + note.duration for note in notes)) > MAX_SECONDS:
-        raise AudioError(f"{name} lasts {end:.0f} s, more than the limit of {MAX_SECONDS:.0f} s")
-    return notes
+    last = max(score.end, *(c.tick for part in score.parts for c in part.controls), 0, 0)
+    if (quarters := last / score.ticks_per_quarter) > MAX_QUARTERS:
+        raise AudioError(
+            f"{name} lasts {quarters:.0f} quarter notes, more than the limit of {MAX_QUARTERS}"
+        )
+    if (seconds := score.seconds_at(last)) > MAX_SECONDS:
+        raise AudioError(
+            f"{name} lasts {seconds:.0f} s, more than the limit of {MAX_SECONDS:.0f} s"
+        )
+    return score
 
 
-class _Clock:
-    """Ticks to seconds."""
-
-    def __init__(self, division: int, events: list[_Event]) -> None:
-        self._fixed = 0.0
-        if division & 0x8000:  # SMPTE: minus frames a second, ticks a frame
-            frames, ticks = 256 - (division >> 8), division & 0xFF
-            if not frames or not ticks:
-                raise ValueError("its division is no time")
-            self._fixed = 1 / (frames * ticks)
-        elif not division:
-            raise ValueError("a quarter note has no ticks")
-        self._division = division
-        self._starts = [(0, 0.0, _DEFAULT_TEMPO)]
-        for event in events:
-            if event.kind == "tempo" and event.value:
-                self._starts.append((event.tick, self.seconds(event.tick), event.value))
-
-    def seconds(self, tick: int) -> float:
-        """Return the time of a tick, by the tempo marks known so far."""
-        if self._fixed:
-            return tick * self._fixed
-        at, before, tempo = next(start for start in reversed(self._starts) if start[0] <= tick)
-        return before + (tick - at) * tempo / self._division / 1e6
+def _content(path: Path, name: str) -> bytes:
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise _too_large(name, size)
+        return path.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{name} cannot be read: {error.strerror or error}") from error
 
 
-def _notes(events: list[_Event], clock: _Clock) -> tuple[Note, ...]:
-    notes: list[Note] = []
-    open_notes: dict[tuple[int, int, int], deque[int]] = defaultdict(deque)
-
-    def close(key: tuple[int, int, int], start: int, end: int) -> None:
-        track, _, pitch = key
-        if end > start:
-            onset = clock.seconds(start)
-            notes.append(
-                Note(onset=onset, duration=clock.seconds(end) - onset, pitch=pitch, part=track)
-            )
-
-    last = 0
-    for event in events:
-        last = event.tick
-        key = (event.track, event.channel, event.value)
-        if event.channel == DRUMS:
-            continue
-        if event.kind == "on":
-            open_notes[key].append(event.tick)
-        elif event.kind == "off" and open_notes[key]:
-            close(key, open_notes[key].popleft(), event.tick)
-    for key, starts in open_notes.items():  # never switched off: they end with the piece
-        for start in starts:
-            close(key, start, last)
-    return tuple(sorted(notes, key=lambda n: (n.onset, n.part, n.pitch)))
+def _too_large(name: str, size: int) -> AudioError:
+    return AudioError(f"{name} has {size} bytes, more than the limit of {MAX_BYTES}")
 
 
-def _events(data: bytes) -> tuple[int, list[_Event]]:
-    """Return the division and the events of all tracks in the order of their ticks."""
-    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        data = data[20:]
-    if data[:4] != b"MThd" or len(data) < 14:
-        raise ValueError("it does not begin as a MIDI file does")
-    if int.from_bytes(data[8:10]) > 1:
-        raise ValueError("its tracks are pieces of their own (format 2)")
-    at = 8 + int.from_bytes(data[4:8])
+def write_midi(score: Score) -> bytes:
+    """Write a score as a MIDI file: one track for the whole piece, then the tracks of its parts.
+
+    Reading it gives the same score, if its parts are in the order of tracks and channels. Two parts
+    with the same track and channel are written to tracks of their own, and of equal notes of one
+    part of which one lies within the other, the first to begin will end first.
+
+    Args:
+        score: any score.
+
+    Returns:
+        The file; equal scores give equal bytes.
+
+    Raises:
+        ConfigError: if a number is outside what MIDI can hold.
+    """
+    tracks: defaultdict[int, list[Part]] = defaultdict(list)
+    free = count(1 + max((part.track for part in score.parts), default=0))
+    for part in score.parts:
+        taken = any(part.channel == other.channel for other in tracks[part.track])
+        tracks[next(free) if taken else part.track].append(part)
+    try:
+        written = [
+            _track(score, number, tracks[number]) for number in range(1 + max(tracks, default=0))
+        ]
+        file = mido.MidiFile(
+            type=int(len(written) > 1),
+            ticks_per_beat=score.ticks_per_quarter,
+            charset="utf-8",
+            tracks=written,
+        )
+        out = BytesIO()
+        file.save(file=out)
+    except (ValueError, TypeError, OverflowError, KeyError) as error:
+        raise ConfigError(f"score: MIDI cannot hold it: {error}") from error
+    return out.getvalue()
+
+
+def _track(score: Score, number: int, parts: list[Part]) -> mido.MidiTrack:
+    """Return the messages of one track, with times from one to the next."""
     events: list[_Event] = []
-    track = 0
-    while at + 8 <= len(data):
-        name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8])
-        if at + 8 + length > len(data):
-            raise ValueError("it is cut short")
-        if name == b"MTrk":
-            events.extend(_track(data[at + 8 : at + 8 + length], track))
-            track += 1
-        at += 8 + length
-    # Of events at one tick a tempo comes first, and a note ends before the next one begins.
-    order = {"tempo": 0, "off": 1, "on": 2}
-    events.sort(key=lambda event: (event.tick, order[event.kind]))
-    return int.from_bytes(data[12:14]), events
+    if number == 0:
+        events.extend(_piece(score))
+        name = score.name
+    else:
+        name = parts[0].name if parts else ""
+        if name:
+            events.append((0, _ALL, mido.MetaMessage("track_name", name=name)))
+    for part in parts:
+        owner = number > 0 and part is parts[0]  # texts without a prefix are its own
+        if part.name != ("" if number == 0 else name):
+            events.extend(_prefixed(part, 0, mido.MetaMessage("instrument_name", name=part.name)))
+        for word in part.words:
+            if owner:
+                events.append((word.tick, _ALL, _meta(word)))
+            else:
+                events.extend(_prefixed(part, word.tick, _meta(word)))
+        if len(parts) > 1 or not number or part.notes or part.controls or _speaks(part):
+            events.extend(_controls(part))
+        events.extend(_notes(part))
+    events.sort(key=lambda event: event[:2])
+    track, now = mido.MidiTrack(), 0
+    for tick, _, message in events:
+        while tick - now > _LARGEST_DELTA:
+            track.append(mido.UnknownMetaMessage(_FILLER, data=[], time=_LARGEST_DELTA))
+            now += _LARGEST_DELTA
+        message.time, now = tick - now, tick
+        track.append(message)
+    return track
 
 
-def _track(data: bytes, track: int) -> Iterator[_Event]:
-    at = tick = status = 0
-    while at < len(data):
-        delta, at = _number(data, at)
-        tick += delta
-        if data[at] & 0x80:
-            status, at = data[at], at + 1
-        elif not status:
-            raise ValueError("an event has no kind")
-        if status == 0xFF:
-            kind = data[at]
-            length, at = _number(data, at + 1)
-            if kind == 0x51 and length == 3:
-                yield _Event(tick, track, "tempo", -1, int.from_bytes(data[at : at + 3]))
-            at += length
-            status = 0
-        elif status >= 0xF0:
-            length, at = _number(data, at)
-            at += length
-            status = 0
-        else:
-            what, channel, size = status >> 4, status & 0x0F, _DATA_BYTES[status >> 4]
-            values = data[at : at + size]
-            if len(values) < size or any(value & 0x80 for value in values):
-                raise ValueError("an event is damaged")
-            at += size
-            if what in (0x8, 0x9):
-                begins = what == 0x9 and values[1] > 0
-                yield _Event(tick, track, "on" if begins else "off", channel, values[0])
+def _speaks(part: Part) -> bool:
+    """Return whether a part without notes and controls says more than words."""
+    return bool(part.program or part.channel or not (part.words or part.name))
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number of up to four bytes with seven bits each; return it and where it ends."""
-    number = 0
-    for n in range(4):
-        byte = data[at + n]
-        number = number << 7 | byte & 0x7F
-        if not byte & 0x80:
-            return number, at + n + 1
-    raise ValueError("a number is too long")
+def _piece(score: Score) -> Iterator[_Event]:
+    if score.name:
+        yield 0, _ALL, mido.MetaMessage("track_name", name=score.name)
+    for tempo in score.tempos:
+        yield tempo.tick, _ALL, mido.MetaMessage("set_tempo", tempo=tempo.microseconds)
+    for meter in score.meters:
+        bar = mido.MetaMessage(
+            "time_signature", numerator=meter.numerator, denominator=meter.denominator
+        )
+        yield meter.tick, _ALL, bar
+    for key in score.keys:
+        data = [key.sharps & 0xFF, int(key.mode == "minor")]
+        yield key.tick, _ALL, mido.UnknownMetaMessage(_KEY, data=data)
+    for word in score.words:
+        yield word.tick, _ALL, _meta(word)
+
+
+def _meta(word: Words) -> mido.MetaMessage:
+    if word.kind not in WORDS.values():
+        raise ConfigError(
+            f"words at tick {word.tick} are {word.kind!r}", hint=f"use {', '.join(WORDS.values())}"
+        )
+    return mido.MetaMessage(word.kind, text=word.text)
+
+
+def _prefixed(part: Part, tick: int, message: mido.MetaMessage) -> Iterator[_Event]:
+    """Yield a text of one of several parts of a track."""
+    yield tick, _CHANNEL, mido.MetaMessage("channel_prefix", channel=part.channel)
+    yield tick, _CHANNEL, message
+
+
+def _controls(part: Part) -> Iterator[_Event]:
+    """Yield program and controls; what chooses its bank comes before the program."""
+    banks = [
+        n
+        for n, control in enumerate(part.controls)
+        if not control.tick and control.kind == _CONTROLLER and control.data[0] in _BANK
+    ]
+    first = next((n for n, control in enumerate(part.controls) if control.kind == _PROGRAM), None)
+    banks = [n for n in banks if first is None or n < first]
+    begin = banks[-1] + 1 if banks else 0
+    program = mido.Message("program_change", channel=part.channel, program=part.program)
+    for control in part.controls[:begin]:
+        yield control.tick, _CONTROL, _control(control, part.channel)
+    yield 0, _CONTROL, program
+    for control in part.controls[begin:]:
+        yield control.tick, _CONTROL, _control(control, part.channel)
+
+
+def _control(control: Control, channel: int) -> mido.Message:
+    if control.kind not in _SIZES or len(control.data) != _SIZES[control.kind]:
+        raise ConfigError(f"control at tick {control.tick} is no message of a channel: {control}")
+    if not all(0 <= value <= 127 for value in control.data):
+        raise ConfigError(f"control at tick {control.tick} is outside 0 to 127: {control.data}")
+    return mido.Message.from_bytes([control.kind << 4 | channel, *control.data])
+
+
+def _notes(part: Part) -> Iterator[_Event]:
+    channel = part.channel
+    for note in part.notes:
+        if note.duration < 0 or not 1 <= note.velocity <= 127:
+            raise ConfigError(
+                f"note at tick {note.start} has duration {note.duration} and velocity "
+                f"{note.velocity}; want 0 or more, and 1 to 127"
+            )
+        end = mido.Message("note_off", channel=channel, note=note.pitch, velocity=0)
+        begin = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
+        yield note.start, _BEGIN, begin
+        yield note.end, _END if note.duration else _BEGIN, end

@@ -8,7 +8,7 @@ import numpy as np
 
 from musiccore.audio import Audio, limit_peak, write
 from musiccore.editing import format_of, write_file
-from musiccore.errors import ConfigError, MusicCoreError
+from musiccore.errors import AudioError, ConfigError, MusicCoreError
 from musiccore.midi import SUFFIXES, read_midi
 from musiccore.symbolic import Note, chorale_names, read_chorale
 from musiccore.synthesis import Performance, render
@@ -99,7 +99,13 @@ def _performance(source: str) -> tuple[tuple[Note, ...], float]:
     """Return notes, and the seconds of their unit of time."""
     path = Path(source).expanduser()
     if path.suffix.lower() in SUFFIXES:
-        return read_midi(path), 1.0
+        heard = [note for note in read_midi(path).sounding() if not note.is_drums and note.duration]
+        if not heard:
+            raise AudioError(f"MIDI file {source!r} holds no notes that can be played")
+        return tuple(
+            Note(onset=note.onset, duration=note.duration, pitch=note.pitch, part=note.part)
+            for note in heard
+        ), 1.0
     return read_chorale(source).notes, _CHORALE_QUARTER_SECONDS
 
 
