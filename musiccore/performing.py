@@ -7,15 +7,20 @@ font on this machine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio import Audio
-from musiccore.errors import AudioError
+from musiccore.errors import AudioError, MissingProgram
 from musiccore.score import Score
+
+if TYPE_CHECKING:
+    from musiccore.fluidsynth import FluidSynth
 
 Engine = Literal["auto", "own", "fluidsynth"]
 
@@ -35,6 +40,87 @@ _LARGEST_GAIN = 1e4
 Samples = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """What plays scores on this machine.
+
+    Attributes:
+        fluidsynth: the library and a sound font; None plays on our own instruments.
+        reason: why FluidSynth is not used, where one would have been welcome.
+    """
+
+    fluidsynth: FluidSynth | None = None
+    reason: str = ""
+
+    @classmethod
+    def find(
+        cls,
+        engine: Engine = "auto",
+        *,
+        library: str | os.PathLike[str] = "",
+        soundfont: str | os.PathLike[str] = "",
+    ) -> Player:
+        """Find what plays.
+
+        Args:
+            engine: `fluidsynth`, `own`, or `auto`: the first where it is found, else the second.
+            library: FluidSynth's library; empty looks for it.
+            soundfont: what FluidSynth plays on; empty looks for one.
+
+        Raises:
+            ConfigError: if a path that was given is wrong.
+            MissingProgram: if `fluidsynth` was asked for and something is missing.
+        """
+        if engine == "own":
+            return cls()
+        from musiccore.fluidsynth import find_fluidsynth
+
+        try:
+            found = find_fluidsynth(library=library, soundfont=soundfont)
+        except MissingProgram as error:
+            if engine == "fluidsynth":
+                raise
+            return cls(reason=error.message)
+        return cls(fluidsynth=found)
+
+    def describe(self) -> dict[str, object]:
+        """Return what plays, for the record: `engine`, and of a sound font name and digest."""
+        if self.fluidsynth is None:
+            return {"engine": "own"}
+        font = self.fluidsynth.font
+        return {
+            "engine": f"fluidsynth {self.fluidsynth.version()}",
+            "soundfont": font.name,
+            "soundfont_sha256": font.sha256(),
+        }
+
+    def perform(
+        self, score: Score, *, sample_rate: int = 44_100, loudness: float | None = LOUDNESS
+    ) -> Audio:
+        """Play a score; see `perform`.
+
+        Raises:
+            AudioError: if nothing sounds.
+            MissingProgram: if FluidSynth fails.
+        """
+        n_samples = length_of(score, sample_rate)
+        samples = np.empty((2, n_samples), dtype=np.float32)
+        done = 0
+        for block in self._blocks(score, sample_rate, n_samples):
+            samples[:, done : done + block.shape[1]] = block
+            done += block.shape[1]
+        _fade_out(samples, sample_rate)
+        _level(samples, sample_rate, loudness)
+        return Audio(samples=samples, sample_rate=sample_rate)
+
+    def _blocks(self, score: Score, sample_rate: int, n_samples: int) -> Iterator[Samples]:
+        if self.fluidsynth is not None:
+            return self.fluidsynth.stream(score, sample_rate, n_samples)
+        from musiccore.instruments import stream
+
+        return stream(score, sample_rate, n_samples)
+
+
 def perform(
     score: Score,
     *,
@@ -46,7 +132,7 @@ def perform(
 
     Args:
         score: with at least one note.
-        engine: `own` instruments.
+        engine: `own` instruments, `fluidsynth`, or `auto`.
         sample_rate: Hz.
         loudness: LUFS of the whole; lower where a peak would pass -1 dBFS. None keeps the level
             of the instruments, but for such peaks.
@@ -56,17 +142,9 @@ def perform(
 
     Raises:
         AudioError: if nothing sounds.
+        MissingProgram: if `fluidsynth` was asked for and is not here.
     """
-    n_samples = length_of(score, sample_rate)
-    blocks = _blocks(score, engine, sample_rate, n_samples)
-    samples = np.empty((2, n_samples), dtype=np.float32)
-    done = 0
-    for block in blocks:
-        samples[:, done : done + block.shape[1]] = block
-        done += block.shape[1]
-    _fade_out(samples, sample_rate)
-    _level(samples, sample_rate, loudness)
-    return Audio(samples=samples, sample_rate=sample_rate)
+    return Player.find(engine).perform(score, sample_rate=sample_rate, loudness=loudness)
 
 
 def length_of(score: Score, sample_rate: int) -> int:
@@ -78,12 +156,6 @@ def length_of(score: Score, sample_rate: int) -> int:
     if not score.n_notes:
         raise AudioError("the score holds no notes that can be played")
     return round(min(score.seconds + RING_SECONDS, LONGEST_SECONDS) * sample_rate)
-
-
-def _blocks(score: Score, engine: Engine, sample_rate: int, n_samples: int) -> Iterator[Samples]:
-    from musiccore.instruments import stream
-
-    return stream(score, sample_rate, n_samples)
 
 
 def _fade_out(samples: Samples, sample_rate: int) -> None:

@@ -181,7 +181,7 @@ _ALL: Final = (
     ),
     Timbre(name="saw lead", partials=24, tilt=1.0, attack=0.004, release=0.06, level=0.4),
     Timbre(
-        name="pad", partials=14, tilt=1.4, attack=0.06, bloom=0.03, release=0.5, ensemble=6.0,
+        name="pad", partials=14, tilt=1.4, attack=0.05, bloom=0.02, release=0.5, ensemble=6.0,
         level=0.5,
     ),
     Timbre(

@@ -1,0 +1,389 @@
+"""FluidSynth, called through ctypes: a score on the instruments of a sound font.
+
+The only door to that library. It is found on the system or inside the wheel of the extra `play`;
+sound fonts are found on this machine and never come with this program. Reverb and chorus are off
+and blocks are of one size, so that the same score, font and library give the same samples.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from musiccore.errors import ConfigError, MissingProgram
+from musiccore.gestures import controls_of
+from musiccore.score import Score
+
+Samples = npt.NDArray[np.float32]
+
+FONT_SUFFIXES: Final = (".sf2", ".sf3")
+FONT_FOLDERS: Final = (
+    "/usr/share/sounds/sf2",
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",
+    "/usr/local/share/sounds/sf2",
+    "/usr/local/share/sounds/sf3",
+    "/usr/local/share/soundfonts",
+    "/opt/homebrew/share/soundfonts",
+    "/opt/homebrew/share/sounds/sf2",
+    "~/.local/share/soundfonts",
+    "~/Library/Audio/Sounds/Banks",
+)
+_WANTED_FIRST = ("default", "fluidr3", "generaluser", "musescore", "timgm")
+
+_HINT = (
+    "install the extra `play` for the library (pip install 'jukeflow[play]') and name a sound font "
+    "with --soundfont or SOUNDFONT, or use --engine own"
+)
+
+_BLOCK = 16_384  # samples that one call gives at most
+_SETTLE_BLOCK = 64  # samples in which the library computes
+_GAIN = 0.4
+_VOICES = 512
+_CHECK_RATE = 44_100
+_MAX_CHANNELS = 256
+_MELODIC_CHANNEL_TYPE, _DRUM_CHANNEL_TYPE = 0, 1
+_QUIET_LEVELS = 5  # levels of the library's log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFont:
+    """A sound font on this machine.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.name
+
+    def sha256(self) -> str:
+        """Return the digest of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluidSynth:
+    """The library and a sound font, both found.
+
+    Attributes:
+        library: path or name of the shared library.
+        font: what it plays on.
+    """
+
+    library: str
+    font: SoundFont
+
+    def version(self) -> str:
+        """Return the version of the library."""
+        return str(_load(self.library).fluid_version_str().decode())
+
+    def check(self) -> None:
+        """Load the sound font once.
+
+        Raises:
+            MissingProgram: if the library refuses it.
+        """
+        with _Synth(_load(self.library), self.font, 1, _CHECK_RATE):
+            pass
+
+    def stream(self, score: Score, sample_rate: int, n_samples: int) -> Iterator[Samples]:
+        """Play a score.
+
+        Args:
+            score: any score.
+            sample_rate: Hz, 8000 to 96000.
+            n_samples: length of all blocks together.
+
+        Yields:
+            Stereo blocks [2, time].
+
+        Raises:
+            MissingProgram: if the library refuses the sound font, or fails.
+        """
+        with _Synth(_load(self.library), self.font, len(score.parts), sample_rate) as synth:
+            done = 0
+            for event in _events(score, sample_rate):
+                yield from synth.blocks(min(event.sample, n_samples) - done)
+                done = max(done, min(event.sample, n_samples))
+                if done >= n_samples:
+                    break
+                synth.send(event)
+            yield from synth.blocks(n_samples - done)
+
+
+def find_fluidsynth(
+    *, library: str | os.PathLike[str] = "", soundfont: str | os.PathLike[str] = ""
+) -> FluidSynth:
+    """Find the library and a sound font.
+
+    Args:
+        library: path of the library; empty looks on the system, then in the extra `play`.
+        soundfont: path of a sound font; empty looks in the folders of the system, then for the
+            one that pretty_midi brings.
+
+    Raises:
+        ConfigError: if a path that was given is wrong.
+        MissingProgram: if one of them is missing or of no use; the message says which.
+    """
+    found = FluidSynth(library=_find_library(os.fspath(library)), font=find_font(soundfont))
+    found.check()
+    return found
+
+
+def find_font(soundfont: str | os.PathLike[str] = "") -> SoundFont:
+    """Find a sound font.
+
+    Args:
+        soundfont: its path; empty looks for one.
+
+    Raises:
+        ConfigError: if the path is wrong.
+        MissingProgram: if there is none.
+    """
+    if os.fspath(soundfont):
+        path = Path(soundfont).expanduser()
+        if not _is_font(path):
+            what = "is no sound font" if path.is_file() else "does not exist"
+            raise ConfigError(
+                f"soundfont: {os.fspath(soundfont)!r} {what}",
+                hint="give a file that ends with .sf2 or .sf3",
+            )
+        return SoundFont(path=path)
+    for path in _fonts():
+        if _is_font(path):
+            return SoundFont(path=path)
+    raise MissingProgram("no sound font is on this machine", hint=_HINT, extra="play")
+
+
+def _fonts() -> Iterator[Path]:
+    for folder in FONT_FOLDERS:
+        there = Path(folder).expanduser()
+        files = [p for p in sorted(there.glob("*")) if p.suffix.lower() in FONT_SUFFIXES]
+        yield from sorted(files, key=_rank)
+    yield from sorted(_package_folder("pretty_midi").glob("*.sf[23]"))
+
+
+def _rank(path: Path) -> int:
+    stem = path.stem.lower()
+    ranks = [at for at, word in enumerate(_WANTED_FIRST) if stem.startswith(word)]
+    return ranks[0] if ranks else len(_WANTED_FIRST)
+
+
+def _is_font(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
+
+
+def _package_folder(name: str) -> Path:
+    """Folder of an installed package, which is not imported; an empty one if it is missing."""
+    spec = importlib.util.find_spec(name)
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    return Path(places[0]) if places else Path(os.devnull)
+
+
+# The library ------------------------------------------------------------------------------------
+
+
+def _find_library(given: str) -> str:
+    if given:
+        if not Path(given).expanduser().is_file():
+            raise ConfigError(f"fluidsynth: {given!r} does not exist", hint="check the path")
+        return str(Path(given).expanduser())
+    for candidate in _libraries():
+        try:
+            _load(candidate)
+        except MissingProgram:
+            continue
+        return candidate
+    raise MissingProgram("FluidSynth is not on this machine", hint=_HINT, extra="play")
+
+
+def _libraries() -> Iterator[str]:
+    system = ctypes.util.find_library("fluidsynth") or ctypes.util.find_library("libfluidsynth")
+    if system:
+        yield system
+    package = _package_folder("pygame")
+    # Wheels put their libraries beside the package (Linux), into it (Windows) or below it (macOS).
+    for folder in ("pygame_ce.libs", "pygame.libs", "pygame", "pygame/.dylibs"):
+        for path in sorted((package.parent / folder).glob("libfluidsynth*")):
+            yield str(path)
+
+
+def _load(library: str) -> ctypes.CDLL:
+    """Open the library and tell ctypes the types of what is called.
+
+    Raises:
+        MissingProgram: if it cannot be opened, or is another library.
+    """
+    try:
+        if sys.platform == "win32":  # its own libraries lie beside it
+            os.add_dll_directory(str(Path(library).parent))
+        lib = ctypes.CDLL(library)
+        for name, result, arguments in _FUNCTIONS:
+            function = getattr(lib, name)
+            function.restype, function.argtypes = result, list(arguments)
+    except (OSError, AttributeError) as error:
+        raise MissingProgram(
+            f"fluidsynth: {library!r} cannot be used: {error}", hint=_HINT, extra="play"
+        ) from error
+    return lib
+
+
+_HANDLE, _INT, _TEXT, _REAL = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_double
+_FUNCTIONS: Final[Sequence[tuple[str, type | None, tuple[type, ...]]]] = (
+    ("fluid_version_str", _TEXT, ()),
+    ("fluid_set_log_function", _HANDLE, (_INT, _HANDLE, _HANDLE)),
+    ("new_fluid_settings", _HANDLE, ()),
+    ("delete_fluid_settings", None, (_HANDLE,)),
+    ("fluid_settings_setnum", _INT, (_HANDLE, _TEXT, _REAL)),
+    ("fluid_settings_setint", _INT, (_HANDLE, _TEXT, _INT)),
+    ("new_fluid_synth", _HANDLE, (_HANDLE,)),
+    ("delete_fluid_synth", None, (_HANDLE,)),
+    ("fluid_synth_sfload", _INT, (_HANDLE, _TEXT, _INT)),
+    ("fluid_synth_set_channel_type", _INT, (_HANDLE, _INT, _INT)),
+    ("fluid_synth_program_change", _INT, (_HANDLE, _INT, _INT)),
+    ("fluid_synth_noteon", _INT, (_HANDLE, _INT, _INT, _INT)),
+    ("fluid_synth_noteoff", _INT, (_HANDLE, _INT, _INT)),
+    ("fluid_synth_cc", _INT, (_HANDLE, _INT, _INT, _INT)),
+    ("fluid_synth_pitch_bend", _INT, (_HANDLE, _INT, _INT)),
+    ("fluid_synth_channel_pressure", _INT, (_HANDLE, _INT, _INT)),
+    (
+        "fluid_synth_write_float",
+        _INT,
+        (_HANDLE, _INT, _HANDLE, _INT, _INT, _HANDLE, _INT, _INT),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What is sent to a channel, and when; at one sample: notes end, controls, notes begin."""
+
+    sample: int
+    order: int
+    channel: int
+    function: str
+    data: tuple[int, ...] = field(default=())
+
+
+def _events(score: Score, sample_rate: int) -> list[_Event]:
+    events: list[_Event] = []
+
+    def add(seconds: float, order: int, channel: int, function: str, *data: int) -> None:
+        events.append(_Event(round(seconds * sample_rate), order, channel, function, data))
+
+    for index, part in enumerate(score.parts):
+        channel = index % _MAX_CHANNELS  # a part is a player of its own
+        kind = _DRUM_CHANNEL_TYPE if part.is_drums else _MELODIC_CHANNEL_TYPE
+        add(0.0, -2, channel, "set_channel_type", kind)
+        add(0.0, -1, channel, "program_change", part.program)
+        for control in controls_of(score, index):
+            seconds = score.seconds_at(control.tick)
+            if control.kind == 0xB:
+                add(seconds, 1, channel, "cc", *control.data)
+            elif control.kind == 0xC:
+                add(seconds, 1, channel, "program_change", *control.data)
+            elif control.kind == 0xD:
+                add(seconds, 1, channel, "channel_pressure", *control.data)
+            elif control.kind == 0xE:
+                add(seconds, 1, channel, "pitch_bend", control.data[0] | control.data[1] << 7)
+        for note in part.notes:
+            start, end = score.seconds_at(note.start), score.seconds_at(note.end)
+            add(start, 2, channel, "noteon", note.pitch, note.velocity)
+            # A note that ends in the block it begins in would never be heard.
+            add(
+                max(end, start + 2 * _SETTLE_BLOCK / sample_rate), 0, channel, "noteoff", note.pitch
+            )
+    return sorted(events, key=lambda event: (event.sample, event.order))
+
+
+class _Synth:
+    """One instance of the library's synthesiser, inside a `with` block."""
+
+    def __init__(
+        self, lib: ctypes.CDLL, font: SoundFont, n_channels: int, sample_rate: int
+    ) -> None:
+        self._lib = lib
+        self._font = font
+        self._channels = min(max(-(-n_channels // 16) * 16, 16), _MAX_CHANNELS)
+        self._rate = sample_rate
+        self._settings: int | None = None
+        self._synth: int | None = None
+
+    def __enter__(self) -> _Synth:
+        lib = self._lib
+        for level in range(_QUIET_LEVELS):
+            lib.fluid_set_log_function(level, None, None)
+        self._settings = lib.new_fluid_settings()
+        lib.fluid_settings_setnum(self._settings, b"synth.sample-rate", float(self._rate))
+        lib.fluid_settings_setnum(self._settings, b"synth.gain", _GAIN)
+        for name, value in (
+            (b"synth.reverb.active", 0),
+            (b"synth.chorus.active", 0),
+            (b"synth.polyphony", _VOICES),
+            (b"synth.midi-channels", self._channels),
+            (b"synth.cpu-cores", 1),
+            (b"synth.dynamic-sample-loading", 1),  # of a large font, only what is played
+        ):
+            lib.fluid_settings_setint(self._settings, name, value)
+        self._synth = lib.new_fluid_synth(self._settings)
+        try:
+            if not self._synth:
+                raise MissingProgram(
+                    f"FluidSynth cannot play at {self._rate} Hz",
+                    hint="use 44100 Hz, or --engine own",
+                    extra="play",
+                )
+            if lib.fluid_synth_sfload(self._synth, os.fsencode(self._font.path), 1) < 0:
+                raise MissingProgram(
+                    f"FluidSynth cannot read the sound font {str(self._font.path)!r}",
+                    hint="give another one with --soundfont, or use --engine own",
+                    extra="play",
+                )
+        except MissingProgram:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._synth:
+            self._lib.delete_fluid_synth(self._synth)
+        if self._settings:
+            self._lib.delete_fluid_settings(self._settings)
+        self._synth = self._settings = None
+
+    def send(self, event: _Event) -> None:
+        """Send one event now."""
+        getattr(self._lib, f"fluid_synth_{event.function}")(self._synth, event.channel, *event.data)
+
+    def blocks(self, n_samples: int) -> Iterator[Samples]:
+        """Yield what sounds from now on, [2, time], `n_samples` in all."""
+        while n_samples > 0:
+            length = min(n_samples, _BLOCK)
+            block = np.zeros((2, length), dtype=np.float32)
+            left, right = block[0].ctypes.data, block[1].ctypes.data
+            if self._lib.fluid_synth_write_float(self._synth, length, left, 0, 1, right, 0, 1):
+                raise MissingProgram("FluidSynth stopped playing", hint=_HINT, extra="play")
+            yield block
+            n_samples -= length
