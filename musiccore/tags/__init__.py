@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from musiccore.errors import AudioError
-from musiccore.tags import aiff, au, caf, flac, mp3, ogg, riff, w64
+from musiccore.tags import aiff, au, caf, flac, mp3, mp4, ogg, riff, w64
 from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
 from musiccore.tags.pieces import Piece, Source, joined, rewrite
@@ -41,6 +41,7 @@ _CONTAINERS: Final[Mapping[str, _Container]] = {
     "caf": caf,
     "au": au,
     "w64": w64,
+    "m4a": mp4,
 }
 _DAMAGE: Final = (ValueError, struct.error, IndexError, OverflowError, RecursionError)
 
