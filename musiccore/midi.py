@@ -18,7 +18,8 @@ from pathlib import Path
 import mido
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midifile import WORDS, Damage, score_of
+from musiccore.midifile import WORDS, score_of
+from musiccore.miditrack import Damage
 from musiccore.score import Control, Part, Score, Words
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")

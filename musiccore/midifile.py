@@ -77,7 +77,8 @@ def _chunks(data: bytes) -> tuple[int, list[bytes]]:
     form, said, division = (int.from_bytes(data[at : at + 2]) for at in (8, 10, 12))
     if form > 2:
         raise Damage(f"its format {form} is unknown")
-    at, found = 8 + header, []
+    at = 8 + header
+    found: list[bytes] = []
     while at + 8 <= len(data) and len(found) <= MAX_TRACKS:
         name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8])
         at += 8
