@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import AudioError
+from musiccore.loudness import LoudnessMeter
 
 Samples = npt.NDArray[np.floating]
 Real = npt.NDArray[np.float64]
@@ -108,53 +109,13 @@ def loudness_lufs(samples: Samples, sample_rate: int) -> float:
         LUFS; minus infinity if every 400 ms block is below the absolute gate. A clip shorter than
         one block is measured as one block.
 
-    Paper: ITU-R BS.1770-4, K-weighting by the analogue prototype, so that every rate is right.
+    Paper: ITU-R BS.1770-4; see `loudness`.
     """
-    from scipy.signal import lfilter
-
     channels = np.atleast_2d(samples).astype(np.float64)
     _mono(channels)
-    for b, a in _k_weighting(sample_rate):
-        channels = lfilter(b, a, channels, axis=-1)
-    block = min(round(0.4 * sample_rate), channels.shape[1])
-    hop = max(1, round(0.1 * sample_rate))
-    energy = np.concatenate([[0.0], np.cumsum((channels**2).sum(axis=0))])
-    starts = np.arange(0, channels.shape[1] - block + 1, hop)
-    power = np.maximum(energy[starts + block] - energy[starts], 0.0) / block
-    with np.errstate(divide="ignore"):
-        loudness = -0.691 + 10.0 * np.log10(power)
-        audible = power[loudness > -70.0]
-        if not audible.size:
-            return float("-inf")
-        relative = -0.691 + 10.0 * np.log10(audible.mean()) - 10.0
-    gated = power[(loudness > -70.0) & (loudness > relative)]
-    return float(-0.691 + 10.0 * np.log10(gated.mean()))
-
-
-def _k_weighting(sample_rate: int) -> list[tuple[Real, Real]]:
-    """The high shelf and the high-pass of BS.1770 at any rate, as (numerator, denominator)."""
-    shelf = np.tan(np.pi * 1681.974450955533 / sample_rate)
-    q, high = 0.7071752369554196, 10.0 ** (3.999843853973347 / 20.0)
-    band = high**0.4996667741545416
-    scale = 1.0 + shelf / q + shelf**2
-    first = (
-        np.array(
-            [
-                high + band * shelf / q + shelf**2,
-                2.0 * (shelf**2 - high),
-                high - band * shelf / q + shelf**2,
-            ]
-        )
-        / scale,
-        np.array([scale, 2.0 * (shelf**2 - 1.0), 1.0 - shelf / q + shelf**2]) / scale,
-    )
-    low, q = np.tan(np.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
-    scale = 1.0 + low / q + low**2
-    second = (
-        np.array([1.0, -2.0, 1.0]),
-        np.array([scale, 2.0 * (low**2 - 1.0), 1.0 - low / q + low**2]) / scale,
-    )
-    return [first, second]
+    meter = LoudnessMeter(sample_rate, channels.shape[0], surround=False, true_peak=False)
+    meter.add(channels.T)
+    return meter.integrated()
 
 
 # Distance between two clips -------------------------------------------------------------------

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from musiccore.containers import DAMAGED_HINT, cut_short
+from musiccore.containers import sniff as sniff
 from musiccore.errors import AudioError
 
 FORMATS = ("wav", "flac", "mp3")
@@ -34,7 +36,6 @@ FULL_SCALE_24 = 1 << 23
 MP3_DELIVERY, MP3_PREVIEW = 0.25, 0.6  # soundfile's compression level: about 256 and 160 kbit/s
 
 _CONVERT_HINT = "convert it to WAV, FLAC or MP3 first"
-_DAMAGED_HINT = "the file is cut short, damaged or was written to a pipe; export it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def read(
     name = "audio data" if isinstance(source, bytes) else f"audio file {os.fspath(source)!r}"
     data = source if isinstance(source, bytes) else _file_bytes(Path(source), name, max_bytes)
     if not data:
-        raise AudioError(f"{name} is empty (0 bytes)", hint=_DAMAGED_HINT)
+        raise AudioError(f"{name} is empty (0 bytes)", hint=DAMAGED_HINT)
     if len(data) > max_bytes:
         raise AudioError(f"{name} has {len(data)} bytes, more than the limit of {max_bytes}")
     kind = sniff(data)
@@ -127,8 +128,8 @@ def read(
             f"{name} is not audio that can be read here: it begins with {data[:12]!r}",
             hint=_CONVERT_HINT,
         )
-    if kind == "wav":
-        _check_riff(data, name)
+    if problem := cut_short(data[:16], len(data)):
+        raise AudioError(f"{name} {problem}", hint=DAMAGED_HINT)
     audio = _decode(data, name, kind, max_seconds)
     if audio.seconds < min_seconds:
         raise AudioError(
@@ -136,28 +137,6 @@ def read(
             f"less than the {min_seconds:.3f} s needed"
         )
     return audio
-
-
-def sniff(data: bytes) -> str | None:
-    """Name the format by the first bytes, whatever the file is called.
-
-    Args:
-        data: the file, or at least its first 12 bytes.
-
-    Returns:
-        "wav", "flac", "mp3", "ogg", "aiff", "caf", or None for anything else.
-    """
-    if data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE":
-        return "wav"
-    if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
-        return "aiff"
-    for magic, kind in ((b"fLaC", "flac"), (b"OggS", "ogg"), (b"caff", "caf"), (b"ID3", "mp3")):
-        if data.startswith(magic):
-            return kind
-    # An MPEG frame header: 11 sync bits, layer III, neither the free nor the bad bit rate.
-    if len(data) > 3 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:
-        return "mp3" if data[2] >> 4 not in (0, 15) and data[2] & 0x0C != 0x0C else None
-    return None
 
 
 def _file_bytes(path: Path, name: str, max_bytes: int) -> bytes:
@@ -182,16 +161,6 @@ def _file_bytes(path: Path, name: str, max_bytes: int) -> bytes:
         raise AudioError(f"{name} cannot be read: {reason}") from error
 
 
-def _check_riff(data: bytes, name: str) -> None:
-    """Refuse a WAV that promises more bytes than there are; libsndfile would cut it silently."""
-    promised = int.from_bytes(data[4:8], "little") + 8
-    # One byte of grace: some writers count the pad byte and do not write it.
-    if data[:4] == b"RIFF" and promised > len(data) + 1:
-        raise AudioError(
-            f"{name} promises {promised} bytes and holds {len(data)}", hint=_DAMAGED_HINT
-        )
-
-
 def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     import soundfile
 
@@ -213,14 +182,14 @@ def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
         detail = getattr(error, "error_string", None) or str(error)
         raise AudioError(
             f"{name} cannot be decoded as {kind}: {str(detail).removeprefix('Error : ')}",
-            hint=_DAMAGED_HINT,
+            hint=DAMAGED_HINT,
         ) from error
     # The length of an MP3 without a length header is an estimate.
     tolerated = frames // 100 + 3 * 1152 if kind == "mp3" else 0
     if done < max(1, frames - tolerated):
         raise AudioError(
             f"{name} promises {frames} samples per channel and only {done} could be decoded",
-            hint=_DAMAGED_HINT,
+            hint=DAMAGED_HINT,
         )
     try:
         return Audio(samples=np.ascontiguousarray(samples[:done].T), sample_rate=rate)
@@ -230,7 +199,7 @@ def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
 
 def _check_header(name: str, rate: int, channels: int, frames: int, max_seconds: float) -> None:
     if frames <= 0:
-        raise AudioError(f"{name} holds no samples", hint=_DAMAGED_HINT)
+        raise AudioError(f"{name} holds no samples", hint=DAMAGED_HINT)
     if not MIN_RATE <= rate <= MAX_RATE:
         raise AudioError(f"{name} has a sample rate of {rate} Hz, want {MIN_RATE} to {MAX_RATE} Hz")
     if channels > MAX_CHANNELS:

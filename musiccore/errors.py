@@ -11,6 +11,7 @@ MusicCoreError
 │   ├── Corrupt                     bytes differ from their digest, or the log has a gap
 │   ├── Unavailable                 transient: the store did not answer
 │   └── Fenced                      another worker has claimed the run
+├── MissingProgram                  a program or a codec that is not installed is needed
 └── DeviceError                     no such device, or out of memory
 """
 
@@ -72,6 +73,20 @@ class Unavailable(StorageError):
 
 class Fenced(StorageError):
     """Another worker has claimed this run; this one must stop without touching it."""
+
+
+class MissingProgram(MusicCoreError):
+    """A program or a codec is needed that is not on this machine.
+
+    Args:
+        message: what was wanted, and what is missing for it.
+        hint: how to get it.
+        extra: the optional dependency of this package that brings it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, extra: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.extra = extra
 
 
 class DeviceError(MusicCoreError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
 
-from musiccore.editing import Conversion, convert, plan_conversions
+from musiccore.editing import Conversion, ConversionOptions, convert, plan_conversions
 from musiccore.errors import MusicCoreError
 from tasks.policies import io_task
 from tasks.resources import safe_stop
@@ -50,10 +50,11 @@ def convert_file(conversion: Conversion, force: bool) -> dict[str, object]:
     try:
         # An exception of a signal handler is lost inside the encoder's callbacks: hold it back.
         with safe_stop():
-            audio = convert(conversion, force=force)
+            options = ConversionOptions(kind=conversion.kind)
+            made = convert(conversion.source, conversion.target, options, force=force)
     except MusicCoreError as error:
         return {**row, "result": "failed", "error": error.message}
-    return {**row, "result": "written", "seconds": round(audio.seconds, 3)}
+    return {**row, "result": "written", "seconds": round(made.seconds, 3)}
 
 
 def show_table(rows: Sequence[dict[str, object]], key: str, description: str) -> None:

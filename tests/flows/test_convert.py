@@ -85,7 +85,7 @@ def test_command_reports_a_folder_as_json(album, capsys) -> None:
         (["a.wav", "a.wav"], "is the source itself"),
         (["a.wav", "b.flac"], "out: 'b.flac' exists"),
         (["missing.wav", "c.flac"], "source: 'missing.wav' does not exist"),
-        (["a.wav", "--to", "m4a"], "to: 'm4a' is unknown"),
+        (["a.wav", "--to", "xyz"], "to: 'xyz' is unknown"),
         ([".", "out.flac"], "is a folder"),
         (["a.wav", "d/a.wav", "--to", "mp3", "--out", "out"], "two files would get the same name"),
     ],

@@ -1,0 +1,103 @@
+"""What a file of sound is by its first bytes, whatever it is called. Bytes only: no library."""
+
+from __future__ import annotations
+
+DAMAGED_HINT = "the file is cut short, damaged or was written to a pipe; export it again"
+HEAD_BYTES = 64  # enough for every question below
+
+_W64_GUID = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_ASF_GUID = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+_STARTS = (
+    (b"fLaC", "flac"), (b"OggS", "ogg"), (b"caff", "caf"), (b"ID3", "mp3"), (b".snd", "au"),
+    (_W64_GUID, "w64"),
+)  # fmt: skip
+_FOREIGN_STARTS = (
+    (b"\x1a\x45\xdf\xa3", "webm"), (_ASF_GUID, "wma"), (b"FLV\x01", "flv"), (b"#!AMR", "amr"),
+    (b"wvpk", "wavpack"), (b"MAC ", "ape"), (b"TTA1", "tta"), (b"\x00\x00\x01\xba", "mpeg"),
+)  # fmt: skip
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def sniff(data: bytes) -> str | None:
+    """Name the format by the first bytes, of formats that need no other program.
+
+    Args:
+        data: the file, or at least its first 64 bytes.
+
+    Returns:
+        "wav" (also RF64), "flac", "mp3", "ogg" (Vorbis, Opus, FLAC inside), "aiff", "caf", "au",
+        "w64", or None for anything else.
+    """
+    if data[:4] in (b"RIFF", b"RF64", b"RIFX") and data[8:12] == b"WAVE":
+        return "wav"
+    if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff"
+    for magic, kind in _STARTS:
+        if data.startswith(magic):
+            return kind
+    # An MPEG frame header: 11 sync bits, layer III, neither the free nor the bad bit rate.
+    if len(data) > 3 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:
+        return "mp3" if data[2] >> 4 not in (0, 15) and data[2] & 0x0C != 0x0C else None
+    return None
+
+
+def sniff_foreign(data: bytes) -> str | None:
+    """Name a format that only another program can read.
+
+    Args:
+        data: the file, or at least its first 64 bytes.
+
+    Returns:
+        "m4a" (and all its relatives, videos included), "aac", "wma", "webm" (and Matroska), "avi"
+        and a few more; None for anything else.
+    """
+    if data[4:8] in _MP4_BOXES:
+        return "m4a"
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "avi"
+    for magic, kind in _FOREIGN_STARTS:
+        if data.startswith(magic):
+            return kind
+    # ADTS: 12 sync bits, layer 0, a sample rate that exists.
+    if len(data) > 3 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0 and data[2] & 0x3C < 0x34:
+        return "aac"
+    return None
+
+
+def refine(kind: str, head: bytes) -> str:
+    """Tell apart what `sniff` calls by one name.
+
+    Args:
+        kind: of `sniff`.
+        head: the first 64 bytes of the file.
+
+    Returns:
+        "opus" for Ogg with Opus inside, "rf64" for the large kind of WAV, `kind` otherwise.
+    """
+    if kind == "ogg" and b"OpusHead" in head:
+        return "opus"
+    return "rf64" if head[:4] == b"RF64" else kind
+
+
+def cut_short(head: bytes, size: int) -> str | None:
+    """Say how a file is shorter than its header promises; decoders cut it silently.
+
+    Args:
+        head: the first 16 bytes.
+        size: of the whole file.
+
+    Returns:
+        Words that follow the name of the file; None if nothing is missing, or this format has no
+        such promise at its beginning.
+    """
+    if head[:4] == b"RIFF":
+        promised = int.from_bytes(head[4:8], "little") + 8
+    elif head[:4] == b"FORM":
+        promised = int.from_bytes(head[4:8], "big") + 8
+    elif head[:4] == b".snd":
+        length = int.from_bytes(head[8:12], "big")
+        promised = 0 if length == 0xFFFFFFFF else int.from_bytes(head[4:8], "big") + length
+    else:
+        return None
+    # One byte of grace: some writers count the pad byte and do not write it.
+    return f"promises {promised} bytes and holds {size}" if promised > size + 1 else None

@@ -1,0 +1,35 @@
+"""Files of sound into other files of sound: any format, any length, whole or not at all."""
+
+from __future__ import annotations
+
+from musiccore.editing.atomic import appearing, sweep, write_file
+from musiccore.editing.conversion import ConversionResult, Levels, convert, deliver
+from musiccore.editing.ffmpeg import find_ffmpeg
+from musiccore.editing.folders import Conversion, format_of, plan_conversions
+from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS, Target
+from musiccore.editing.options import ConversionOptions
+from musiccore.editing.sources import Sound, open_sound
+from musiccore.editing.targets import TargetPlan, plan_target
+
+__all__ = [
+    "appearing",
+    "Conversion",
+    "ConversionOptions",
+    "ConversionResult",
+    "convert",
+    "deliver",
+    "find_ffmpeg",
+    "format_of",
+    "KINDS",
+    "Levels",
+    "open_sound",
+    "plan_conversions",
+    "plan_target",
+    "Sound",
+    "SUFFIXES",
+    "sweep",
+    "Target",
+    "TARGETS",
+    "TargetPlan",
+    "write_file",
+]

@@ -1,0 +1,358 @@
+"""One sound into one file: in blocks, checked, levelled, and whole or not at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musiccore.containers import DAMAGED_HINT
+from musiccore.editing.atomic import appearing, check_target
+from musiccore.editing.channels import mixing_matrix
+from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
+from musiccore.editing.ffmpeg import has_ffmpeg
+from musiccore.editing.formats import BITS, TARGETS
+from musiccore.editing.options import ConversionOptions
+from musiccore.editing.pipeline import faded, fitted, mixed, scaled
+from musiccore.editing.sources import Sound, open_sound
+from musiccore.editing.targets import TargetPlan, plan_target
+from musiccore.errors import AudioError, ConfigError
+from musiccore.loudness import LoudnessMeter, decibels
+from musiccore.streams import Frames, resampled
+from musiccore.tags import read_tags, write_tags
+
+Progress = Callable[[float], None]
+
+_LOSSY_PEAK = 0.891  # -1 dB: decoders go beyond what was encoded
+_FULL_PEAK = 0.9999
+_PASSES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """What was done to the loudness.
+
+    Attributes:
+        before: integrated loudness of the source as it would have been written, LUFS.
+        after: of what was written.
+        true_peak: of what was written, dBTP.
+        gain: dB.
+    """
+
+    before: float
+    after: float
+    true_peak: float
+    gain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionResult:
+    """What a conversion made.
+
+    Attributes:
+        seconds: length of the target.
+        sample_rate: Hz of the target.
+        channels: of the target.
+        kind: its format.
+        subtype: how its samples are stored.
+        bitrate: kbit/s, None for formats that keep every sample.
+        engine: who wrote it.
+        source_kind: format of the source by its content.
+        changes: what the format could not hold, in words.
+        warnings: what was odd about the source or could not be kept, in words.
+        loudness: None unless a loudness was asked for.
+    """
+
+    seconds: float
+    sample_rate: int
+    channels: int
+    kind: str
+    subtype: str
+    bitrate: int | None
+    engine: str
+    source_kind: str
+    changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    loudness: Levels | None
+
+
+def convert(
+    source: Path,
+    target: Path,
+    options: ConversionOptions,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ConversionResult:
+    """Convert one file; its tags come along.
+
+    Args:
+        source: a file of any format.
+        target: where it goes; it appears whole or not at all.
+        options: what to make of it.
+        force: write over a file that exists.
+        progress: told the share done, 0 to 1.
+
+    Returns:
+        What was made, with everything that was changed or odd.
+
+    Raises:
+        ConfigError: if the target exists or is the source, or `strict` forbids a change.
+        AudioError: if the source cannot be read, or the target cannot hold it or be written.
+        MissingProgram: if ffmpeg is needed and not there.
+    """
+    check_target(target, (source,), force=force)
+    sound = open_sound(source, engine=options.engine, ffmpeg=options.ffmpeg)
+    return deliver(sound, target, options, tags_from=(source,), force=force, progress=progress)
+
+
+def deliver(
+    sound: Sound,
+    target: Path,
+    options: ConversionOptions,
+    *,
+    tags_from: Sequence[Path] = (),
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ConversionResult:
+    """Write any sound to a file.
+
+    Args:
+        sound: heard once or several times.
+        target: see `convert`.
+        options: see `convert`.
+        tags_from: the first file whose tags come along.
+        force: see `convert`.
+        progress: see `convert`.
+
+    Returns:
+        See `convert`.
+
+    Raises:
+        ConfigError: see `convert`.
+        AudioError: see `convert`.
+        MissingProgram: see `convert`.
+    """
+    check_target(target, tuple(tags_from), force=force)
+    job = _Job(sound, options, progress)
+    with appearing(target, force=force) as aside:
+        return job.write(aside, tags_from)
+
+
+class _Job:
+    """One delivery: its plan, and the passes it takes."""
+
+    def __init__(self, sound: Sound, options: ConversionOptions, progress: Progress | None) -> None:
+        self.sound, self.options, self._progress = sound, options, progress
+        self.engine = _engine(options)
+        self.start = round(options.start * sound.sample_rate)
+        self.stop = None if options.end is None else round(options.end * sound.sample_rate)
+        self.heard = self._expected()
+        self.plan = plan_target(
+            options.kind, sound.sample_rate, sound.channels, self.heard, options, bits=sound.bits
+        )
+        if options.start and not self.heard:
+            raise ConfigError(
+                f"start: the sound ends before {options.start:g} s",
+                hint="seconds from its beginning",
+            )
+        self.matrix = mixing_matrix(sound.channels, self.plan.channels)
+        self._passes_done, self._passes = 0, 1 + (options.loudness is not None)
+
+    def _expected(self) -> int:
+        """Source frames between start and end; by listening where no header says."""
+        if self.sound.n_frames is None:
+            return sum(len(block) for block in self.sound.blocks(self.start, self.stop))
+        stop = self.sound.n_frames if self.stop is None else min(self.stop, self.sound.n_frames)
+        return max(0, stop - self.start)
+
+    def write(self, aside: Path, tags_from: Sequence[Path]) -> ConversionResult:
+        """Write the file aside, as often as it takes."""
+        self._refuse_damage()
+        gain, before = 1.0, None
+        warnings: list[str] = []
+        if self.options.loudness is not None:
+            before = self._measured()
+            gain = self._loudness_gain(before, warnings)
+        for _ in range(_PASSES):
+            heard, done = self.heard, self._encode(aside, gain)
+            self._refuse_damage()
+            if self.options.fade_out and heard != self.heard:
+                continue  # the header lied about the end: fade out at the true one
+            if done.peak <= 1.0 or self.plan.bits in ("float", "double"):
+                break
+            beyond = f"{decibels(done.peak):.2f} dB beyond full scale"
+            if self.options.on_clip == "error":
+                raise AudioError(
+                    f"the sound goes {beyond}",
+                    hint="use on_clip normalise or clip, or a float format",
+                )
+            if self.options.on_clip == "clip":
+                warnings.append(f"samples up to {beyond} were clipped")
+                break
+            gain *= (_LOSSY_PEAK if self.plan.bits == "lossy" else _FULL_PEAK) / done.peak
+            warnings.append(f"turned down: the sound went {beyond}")
+        if not done.frames:
+            self._refuse_nothing()
+            warnings.append("the source holds no sound")
+        levels = None if before is None else Levels(
+            before=before.integrated(), after=done.meter.integrated(),
+            true_peak=decibels(done.meter.true_peak()), gain=decibels(gain),
+        )  # fmt: skip
+        warnings += _keep_tags(tags_from, aside)
+        return self._result(done.frames, warnings, levels)
+
+    def _encode(self, aside: Path, gain: float) -> _Pass:
+        """Write everything once."""
+        plan, options, done = self.plan, self.options, _Pass(self.plan, self.options)
+        limited = plan.bits not in ("float", "double")
+        exact = gain == 1.0 and self._untouched()
+        encoder = open_encoder(plan, aside, options, self.engine, exact=exact)
+        try:
+            for block in self._blocks(gain):
+                done.add(block)
+                encoder.write(np.clip(block, -1.0, 1.0) if limited else block)
+        except BaseException:
+            encoder.abort()
+            raise
+        encoder.close()
+        return done
+
+    def _untouched(self) -> bool:
+        """Whether every sample of the source is a sample of the target."""
+        options, bits = self.options, self.sound.bits
+        return (
+            self.plan.sample_rate == self.sound.sample_rate
+            and self.matrix is None
+            and not (options.fade_in or options.fade_out)
+            and bits.isdigit()
+            and self.plan.bits in BITS
+            and BITS.index(bits) <= BITS.index(self.plan.bits)
+        )
+
+    def _measured(self) -> LoudnessMeter:
+        meter = LoudnessMeter(self.plan.sample_rate, self.plan.channels)
+        for block in self._blocks(1.0):
+            meter.add(block)
+        return meter
+
+    def _loudness_gain(self, before: LoudnessMeter, warnings: list[str]) -> float:
+        wanted, loudness = self.options.loudness, before.integrated()
+        if wanted is None or not math.isfinite(loudness):
+            warnings.append("the sound is silent: its loudness is left alone")
+            return 1.0
+        return float(10.0 ** ((wanted - loudness) / 20.0))
+
+    def _refuse_damage(self) -> None:
+        if self.options.strict and self.sound.damage:
+            raise AudioError(self.sound.damage, hint=DAMAGED_HINT)
+
+    def _refuse_nothing(self) -> None:
+        if not TARGETS[self.plan.kind].empty:
+            raise AudioError(
+                f"the source holds no sound, and {self.plan.kind} cannot hold none",
+                hint="a wav file can be empty",
+            )
+
+    def _result(self, frames: int, warnings: list[str], levels: Levels | None) -> ConversionResult:
+        plan, sound = self.plan, self.sound
+        damage = (sound.damage,) if sound.damage else ()
+        return ConversionResult(
+            seconds=frames / plan.sample_rate, sample_rate=plan.sample_rate,
+            channels=plan.channels, kind=plan.kind, subtype=plan.subtype, bitrate=plan.bitrate,
+            engine=self.engine, source_kind=sound.kind, changes=plan.changes,
+            warnings=(*sound.warnings, *damage, *warnings), loudness=levels,
+        )  # fmt: skip
+
+    def _blocks(self, gain: float) -> Iterator[Frames]:
+        """The sound as it is to be written."""
+        sound, plan, options = self.sound, self.plan, self.options
+        blocks = self._told(sound.blocks(self.start, self.stop))
+        if self.matrix is not None and plan.channels < sound.channels:
+            blocks = mixed(blocks, self.matrix)  # fewer channels first: less to resample
+        width = min(plan.channels, sound.channels)
+        blocks = resampled(blocks, sound.sample_rate, plan.sample_rate, width, sound.dtype)
+        if self.matrix is not None and plan.channels > sound.channels:
+            blocks = mixed(blocks, self.matrix)
+        if options.seconds is not None:
+            blocks = fitted(blocks, self._n_frames(), plan.channels, sound.dtype)
+        rate = plan.sample_rate
+        fade_in, fade_out = round(options.fade_in * rate), round(options.fade_out * rate)
+        if fade_in or fade_out:
+            blocks = faded(blocks, fade_in, fade_out, self._n_frames())
+        return scaled(blocks, gain)
+
+    def _n_frames(self) -> int:
+        rate = self.plan.sample_rate
+        if self.options.seconds is not None:
+            return round(self.options.seconds * rate)
+        return round(self.heard * rate / self.sound.sample_rate)
+
+    def _told(self, blocks: Iterator[Frames]) -> Iterator[Frames]:
+        """Count what is heard, and tell how far it is."""
+        done = 0
+        for block in blocks:
+            done += len(block)
+            if self._progress is not None:
+                share = min(1.0, done / max(self.heard, 1))
+                self._progress(min(1.0, (self._passes_done + share) / self._passes))
+            yield block
+        self.heard = done
+        self._passes_done += 1
+
+
+class _Pass:
+    """What went into the encoder."""
+
+    def __init__(self, plan: TargetPlan, options: ConversionOptions) -> None:
+        self.frames, self.peak = 0, 0.0
+        self._meter: LoudnessMeter | None = None
+        if options.loudness is not None:
+            self._meter = LoudnessMeter(plan.sample_rate, plan.channels)
+
+    @property
+    def meter(self) -> LoudnessMeter:
+        assert self._meter is not None
+        return self._meter
+
+    def add(self, block: Frames) -> None:
+        self.frames += len(block)
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0.0)))
+        if self._meter is not None:
+            self._meter.add(block)
+
+
+def _engine(options: ConversionOptions) -> str:
+    if options.engine in ("ffmpeg", "pydub"):
+        if options.kind not in FFMPEG_WRITES:
+            raise ConfigError(
+                f"engine: {options.engine} is not used for {options.kind}",
+                hint="leave engine out; soundfile writes it",
+            )
+        return options.engine
+    if TARGETS[options.kind].foreign:
+        return "ffmpeg"
+    if options.engine == "auto" and options.kind == "mp3" and has_ffmpeg(options.ffmpeg):
+        return "ffmpeg"
+    return "soundfile"
+
+
+def _keep_tags(tags_from: Sequence[Path], aside: Path) -> list[str]:
+    for source in tags_from:
+        try:
+            found = read_tags(source)
+            provenance = found.get("provenance")
+            kept = provenance if isinstance(provenance, dict) else {
+                name: value
+                for name, value in found.items()
+                if name not in ("format", "provenance")
+            }  # fmt: skip
+            if kept:
+                aside.write_bytes(write_tags(aside.read_bytes(), kept))
+        except AudioError as error:  # a format without tags we know; the sound is sound
+            return [f"tags were not kept: {error.message}"]
+        return []
+    return []

@@ -1,0 +1,356 @@
+"""Sound in blocks: files of any length are read, resampled and written in constant memory.
+
+With `audio` the door to soundfile and soxr. A block is float [T, C], at most `BLOCK` frames:
+libsndfile's encoders are safe at that size and not above.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short, refine, sniff
+from musiccore.errors import AudioError
+
+Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
+
+MAX_STREAM_CHANNELS = 16
+
+_WORD_BITS = {"8": "8", "16": "16", "20": "24", "24": "24", "32": "32"}
+_SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
+
+
+def head_of(path: Path) -> bytes:
+    """Return the first bytes of a file of sound.
+
+    Args:
+        path: what the user named.
+
+    Returns:
+        At most 64 bytes, at least one.
+
+    Raises:
+        AudioError: naming the file: missing, a folder, a pipe or a device, unreadable, empty.
+    """
+    name = f"audio file {os.fspath(path)!r}"
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise AudioError(f"{name} is a folder", hint="name one audio file")
+        if not stat.S_ISREG(mode):
+            raise AudioError(
+                f"{name} is a pipe or a device, not a regular file",
+                hint="save the audio to a file first",
+            )
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise AudioError(f"{name} does not exist", hint="check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AudioError(f"{name} cannot be read: {reason}") from error
+    if not head:
+        raise AudioError(f"{name} is empty (0 bytes)", hint=DAMAGED_HINT)
+    return head
+
+
+def bits_of(subtype: str) -> str:
+    """Return how finely a subtype stores samples.
+
+    Args:
+        subtype: libsndfile's name.
+
+    Returns:
+        "8", "16", "24", "32", "float", "double", or "lossy" for what has no such number.
+    """
+    if subtype in ("FLOAT", "DOUBLE"):
+        return subtype.lower()
+    name, _, width = subtype.rpartition("_")
+    if name in ("PCM", "ALAC", "DWVW", "DPCM"):
+        return _WORD_BITS.get(width.removeprefix("U").removeprefix("S"), "16")
+    lossy = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+    return "lossy" if subtype in lossy else "16"
+
+
+class SoundReader:
+    """A file of sound, opened; close it, or use it in a `with` block.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        kind: format by its content: "wav", "rf64", "w64", "flac", "mp3", "ogg", "opus", "aiff",
+            "caf", "au".
+        subtype: libsndfile's name of how samples are stored.
+        sample_rate: Hz.
+        channels: number of them.
+        n_frames: samples per channel by its header; an MP3 without one gives an estimate.
+        shortage: how the file is shorter than its header promises, None if it is whole.
+        dtype: "float64" where float32 would lose bits, otherwise "float32".
+
+    Raises:
+        AudioError: naming the file: missing, not audio, damaged, absurd header.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import soundfile
+
+        self.name = f"audio file {os.fspath(path)!r}"
+        head = head_of(path)
+        found = sniff(head)
+        if found is None:
+            raise AudioError(
+                f"{self.name} is not audio that can be read here: it begins with {head[:12]!r}",
+                hint="convert it to WAV, FLAC or MP3 first",
+            )
+        self.kind = refine(found, head)
+        self.shortage = cut_short(head, path.stat().st_size)
+        # soundfile takes a name that ends with .raw for headerless samples.
+        self._handle = path.open("rb") if path.suffix.lower() == ".raw" else None
+        try:
+            self._file: Any = soundfile.SoundFile(self._handle or os.fspath(path))
+        except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
+            self._close_handle()
+            raise self._undecodable(error) from error
+        self.subtype: str = self._file.subtype
+        self.sample_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.n_frames: int = self._file.frames
+        self.dtype = "float64" if bits_of(self.subtype) in ("32", "double") else "float32"
+        try:
+            self._check_header()
+        except AudioError:
+            self.close()
+            raise
+
+    def _check_header(self) -> None:
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+            raise AudioError(
+                f"{self.name} has a sample rate of {self.sample_rate} Hz, "
+                f"want {MIN_RATE} to {MAX_RATE} Hz",
+                hint=DAMAGED_HINT,
+            )
+        if self.channels > MAX_STREAM_CHANNELS:
+            raise AudioError(
+                f"{self.name} has {self.channels} channels, at most {MAX_STREAM_CHANNELS} work"
+            )
+
+    def _undecodable(self, error: Exception) -> AudioError:
+        detail = getattr(error, "error_string", None) or str(error)
+        return AudioError(
+            f"{self.name} cannot be decoded as {self.kind}: "
+            f"{str(detail).removeprefix('Error : ').rstrip('.')}",
+            hint=DAMAGED_HINT,
+        )
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
+        """Yield the sound from frame `start` to before frame `stop`, or to its end.
+
+        Raises:
+            AudioError: if it cannot be decoded, or holds NaN or infinite samples.
+        """
+        import soundfile
+
+        stop = self.n_frames if stop is None else min(stop, self.n_frames)
+        try:
+            position = 0
+            # The decoders of lossy formats land a little off after a jump: decode up to there.
+            if start < self.n_frames and self.kind in _SEEKABLE:
+                position = int(self._file.seek(start))
+            while position < stop:
+                # A copy for each block: whoever takes it may keep or change it.
+                block = self._file.read(min(BLOCK, stop - position), self.dtype, always_2d=True)
+                if not len(block):
+                    return
+                if not np.isfinite(block).all():
+                    raise AudioError(
+                        f"{self.name} holds NaN or infinite samples "
+                        f"after {position / self.sample_rate:.1f} s",
+                        hint="export it again from the program that made it",
+                    )
+                fresh = block[max(0, start - position) :]
+                position += len(block)
+                if len(fresh):
+                    yield fresh
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise self._undecodable(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._close_handle()
+
+    def _close_handle(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SoundWriter:
+    """A file of sound to be written block by block; close it, or use it in a `with` block.
+
+    Args:
+        path: where; what is there is written over.
+        container: libsndfile's name of the format.
+        subtype: its name of how samples are stored.
+        sample_rate: Hz.
+        channels: number of them.
+        compression: 0.0 (large) to 1.0 (small), for formats that have such a choice.
+        constant: the same bit rate throughout, for MP3.
+
+    Raises:
+        AudioError: if this format cannot hold that, or the file cannot be made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        container: str,
+        subtype: str,
+        sample_rate: int,
+        channels: int,
+        compression: float | None = None,
+        constant: bool = False,
+    ) -> None:
+        import soundfile
+
+        self._what = f"{container} with {channels} channels at {sample_rate} Hz"
+        self._lossy_float = subtype in ("MPEG_LAYER_III", "VORBIS", "OPUS")
+        try:
+            self._file: Any = soundfile.SoundFile(
+                os.fspath(path),
+                "w",
+                sample_rate,
+                channels,
+                subtype,
+                format=container,
+                compression_level=compression,
+                bitrate_mode="CONSTANT" if constant else None,
+            )
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            raise AudioError(f"{self._what} cannot be written: {_reason(error)}") from error
+
+    def write(self, block: npt.NDArray[np.generic]) -> None:
+        """Append a block: int16 or int32 for PCM, float otherwise.
+
+        Raises:
+            AudioError: if it holds NaN or infinite samples, or cannot be written.
+        """
+        import soundfile
+
+        if block.dtype.kind == "f" and not np.isfinite(block).all():
+            raise AudioError("sound to be written holds NaN or infinite samples")
+        if self._lossy_float:  # libsndfile writes noise when an MP3 is fed with int16
+            block = block.astype(np.float32, copy=False)
+        try:
+            for at in range(0, len(block), BLOCK):
+                self._file.write(np.ascontiguousarray(block[at : at + BLOCK]))
+        except (soundfile.SoundFileError, RuntimeError, AssertionError) as error:
+            raise AudioError(
+                f"{self._what} cannot be written: {_reason(error)}",
+                hint="check the free space of the disk",
+            ) from error
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _reason(error: Exception) -> str:
+    detail = getattr(error, "error_string", None) or str(error) or "fewer bytes than were given"
+    return str(detail).removeprefix("Error : ").rstrip(".")
+
+
+def resampled(
+    blocks: Iterable[Frames], before: int, after: int, channels: int, dtype: str
+) -> Iterator[Frames]:
+    """Change the sample rate of a stream; the same samples whatever the size of the blocks.
+
+    Args:
+        blocks: [T, C] each, of `dtype`.
+        before: Hz of the blocks.
+        after: Hz wanted.
+        channels: C.
+        dtype: "float32" or "float64".
+
+    Yields:
+        Blocks [T, C] of at most about `BLOCK` frames, together `n * after / before` frames,
+        rounded.
+    """
+    if before == after:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(before, after, channels, dtype=dtype, quality="VHQ")
+    step = max(256, min(BLOCK, BLOCK * before // after))
+    for block in blocks:
+        for at in range(0, len(block), step):
+            piece = stream.resample_chunk(np.ascontiguousarray(block[at : at + step]))
+            if len(piece):
+                yield piece
+    last = stream.resample_chunk(np.zeros((0, channels), dtype=dtype), last=True)
+    if len(last):
+        yield last
+
+
+class Oversampler:
+    """What lies between the samples: the sound at four times its rate.
+
+    Args:
+        sample_rate: Hz.
+        channels: number of them.
+    """
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        import soxr
+
+        self._empty = np.zeros((0, channels), dtype=np.float32)
+        self._stream = soxr.ResampleStream(
+            sample_rate, 4 * sample_rate, channels, dtype="float32", quality="HQ"
+        )
+
+    def peak(self, block: Frames) -> float:
+        """Return the largest magnitude so far unheard of; the end of the block comes later."""
+        pieces = (block[at : at + BLOCK // 4] for at in range(0, len(block), BLOCK // 4))
+        return max((self._feed(piece, last=False) for piece in pieces), default=0.0)
+
+    def last_peak(self) -> float:
+        """Return the largest magnitude of what was held back."""
+        return self._feed(self._empty, last=True)
+
+    def _feed(self, block: Frames, *, last: bool) -> float:
+        frames = self._stream.resample_chunk(
+            np.ascontiguousarray(block, dtype=np.float32), last=last
+        )
+        return float(np.abs(frames).max()) if len(frames) else 0.0
