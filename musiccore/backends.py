@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from fsspec.implementations.memory import MemoryFileSystem
@@ -65,6 +65,58 @@ class Backend(Protocol):
     def remove_stale_temps(self, prefix: str) -> int:
         """Remove what killed writers left behind more than a day ago; return how many."""
         ...
+
+
+class FileSystem(Protocol):
+    """What we use of a file system of fsspec. Paths are bucket and key."""
+
+    def info(self, path: str) -> dict[str, object]:
+        """Return size, kind and version of an object, or raise `FileNotFoundError`."""
+        ...
+
+    def isdir(self, path: str) -> bool:
+        """Return whether objects lie below a path."""
+        ...
+
+    def find(self, path: str, *, detail: bool) -> dict[str, dict[str, object]]:
+        """Return path → info of every object below a path."""
+        ...
+
+    def glob(self, path: str) -> list[str]:
+        """Return the paths that fit a pattern."""
+        ...
+
+    def open(self, path: str, mode: str) -> BinaryIO:
+        """Open an object for reading."""
+        ...
+
+    def put_file(self, lpath: str, rpath: str, *, mode: str) -> None:
+        """Upload a file; with mode `create`, raise `FileExistsError` where the name is taken."""
+        ...
+
+    def pipe_file(self, path: str, value: bytes) -> None:
+        """Write an object."""
+        ...
+
+    def rm_file(self, path: str) -> None:
+        """Remove an object or raise `FileNotFoundError`."""
+        ...
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget listings that may be old."""
+        ...
+
+
+def file_system(scheme: str) -> FileSystem:
+    """Return fsspec's file system of a scheme; the library it needs is loaded now.
+
+    Raises:
+        ImportError: if that library is not installed; the message names it.
+    """
+    import fsspec
+
+    system: FileSystem = fsspec.filesystem(scheme)
+    return system
 
 
 class LocalBackend:
