@@ -47,7 +47,7 @@ _HINT = (
     "with --soundfont or SOUNDFONT, or use --engine own"
 )
 
-_BLOCK = 16_384  # samples that one call gives at most
+_BLOCK = 1 << 17  # samples made at a time
 _SETTLE_BLOCK = 64  # samples in which the library computes
 _GAIN = 0.4
 _VOICES = 512
@@ -117,15 +117,19 @@ class FluidSynth:
         Raises:
             MissingProgram: if the library refuses the sound font, or fails.
         """
+        events = iter(_events(score, sample_rate))
+        event = next(events, None)
         with _Synth(_load(self.library), self.font, len(score.parts), sample_rate) as synth:
-            done = 0
-            for event in _events(score, sample_rate):
-                yield from synth.blocks(min(event.sample, n_samples) - done)
-                done = max(done, min(event.sample, n_samples))
-                if done >= n_samples:
-                    break
-                synth.send(event)
-            yield from synth.blocks(n_samples - done)
+            for start in range(0, n_samples, _BLOCK):
+                block = np.zeros((2, min(_BLOCK, n_samples - start)), dtype=np.float32)
+                done, stop = start, start + block.shape[1]
+                while event is not None and event.sample < stop:
+                    synth.write(block[:, done - start : event.sample - start])
+                    done = event.sample
+                    synth.send(event)
+                    event = next(events, None)
+                synth.write(block[:, done - start :])
+                yield block
 
 
 def find_fluidsynth(
@@ -377,13 +381,11 @@ class _Synth:
         """Send one event now."""
         getattr(self._lib, f"fluid_synth_{event.function}")(self._synth, event.channel, *event.data)
 
-    def blocks(self, n_samples: int) -> Iterator[Samples]:
-        """Yield what sounds from now on, [2, time], `n_samples` in all."""
-        while n_samples > 0:
-            length = min(n_samples, _BLOCK)
-            block = np.zeros((2, length), dtype=np.float32)
-            left, right = block[0].ctypes.data, block[1].ctypes.data
-            if self._lib.fluid_synth_write_float(self._synth, length, left, 0, 1, right, 0, 1):
-                raise MissingProgram("FluidSynth stopped playing", hint=_HINT, extra="play")
-            yield block
-            n_samples -= length
+    def write(self, block: Samples) -> None:
+        """Fill [2, time] with what sounds from now on."""
+        length = block.shape[1]
+        left, right = block[0].ctypes.data, block[1].ctypes.data
+        if length and self._lib.fluid_synth_write_float(
+            self._synth, length, left, 0, 1, right, 0, 1
+        ):
+            raise MissingProgram("FluidSynth stopped playing", hint=_HINT, extra="play")

@@ -35,7 +35,7 @@ CEILING: Final = 0.891
 """Largest sample, 1 dB below full scale."""
 
 _FADE_SECONDS = 0.5
-_LARGEST_GAIN = 1e4
+_KEPT_SECONDS = 120.0  # of a performance, so that it is played once
 
 Samples = npt.NDArray[np.float32]
 
@@ -94,31 +94,125 @@ class Player:
             "soundfont_sha256": font.sha256(),
         }
 
-    def perform(
+    def performance(
         self, score: Score, *, sample_rate: int = 44_100, loudness: float | None = LOUDNESS
-    ) -> Audio:
-        """Play a score; see `perform`.
+    ) -> Performance:
+        """Return a score as sound that is made when it is heard; see `perform`.
 
         Raises:
             AudioError: if nothing sounds.
             MissingProgram: if FluidSynth fails.
         """
-        n_samples = length_of(score, sample_rate)
-        samples = np.empty((2, n_samples), dtype=np.float32)
+        return Performance(self, score, sample_rate, loudness)
+
+    def perform(
+        self, score: Score, *, sample_rate: int = 44_100, loudness: float | None = LOUDNESS
+    ) -> Audio:
+        """Play a score into memory; see `perform`.
+
+        Raises:
+            AudioError: if nothing sounds.
+            MissingProgram: if FluidSynth fails.
+        """
+        played = self.performance(score, sample_rate=sample_rate, loudness=loudness)
+        samples = np.empty((2, played.n_frames), dtype=np.float32)
         done = 0
-        for block in self._blocks(score, sample_rate, n_samples):
-            samples[:, done : done + block.shape[1]] = block
-            done += block.shape[1]
-        _fade_out(samples, sample_rate)
-        _level(samples, sample_rate, loudness)
+        for block in played.blocks():
+            samples[:, done : done + len(block)] = block.T
+            done += len(block)
         return Audio(samples=samples, sample_rate=sample_rate)
 
-    def _blocks(self, score: Score, sample_rate: int, n_samples: int) -> Iterator[Samples]:
+    def stream(self, score: Score, sample_rate: int, n_samples: int) -> Iterator[Samples]:
+        """Yield stereo blocks [2, time], at the level of the instruments."""
         if self.fluidsynth is not None:
             return self.fluidsynth.stream(score, sample_rate, n_samples)
         from musiccore.instruments import stream
 
         return stream(score, sample_rate, n_samples)
+
+
+class Performance:
+    """A score as sound: heard block by block, as often as wanted, in constant memory.
+
+    It is what `editing.deliver` takes. The level is found by a first pass; a short piece keeps it,
+    a long one is played again.
+
+    Args:
+        player: what plays.
+        score: what is played.
+        sample_rate: Hz.
+        loudness: see `perform`.
+
+    Raises:
+        AudioError: if nothing sounds.
+        MissingProgram: if FluidSynth fails.
+    """
+
+    def __init__(
+        self, player: Player, score: Score, sample_rate: int, loudness: float | None
+    ) -> None:
+        self.sample_rate, self.channels = sample_rate, 2
+        self.bits, self.dtype, self.kind = "float", "float32", "score"
+        self.warnings: tuple[str, ...] = ()
+        self.damage: str | None = None
+        self._player, self._score = player, score
+        self._length = length_of(score, sample_rate)
+        self._kept: list[Samples] | None = None
+        self._gain = self._measured(loudness)
+
+    @property
+    def n_frames(self) -> int:
+        """Samples per channel."""
+        return self._length
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Samples]:
+        """Yield [T, 2] from sample `start` to before sample `stop`, or to the end."""
+        last = self.n_frames if stop is None else min(stop, self.n_frames)
+        done = 0
+        for block in self._raw():
+            first, done = done, done + block.shape[1]
+            if first >= last:
+                return
+            cut = block[:, max(start - first, 0) : last - first]
+            if cut.shape[1]:
+                yield np.ascontiguousarray(cut.T) * self._gain
+
+    def _raw(self) -> Iterator[Samples]:
+        """Blocks [2, T] at the level of the instruments, with silence at the end."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        n_fade = min(round(_FADE_SECONDS * self.sample_rate), self.n_frames)
+        done = 0
+        for block in self._player.stream(self._score, self.sample_rate, self.n_frames):
+            at = np.arange(done, done + block.shape[1]) - (self.n_frames - n_fade)
+            done += block.shape[1]
+            if at[-1] >= 0:
+                ramp = 0.5 + 0.5 * np.cos(np.pi * np.clip((at + 1) / n_fade, 0.0, 1.0))
+                block *= ramp.astype(np.float32)
+            yield block
+
+    def _measured(self, loudness: float | None) -> np.float32:
+        """Play once, and return the factor that brings it to its level."""
+        from musiccore.loudness import LoudnessMeter
+
+        meter = LoudnessMeter(self.sample_rate, self.channels, true_peak=False)
+        short = self.n_frames <= _KEPT_SECONDS * self.sample_rate
+        kept: list[Samples] = []
+        peak = 0.0
+        for block in self._raw():
+            peak = max(peak, float(block.max()), float(-block.min()))
+            if loudness is not None:
+                meter.add(block.T)
+            if short:
+                kept.append(block)
+        if peak == 0.0:
+            raise AudioError("the score is silent: its volume is 0 throughout")
+        self._kept = kept if short else None
+        gain = 1.0
+        if loudness is not None and np.isfinite(measured := meter.integrated()):
+            gain = 10.0 ** ((loudness - measured) / 20.0)
+        return np.float32(min(gain, CEILING / peak))
 
 
 def perform(
@@ -156,25 +250,3 @@ def length_of(score: Score, sample_rate: int) -> int:
     if not score.n_notes:
         raise AudioError("the score holds no notes that can be played")
     return round(min(score.seconds + RING_SECONDS, LONGEST_SECONDS) * sample_rate)
-
-
-def _fade_out(samples: Samples, sample_rate: int) -> None:
-    """Bring the end down to silence, in place."""
-    n_fade = min(round(_FADE_SECONDS * sample_rate), samples.shape[1])
-    ramp = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, n_fade + 1) / n_fade)
-    samples[:, -n_fade:] *= ramp.astype(np.float32)
-
-
-def _level(samples: Samples, sample_rate: int, loudness: float | None) -> None:
-    """Bring to a loudness, in place, or below it for the sake of the peak."""
-    from musiccore.analysis import loudness_lufs
-
-    peak = float(max(samples.max(), -samples.min()))
-    if peak == 0.0:
-        raise AudioError("the score is silent: its volume is 0 throughout")
-    gain = 1.0
-    if loudness is not None:
-        measured = loudness_lufs(samples, sample_rate)
-        if np.isfinite(measured):
-            gain = 10.0 ** ((loudness - measured) / 20.0)
-    samples *= np.float32(min(gain, CEILING / peak, _LARGEST_GAIN))

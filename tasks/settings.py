@@ -29,6 +29,9 @@ class Settings:
         room_token: secret of the listening room (`JUKEFLOW_ROOM_TOKEN`); empty for the one kept in
             the cache folder.
         cache: folder for what can be made again (`JUKEFLOW_CACHE`, else below `XDG_CACHE_HOME`).
+        soundfont: sound font that scores are played on (`SOUNDFONT`); empty for one that is found.
+        fluidsynth: FluidSynth's library (`JUKEFLOW_FLUIDSYNTH`); empty for the one that is found.
+        ffmpeg: the program (`FFMPEG_BINARY`), None to look for it.
         webhook: address that is told when a person is needed (`JUKEFLOW_WEBHOOK`); a secret.
     """
 
@@ -41,6 +44,9 @@ class Settings:
     room: str = "http://127.0.0.1:4300"
     room_token: str = field(default="", repr=False)
     cache: Path = Path("~/.cache/jukeflow")
+    ffmpeg: str | None = None
+    soundfont: str = ""
+    fluidsynth: str = ""
     webhook: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +90,9 @@ class Settings:
                 env.get("JUKEFLOW_CACHE")
                 or Path(env.get("XDG_CACHE_HOME") or "~/.cache", "jukeflow")
             ),
+            soundfont=env.get("SOUNDFONT", ""),
+            fluidsynth=env.get("JUKEFLOW_FLUIDSYNTH", ""),
+            ffmpeg=env.get("FFMPEG_BINARY") or None,
             webhook=env.get("JUKEFLOW_WEBHOOK", "").strip(),
         )
 

@@ -1,0 +1,93 @@
+"""`midi play`: a score or a recording through the sound card."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from flows.cli.output import BadRequest, Exit, checking, data_json, is_terminal, talk
+from musiccore.errors import AudioError, ConfigError
+from tasks.stopping import interrupt
+
+_LINE_SECONDS = 10.0
+
+
+def play(options: Namespace) -> int:
+    from musiccore.performing import Player
+    from musiccore.playback import Output, find_mixer, load_sound
+    from musiccore.playback import play as start
+    from tasks.settings import Settings
+
+    with checking():
+        output = Output(
+            volume=options.volume,
+            frequency=options.frequency,
+            bitsize=options.bitsize,
+            nof_channels=options.nof_channels,
+            buffer=options.buffer,
+        )
+        path = _file(options)
+        settings = Settings.from_environment()
+    find_mixer()
+    with _terminable():
+        player = Player.find(
+            options.engine,
+            library=settings.fluidsynth,
+            soundfont=options.soundfont or settings.soundfont,
+        )
+        try:
+            audio = load_sound(path, output, player)
+        except AudioError as error:
+            raise BadRequest(error) from error
+        with closing(_heard(start(audio, output), path.name, audio.seconds)) as heard:
+            for _ in heard:
+                pass
+    if options.json:
+        data_json({"file": str(path), "seconds": round(audio.seconds, 3), **player.describe()})
+    return Exit.DONE
+
+
+def _file(options: Namespace) -> Path:
+    named = [name for name in (options.file, options.midi_file) if name]
+    if len(named) != 1:
+        raise ConfigError(
+            "file: which file to play is not said" if not named else "file: two files are named",
+            hint="jukeflow midi play song.mid",
+        )
+    return Path(named[0]).expanduser()
+
+
+def _heard(playing: Iterator[float], name: str, seconds: float) -> Iterator[float]:
+    """Pass the seconds on, and show them."""
+    last = 0.0
+    try:
+        for heard in playing:
+            if is_terminal():
+                print(f"\r{name}  {_clock(heard)} / {_clock(seconds)} ", end="", file=sys.stderr)
+                sys.stderr.flush()
+            elif heard - last >= _LINE_SECONDS:
+                last = heard
+                talk(f"{name}: {_clock(heard)} of {_clock(seconds)}")
+            yield heard
+    finally:
+        if is_terminal():
+            talk()
+        playing.close()  # type: ignore[attr-defined]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the music as Ctrl-C does, so that the device is closed."""
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
