@@ -64,21 +64,6 @@ def sniff_foreign(data: bytes) -> str | None:
     return None
 
 
-def refine(kind: str, head: bytes) -> str:
-    """Tell apart what `sniff` calls by one name.
-
-    Args:
-        kind: of `sniff`.
-        head: the first 64 bytes of the file.
-
-    Returns:
-        "opus" for Ogg with Opus inside, "rf64" for the large kind of WAV, `kind` otherwise.
-    """
-    if kind == "ogg" and b"OpusHead" in head:
-        return "opus"
-    return "rf64" if head[:4] == b"RF64" else kind
-
-
 def cut_short(head: bytes, size: int) -> str | None:
     """Say how a file is shorter than its header promises; decoders cut it silently.
 

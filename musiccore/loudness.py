@@ -60,7 +60,7 @@ class LoudnessMeter:
         self._collect((weighted**2) @ self._weights)
         self._peak = max(self._peak, float(np.abs(block).max()))
         if self._oversampler is not None:
-            self._loudest = max(self._loudest, self._oversampler.peak(block))
+            self._between(self._oversampler.peaks(block))
 
     def _collect(self, energy: Real) -> None:
         """Sum energies [T] over hops; a hop may begin in one block and end in the next."""
@@ -73,6 +73,9 @@ class LoudnessMeter:
         self._open_length = len(energy) - int(edges[-1]) if len(edges) else (
             self._open_length + len(energy)
         )  # fmt: skip
+
+    def _between(self, peaks: npt.NDArray[np.float32]) -> None:
+        self._loudest = max(self._loudest, float(peaks.max(initial=0.0)))
 
     def integrated(self) -> float:
         """LUFS; minus infinity if no block of 400 ms is above the absolute gate.
@@ -104,7 +107,7 @@ class LoudnessMeter:
     def true_peak(self) -> float:
         """Largest magnitude, between the samples too; ends what is heard."""
         if self._oversampler is not None:
-            self._loudest = max(self._loudest, self._oversampler.last_peak())
+            self._between(self._oversampler.peaks(None))
             self._oversampler = None
         return max(self._peak, self._loudest)
 

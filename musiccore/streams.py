@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
-from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short, refine, sniff
+from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short, sniff
 from musiccore.errors import AudioError
 
 Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
@@ -25,6 +25,8 @@ Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
 MAX_STREAM_CHANNELS = 16
 
 _WORD_BITS = {"8": "8", "16": "16", "20": "24", "24": "24", "32": "32"}
+_KINDS = {"WAV": "wav", "WAVEX": "wav", "RF64": "rf64", "W64": "w64", "FLAC": "flac", "OGG": "ogg",
+          "MP3": "mp3", "AIFF": "aiff", "CAF": "caf", "AU": "au"}  # fmt: skip
 _SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
 
 
@@ -111,7 +113,7 @@ class SoundReader:
                 f"{self.name} is not audio that can be read here: it begins with {head[:12]!r}",
                 hint="convert it to WAV, FLAC or MP3 first",
             )
-        self.kind = refine(found, head)
+        self.kind = found
         self.shortage = cut_short(head, path.stat().st_size)
         # soundfile takes a name that ends with .raw for headerless samples.
         self._handle = path.open("rb") if path.suffix.lower() == ".raw" else None
@@ -121,6 +123,7 @@ class SoundReader:
             self._close_handle()
             raise self._undecodable(error) from error
         self.subtype: str = self._file.subtype
+        self.kind = "opus" if self.subtype == "OPUS" else _KINDS.get(self._file.format, found)
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.n_frames: int = self._file.frames
@@ -335,22 +338,36 @@ class Oversampler:
     def __init__(self, sample_rate: int, channels: int) -> None:
         import soxr
 
-        self._empty = np.zeros((0, channels), dtype=np.float32)
+        self._channels = channels
         self._stream = soxr.ResampleStream(
             sample_rate, 4 * sample_rate, channels, dtype="float32", quality="HQ"
         )
+        self._odd = np.zeros((0, channels), dtype=np.float32)
 
-    def peak(self, block: Frames) -> float:
-        """Return the largest magnitude so far unheard of; the end of the block comes later."""
-        pieces = (block[at : at + BLOCK // 4] for at in range(0, len(block), BLOCK // 4))
-        return max((self._feed(piece, last=False) for piece in pieces), default=0.0)
+    def peaks(self, block: Frames | None) -> npt.NDArray[np.float32]:
+        """Return the largest magnitude from each sample to before the next, of all channels.
 
-    def last_peak(self) -> float:
-        """Return the largest magnitude of what was held back."""
-        return self._feed(self._empty, last=True)
+        Args:
+            block: [T, C]; None at the end.
 
-    def _feed(self, block: Frames, *, last: bool) -> float:
-        frames = self._stream.resample_chunk(
+        Returns:
+            [T'], in order; some of a block come with the next, all after the end.
+        """
+        pieces = [self._odd]
+        for at in range(0, 0 if block is None else len(block), BLOCK // 4):
+            assert block is not None
+            pieces.append(self._feed(block[at : at + BLOCK // 4]))
+        if block is None:
+            empty = np.zeros((0, self._channels), dtype=np.float32)
+            pieces.append(self._feed(empty, last=True))
+        fine = np.abs(np.concatenate(pieces))
+        whole = len(fine) // 4 * 4
+        self._odd = fine[whole:]
+        peaks: npt.NDArray[np.float32] = fine[:whole].reshape(-1, 4 * self._channels).max(axis=1)
+        return peaks
+
+    def _feed(self, block: Frames, *, last: bool = False) -> npt.NDArray[np.float32]:
+        frames: npt.NDArray[np.float32] = self._stream.resample_chunk(
             np.ascontiguousarray(block, dtype=np.float32), last=last
         )
-        return float(np.abs(frames).max()) if len(frames) else 0.0
+        return frames

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from musiccore.editing.atomic import appearing, sweep, write_file
+from musiccore.editing.combining import join, stereo
 from musiccore.editing.conversion import ConversionResult, Levels, convert, deliver
+from musiccore.editing.cutting import fade, trim
 from musiccore.editing.ffmpeg import find_ffmpeg
 from musiccore.editing.folders import Conversion, format_of, plan_conversions
 from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS, Target
 from musiccore.editing.options import ConversionOptions
+from musiccore.editing.segments import from_segment, to_segment
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.editing.targets import TargetPlan, plan_target
 
@@ -18,18 +21,24 @@ __all__ = [
     "ConversionResult",
     "convert",
     "deliver",
+    "fade",
     "find_ffmpeg",
     "format_of",
+    "from_segment",
+    "join",
     "KINDS",
     "Levels",
     "open_sound",
     "plan_conversions",
     "plan_target",
     "Sound",
+    "stereo",
     "SUFFIXES",
     "sweep",
     "Target",
     "TARGETS",
     "TargetPlan",
+    "to_segment",
+    "trim",
     "write_file",
 ]

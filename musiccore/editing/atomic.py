@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,97 +53,111 @@ def check_target(target: Path, sources: tuple[Path, ...] = (), *, force: bool = 
 
 @contextlib.contextmanager
 def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give a path beside the target to write to; it becomes the target if the block succeeds.
+    """Give a path to write to; what is there becomes the target if the block succeeds.
 
-    The file aside is locked while it is written, so that `sweep` knows what a killed run left.
+    It lies in a hidden folder beside the target, together with whatever is written next to it. The
+    folder is locked while it is used, so that `sweep` knows what a killed run left.
 
     Args:
         target: its path; folders above it are made.
         force: write over a file that exists.
 
     Yields:
-        Path of an empty file in the target's folder.
+        Path of the target's name, where no file is yet. A file of that name and `.json` added
+        appears beside the target as well.
 
     Raises:
         ConfigError: if the target exists.
         AudioError: if it cannot be written.
     """
-    aside, lock = None, None
+    workshop, lock = None, None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent)
-        aside, lock = _locked(target.parent)
+        workshop, lock = _locked(target.parent)
+        aside = workshop / target.name
         yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
         check_target(target, force=force)
-        os.replace(aside, target)
-        _sync_folder(target.parent)
+        for name in (f"{target.name}.json", target.name):
+            if (workshop / name).exists():
+                _sync(workshop / name)
+                os.replace(workshop / name, target.parent / name)
+        _sync(target.parent)
     except OSError as error:
         raise AudioError(
             f"{str(target)!r} cannot be written: {error.strerror or error}",
             hint="check the folder, its permissions and the free space",
         ) from error
     finally:
-        with contextlib.suppress(OSError):
-            if aside is not None:
-                aside.unlink(missing_ok=True)
+        if workshop is not None:
+            shutil.rmtree(workshop, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
 
-def _locked(folder: Path) -> tuple[Path, int]:
-    """A new file in the folder and a locked descriptor of it."""
+def _locked(parent: Path) -> tuple[Path, int | None]:
+    """A new folder in `parent` and a locked descriptor of it, where folders can be locked."""
     for number in itertools.count():
-        aside = folder / f"{_PREFIX}{os.getpid()}-{number}{_SUFFIX}"
+        workshop = parent / f"{_PREFIX}{os.getpid()}-{number}{_SUFFIX}"
         try:
-            lock = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+            workshop.mkdir()
         except FileExistsError:
             continue
+        try:
+            lock = os.open(workshop, os.O_RDONLY)
+        except FileNotFoundError:  # swept away between the two calls
+            continue
+        except OSError:  # a system that does not open folders
+            return workshop, None
         with contextlib.suppress(OSError):  # a file system without locks
             _lock(lock)
-        with contextlib.suppress(OSError):  # swept away between the two calls
-            if os.stat(aside).st_ino == os.fstat(lock).st_ino:
-                return aside, lock
+        with contextlib.suppress(OSError):
+            if os.stat(workshop).st_ino == os.fstat(lock).st_ino:
+                return workshop, lock
         os.close(lock)
     raise AssertionError("unreachable")
 
 
 def _lock(descriptor: int) -> None:
-    """Lock a file or raise OSError; the lock ends with the process, however it ends."""
+    """Lock a folder or raise OSError; the lock ends with the process, however it ends."""
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sweep(folder: Path) -> int:
-    """Remove what runs that were killed left in a folder; files still being written stay.
+    """Remove what runs that were killed left in a folder; what is still being written stays.
 
     Args:
         folder: where targets appear.
 
     Returns:
-        How many files were removed.
+        How many unfinished targets were removed.
     """
     removed = 0
-    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    for workshop in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR)
+            descriptor = os.open(workshop, os.O_RDONLY)
             try:
                 _lock(descriptor)
-                path.unlink()
+                shutil.rmtree(workshop)
                 removed += 1
             finally:
                 os.close(descriptor)
     return removed
 
 
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # systems that cannot open a folder
-        descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, onto the disk."""
+    folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError:
+        if not folder:  # not every system opens folders
+            raise
 
 
 def write_file(target: Path, data: bytes, *, force: bool = False) -> None:

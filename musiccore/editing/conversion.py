@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
 from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
+from musiccore.editing.limiter import Limiter
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
@@ -22,13 +23,16 @@ from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError
 from musiccore.loudness import LoudnessMeter, decibels
 from musiccore.streams import Frames, resampled
-from musiccore.tags import read_tags, write_tags
+from musiccore.tags import copy_tags
 
 Progress = Callable[[float], None]
+Tags = Mapping[str, object] | None
 
-_LOSSY_PEAK = 0.891  # -1 dB: decoders go beyond what was encoded
 _FULL_PEAK = 0.9999
-_PASSES = 4
+_LOSSY_MARGIN = 0.99  # decoders differ in the last bits
+_PASSES = 5
+_LOUDNESS_STEP = 0.1  # LU
+_AUDIBLE_LIMITING = 6.0  # dB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +43,15 @@ class Levels:
         before: integrated loudness of the source as it would have been written, LUFS.
         after: of what was written.
         true_peak: of what was written, dBTP.
-        gain: dB.
+        gain: of the whole sound, dB.
+        limited: how far the highest peak was turned down to stay under the ceiling, dB.
     """
 
     before: float
     after: float
     true_peak: float
     gain: float
+    limited: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,7 @@ def convert(
     options: ConversionOptions,
     *,
     force: bool = False,
+    tags: Tags = None,
     progress: Progress | None = None,
 ) -> ConversionResult:
     """Convert one file; its tags come along.
@@ -94,6 +101,7 @@ def convert(
         target: where it goes; it appears whole or not at all.
         options: what to make of it.
         force: write over a file that exists.
+        tags: more of them, as `tags.copy_tags` takes them.
         progress: told the share done, 0 to 1.
 
     Returns:
@@ -106,7 +114,9 @@ def convert(
     """
     check_target(target, (source,), force=force)
     sound = open_sound(source, engine=options.engine, ffmpeg=options.ffmpeg)
-    return deliver(sound, target, options, tags_from=(source,), force=force, progress=progress)
+    return deliver(
+        sound, target, options, tags_from=(source,), force=force, tags=tags, progress=progress
+    )
 
 
 def deliver(
@@ -116,6 +126,7 @@ def deliver(
     *,
     tags_from: Sequence[Path] = (),
     force: bool = False,
+    tags: Tags = None,
     progress: Progress | None = None,
 ) -> ConversionResult:
     """Write any sound to a file.
@@ -126,6 +137,7 @@ def deliver(
         options: see `convert`.
         tags_from: the first file whose tags come along.
         force: see `convert`.
+        tags: see `convert`.
         progress: see `convert`.
 
     Returns:
@@ -139,7 +151,7 @@ def deliver(
     check_target(target, tuple(tags_from), force=force)
     job = _Job(sound, options, progress)
     with appearing(target, force=force) as aside:
-        return job.write(aside, tags_from)
+        return job.write(aside, tags_from, tags)
 
 
 class _Job:
@@ -160,6 +172,7 @@ class _Job:
                 hint="seconds from its beginning",
             )
         self.matrix = mixing_matrix(sound.channels, self.plan.channels)
+        self.warnings: list[str] = []
         self._passes_done, self._passes = 0, 1 + (options.loudness is not None)
 
     def _expected(self) -> int:
@@ -169,56 +182,99 @@ class _Job:
         stop = self.sound.n_frames if self.stop is None else min(self.stop, self.sound.n_frames)
         return max(0, stop - self.start)
 
-    def write(self, aside: Path, tags_from: Sequence[Path]) -> ConversionResult:
+    def write(self, aside: Path, tags_from: Sequence[Path], tags: Tags) -> ConversionResult:
         """Write the file aside, as often as it takes."""
         self._refuse_damage()
-        gain, before = 1.0, None
-        warnings: list[str] = []
-        if self.options.loudness is not None:
-            before = self._measured()
-            gain = self._loudness_gain(before, warnings)
+        loudness = None if self.options.loudness is None else self._measured().integrated()
+        if loudness is None or not math.isfinite(loudness):
+            done, levels = self._write_plain(aside), None
+            if loudness is not None:
+                self.warnings.append("the sound is silent: its loudness is left alone")
+        else:
+            done, levels = self._write_level(aside, loudness)
+        if not done.frames:
+            if not TARGETS[self.plan.kind].empty:
+                raise AudioError(
+                    f"the source holds no sound, and {self.plan.kind} cannot hold none",
+                    hint="a wav file can be empty",
+                )
+            self.warnings.append("the source holds no sound")
+        for source in tags_from[:1]:
+            self.warnings += copy_tags(source, aside, extra=tags)
+        return self._result(done.frames, levels)
+
+    def _write_plain(self, aside: Path) -> _Pass:
+        """Write with the level of the source, unless that is beyond full scale."""
+        gain, beyond, kind = 1.0, None, self.plan.bits
         for _ in range(_PASSES):
             heard, done = self.heard, self._encode(aside, gain)
-            self._refuse_damage()
             if self.options.fade_out and heard != self.heard:
                 continue  # the header lied about the end: fade out at the true one
-            if done.peak <= 1.0 or self.plan.bits in ("float", "double"):
+            peak = done.peak
+            if beyond is not None and kind == "lossy":
+                peak = _loudness_of(aside, self.options).peak / _LOSSY_MARGIN
+            if peak <= 1.0 or kind in ("float", "double"):
                 break
-            beyond = f"{decibels(done.peak):.2f} dB beyond full scale"
+            beyond = beyond or f"{decibels(peak):.2f} dB beyond full scale"
             if self.options.on_clip == "error":
                 raise AudioError(
                     f"the sound goes {beyond}",
                     hint="use on_clip normalise or clip, or a float format",
                 )
             if self.options.on_clip == "clip":
-                warnings.append(f"samples up to {beyond} were clipped")
+                self.warnings.append(f"samples up to {beyond} were clipped")
                 break
-            gain *= (_LOSSY_PEAK if self.plan.bits == "lossy" else _FULL_PEAK) / done.peak
-            warnings.append(f"turned down: the sound went {beyond}")
-        if not done.frames:
-            self._refuse_nothing()
-            warnings.append("the source holds no sound")
-        levels = None if before is None else Levels(
-            before=before.integrated(), after=done.meter.integrated(),
-            true_peak=decibels(done.meter.true_peak()), gain=decibels(gain),
-        )  # fmt: skip
-        warnings += _keep_tags(tags_from, aside)
-        return self._result(done.frames, warnings, levels)
+            gain *= _FULL_PEAK / peak
+        if gain != 1.0:
+            self.warnings.append(
+                f"turned down by {-decibels(gain):.2f} dB: the sound went {beyond}"
+            )
+        return done
 
-    def _encode(self, aside: Path, gain: float) -> _Pass:
+    def _write_level(self, aside: Path, before: float) -> tuple[_Pass, Levels]:
+        """Write with the loudness wanted, under the ceiling even after decoding."""
+        options, wanted = self.options, self.options.loudness
+        assert wanted is not None
+        gain, ceiling = wanted - before, options.true_peak  # dB
+        for _ in range(_PASSES):
+            limiter = Limiter(self.plan.sample_rate, self.plan.channels, _factor(ceiling))
+            done = self._encode(aside, _factor(gain), limiter)
+            meter = done.meter if self.plan.bits != "lossy" else _loudness_of(aside, options)
+            after, peak = meter.integrated(), decibels(meter.true_peak())
+            if peak <= options.true_peak + 0.01 and abs(wanted - after) <= _LOUDNESS_STEP:
+                break
+            ceiling -= max(0.0, peak - options.true_peak + 0.02)
+            gain += wanted - after
+        reduction = -decibels(limiter.lowest)
+        if abs(wanted - after) > 2 * _LOUDNESS_STEP:
+            self.warnings.append(
+                f"loudness is {after:.1f} LUFS: {wanted:g} cannot be reached under a ceiling of "
+                f"{options.true_peak:g} dBTP"
+            )
+        elif reduction > _AUDIBLE_LIMITING:
+            self.warnings.append(
+                f"peaks were turned down by up to {reduction:.1f} dB to reach {wanted:g} LUFS"
+            )
+        return done, Levels(
+            before=before, after=after, true_peak=peak, gain=gain, limited=reduction
+        )
+
+    def _encode(self, aside: Path, gain: float, limiter: Limiter | None = None) -> _Pass:
         """Write everything once."""
         plan, options, done = self.plan, self.options, _Pass(self.plan, self.options)
         limited = plan.bits not in ("float", "double")
         exact = gain == 1.0 and self._untouched()
         encoder = open_encoder(plan, aside, options, self.engine, exact=exact)
         try:
-            for block in self._blocks(gain):
+            blocks = self._blocks(gain)
+            for block in blocks if limiter is None else limiter(blocks):
                 done.add(block)
                 encoder.write(np.clip(block, -1.0, 1.0) if limited else block)
         except BaseException:
             encoder.abort()
             raise
         encoder.close()
+        self._refuse_damage()
         return done
 
     def _untouched(self) -> bool:
@@ -228,7 +284,8 @@ class _Job:
             self.plan.sample_rate == self.sound.sample_rate
             and self.matrix is None
             and not (options.fade_in or options.fade_out)
-            and bits.isdigit()
+            and self.sound.exact
+            and bits in BITS
             and self.plan.bits in BITS
             and BITS.index(bits) <= BITS.index(self.plan.bits)
         )
@@ -239,32 +296,18 @@ class _Job:
             meter.add(block)
         return meter
 
-    def _loudness_gain(self, before: LoudnessMeter, warnings: list[str]) -> float:
-        wanted, loudness = self.options.loudness, before.integrated()
-        if wanted is None or not math.isfinite(loudness):
-            warnings.append("the sound is silent: its loudness is left alone")
-            return 1.0
-        return float(10.0 ** ((wanted - loudness) / 20.0))
-
     def _refuse_damage(self) -> None:
         if self.options.strict and self.sound.damage:
             raise AudioError(self.sound.damage, hint=DAMAGED_HINT)
 
-    def _refuse_nothing(self) -> None:
-        if not TARGETS[self.plan.kind].empty:
-            raise AudioError(
-                f"the source holds no sound, and {self.plan.kind} cannot hold none",
-                hint="a wav file can be empty",
-            )
-
-    def _result(self, frames: int, warnings: list[str], levels: Levels | None) -> ConversionResult:
+    def _result(self, frames: int, levels: Levels | None) -> ConversionResult:
         plan, sound = self.plan, self.sound
         damage = (sound.damage,) if sound.damage else ()
         return ConversionResult(
             seconds=frames / plan.sample_rate, sample_rate=plan.sample_rate,
             channels=plan.channels, kind=plan.kind, subtype=plan.subtype, bitrate=plan.bitrate,
             engine=self.engine, source_kind=sound.kind, changes=plan.changes,
-            warnings=(*sound.warnings, *damage, *warnings), loudness=levels,
+            warnings=(*sound.warnings, *damage, *self.warnings), loudness=levels,
         )  # fmt: skip
 
     def _blocks(self, gain: float) -> Iterator[Frames]:
@@ -340,19 +383,14 @@ def _engine(options: ConversionOptions) -> str:
     return "soundfile"
 
 
-def _keep_tags(tags_from: Sequence[Path], aside: Path) -> list[str]:
-    for source in tags_from:
-        try:
-            found = read_tags(source)
-            provenance = found.get("provenance")
-            kept = provenance if isinstance(provenance, dict) else {
-                name: value
-                for name, value in found.items()
-                if name not in ("format", "provenance")
-            }  # fmt: skip
-            if kept:
-                aside.write_bytes(write_tags(aside.read_bytes(), kept))
-        except AudioError as error:  # a format without tags we know; the sound is sound
-            return [f"tags were not kept: {error.message}"]
-        return []
-    return []
+def _loudness_of(path: Path, options: ConversionOptions) -> LoudnessMeter:
+    """Hear what was written, as everybody will."""
+    sound = open_sound(path, ffmpeg=options.ffmpeg)
+    meter = LoudnessMeter(sound.sample_rate, sound.channels)
+    for block in sound.blocks():
+        meter.add(block)
+    return meter
+
+
+def _factor(level: float) -> float:
+    return float(10.0 ** (level / 20.0))

@@ -101,7 +101,7 @@ class FfmpegReader:
     def __init__(self, path: Path, kind: str, program: str) -> None:
         self.path, self.kind, self._program = path, kind, program
         self.n_frames: int | None = None
-        self.bits, self.dtype = "lossy", "float32"
+        self.bits, self.dtype, self.exact = "lossy", "float32", False
         self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
         with tempfile.TemporaryFile() as errors:

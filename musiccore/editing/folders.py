@@ -79,7 +79,7 @@ def _plan_folder(folder: Path, kind: str, target: Path) -> Iterator[Conversion]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower().removeprefix(".") in SUFFIXES
         and path.is_file()
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     if target != folder and target.resolve().is_relative_to(folder.resolve()):
         found = [path for path in found if not path.is_relative_to(target)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -65,14 +65,22 @@ def faded(blocks: Iterable[Frames], fade_in: int, fade_out: int, n_frames: int) 
         at = np.arange(position, position + len(block))
         position += len(block)
         if fade_in and at[0] < fade_in:
-            block = block * _rise(at / fade_in, block.dtype)
+            block = block * rising(at / fade_in, block.dtype)
         if fade_out and at[-1] >= n_frames - fade_out:
-            block = block * _rise((n_frames - 1 - at) / fade_out, block.dtype)
+            block = block * rising((n_frames - 1 - at) / fade_out, block.dtype)
         yield block
 
 
-def _rise(share: npt.NDArray[np.float64], dtype: np.dtype[np.floating]) -> Frames:
-    """0 at 0, 1 from 1 on: [T, 1]."""
+def rising(share: npt.NDArray[np.float64], dtype: np.dtype[np.floating]) -> Frames:
+    """Return the gains of a quarter of a sine: 0 at 0, 1 from 1 on.
+
+    Args:
+        share: [T].
+        dtype: of the sound.
+
+    Returns:
+        [T, 1].
+    """
     return np.sin(np.clip(share, 0.0, 1.0) * (np.pi / 2))[:, None].astype(dtype)
 
 
@@ -80,3 +88,49 @@ def scaled(blocks: Iterable[Frames], gain: float) -> Iterator[Frames]:
     """Yield the blocks times a factor."""
     for block in blocks:
         yield block if gain == 1.0 else block * block.dtype.type(gain)
+
+
+class Tap:
+    """A stream of blocks from which one takes as many frames as one wants.
+
+    Args:
+        blocks: [T, C] each.
+        channels: C.
+        dtype: "float32" or "float64".
+    """
+
+    def __init__(self, blocks: Iterable[Frames], channels: int, dtype: str) -> None:
+        self._blocks = iter(blocks)
+        self._ready: list[Frames] = []
+        self._nothing: Frames = np.zeros((0, channels), dtype=dtype)
+
+    def take(self, n_frames: int) -> Frames:
+        """Return the next frames; fewer only at the end."""
+        self._fill(n_frames)
+        whole = np.concatenate([self._nothing, *self._ready])
+        self._ready = [whole[n_frames:]]
+        return whole[:n_frames]
+
+    def give_back(self, frames: Frames) -> None:
+        """Put frames in front of everything to come."""
+        self._ready.insert(0, frames)
+
+    def all_but(self, n_frames: int) -> Generator[Frames, None, Frames]:
+        """Yield everything but the last frames, and return those."""
+        while self._fill(n_frames + 1):
+            whole = np.concatenate([self._nothing, *self._ready])
+            kept = len(whole) - n_frames
+            self._ready = [whole[kept:]]
+            yield whole[:kept]
+        return np.concatenate([self._nothing, *self._ready])
+
+    def _fill(self, n_frames: int) -> bool:
+        """Whether so many frames are ready, after all that could be done for it."""
+        missing = n_frames - sum(map(len, self._ready))
+        while missing > 0:
+            block = next(self._blocks, None)
+            if block is None:
+                return False
+            self._ready.append(block)
+            missing -= len(block)
+        return True

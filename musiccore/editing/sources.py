@@ -23,20 +23,31 @@ class Sound(Protocol):
         channels: number of them, in the order of WAV.
         n_frames: samples per channel expected; None if only hearing it tells.
         bits: how finely it is stored, see `streams.bits_of`.
+        exact: every sample is one that these bits can hold.
         dtype: "float32" or "float64".
         kind: format by its content, or what made it.
         warnings: what was found to be odd, complete after a pass.
         damage: what is missing or broken, complete after a pass.
     """
 
-    sample_rate: int
-    channels: int
-    n_frames: int | None
-    bits: str
-    dtype: str
-    kind: str
-    warnings: tuple[str, ...]
-    damage: str | None
+    @property
+    def sample_rate(self) -> int: ...  # noqa: D102
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+    @property
+    def n_frames(self) -> int | None: ...  # noqa: D102
+    @property
+    def bits(self) -> str: ...  # noqa: D102
+    @property
+    def exact(self) -> bool: ...  # noqa: D102
+    @property
+    def dtype(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def damage(self) -> str | None: ...  # noqa: D102
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield [T, C] from frame `start` to before frame `stop`, or to the end."""
@@ -60,6 +71,7 @@ class FileSound:
             self.n_frames: int | None = reader.n_frames
             self.bits, self.dtype, self.kind = bits_of(reader.subtype), reader.dtype, reader.kind
             self.damage = reader.shortage and f"{path.name!r} {reader.shortage}"
+        self.exact = self.bits.isdigit()
         order = VORBIS_ORDER.get(self.channels) if self.kind in ("ogg", "opus") else None
         self._places = order and [order.index(place) for place in range(self.channels)]
         self.warnings = misnamed(path, self.kind)
