@@ -1,4 +1,4 @@
-"""Scores as plain notes. The only module that imports music21.
+"""Notes counted in quarter notes, pieces with their key, and the chorales of music21's package.
 
 Chorales come from the music21 package: (c) 2004 Margaret Greentree, used by permission there.
 """

@@ -1,0 +1,33 @@
+"""Scores through music21; the only package that imports it.
+
+What reads files of strangers runs music21 in a process of its own (`asking`), with limits of time
+and size: it can hang on a few bytes.
+"""
+
+from musiccore.symbolic.chorales import (
+    Mode,
+    Note,
+    Piece,
+    chorale_names,
+    estimate_key,
+    read_chorale,
+)
+from musiccore.symbolic.harmony import Chord, Harmony, analyse_harmony, key_of
+from musiccore.symbolic.reading import SCORE_SUFFIXES, read_score, split_tunes, write_musicxml
+
+__all__ = [
+    "analyse_harmony",
+    "Chord",
+    "chorale_names",
+    "estimate_key",
+    "Harmony",
+    "key_of",
+    "Mode",
+    "Note",
+    "Piece",
+    "read_chorale",
+    "read_score",
+    "SCORE_SUFFIXES",
+    "split_tunes",
+    "write_musicxml",
+]

@@ -1,0 +1,121 @@
+"""The other end of the pipe: what runs within the process of music21. See `asking`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+
+from musiccore.midi import read_midi, write_midi
+
+_MEMORY = 4 << 30
+
+Options = Mapping[str, str | bool]
+
+
+class Unknown(Exception):
+    """The package has no such piece."""
+
+
+def read(payload: bytes, options: Options) -> bytes:
+    """Return the score of a text as a MIDI file. Options: `format`, `repeats`."""
+    from music21 import converter
+
+    from musiccore.symbolic.fromstream import score_from
+
+    form = str(options["format"])
+    if form == "midi":
+        stream = converter.parseData(payload, format=form)
+    else:
+        stream = converter.parseData(payload.decode(), format=form)
+    return write_midi(score_from(stream, repeats=bool(options["repeats"])))
+
+
+def corpus(payload: bytes, options: Options) -> bytes:
+    """Return a piece of music21's package as a MIDI file. Options: `repeats`."""
+    from music21 import corpus
+    from music21.exceptions21 import Music21Exception
+
+    from musiccore.symbolic.fromstream import score_from
+
+    try:
+        path = corpus.getWork(payload.decode())
+    except Music21Exception as error:
+        raise Unknown(str(error)) from error
+    if isinstance(path, list):
+        raise Unknown("the name means several pieces")
+    stream = corpus.parse(payload.decode(), forceSource=True)
+    return write_midi(score_from(stream, repeats=bool(options["repeats"])))
+
+
+def musicxml(payload: bytes, options: Options) -> bytes:
+    """Return the score of a MIDI file as MusicXML."""
+    from musiccore.symbolic.tostream import musicxml_of
+
+    return musicxml_of(read_midi(payload))
+
+
+def numerals(payload: bytes, options: Options) -> bytes:
+    """Return the names of chords in a key. Payload: JSON with `key` and `chords`."""
+    from musiccore.symbolic.numerals import named
+
+    asked = json.loads(payload)
+    return json.dumps(named(asked["key"], asked["chords"])).encode()
+
+
+def seed(payload: bytes, options: Options) -> bytes:
+    """Return the notes and chords of every part of a MIDI file as strings. See `seedform`."""
+    from musiccore.symbolic.strings import strings_of
+
+    return json.dumps(strings_of(payload)).encode()
+
+
+TASKS: dict[str, Callable[[bytes, Options], bytes]] = {
+    "read": read,
+    "corpus": corpus,
+    "musicxml": musicxml,
+    "numerals": numerals,
+    "seed": seed,
+}
+
+
+def _serve() -> None:
+    """Answer until the pipe closes."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what music21 prints is no answer
+    warnings.simplefilter("ignore")
+    _limit_memory()
+    while line := sys.stdin.buffer.readline():
+        head = json.loads(line)
+        payload = sys.stdin.buffer.read(head["size"])
+        answer, refusal, message = b"", "", ""
+        try:
+            answer = TASKS[head["task"]](payload, head["options"])
+        except Unknown as error:
+            refusal, message = "unknown", str(error)
+        except MemoryError:
+            refusal, message = "damaged", "music21 needs too much memory for it"
+        except Exception as error:  # whatever music21 raises
+            refusal, message = "damaged", _line(error)
+        told = {"refusal": refusal, "message": message, "size": len(answer)}
+        out.write(json.dumps(told).encode() + b"\n" + answer)
+        out.flush()
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,175 @@
+"""Score files of every kind → scores, and scores → MusicXML."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+from musiccore.errors import AudioError, ConfigError
+from musiccore.midi import SUFFIXES, read_midi, write_midi
+from musiccore.score import Score
+from musiccore.symbolic.asking import Music21, Refusal
+
+FORMATS = {
+    ".musicxml": "musicxml",
+    ".xml": "musicxml",
+    ".mxl": "musicxml",
+    ".abc": "abc",
+    ".krn": "humdrum",
+}
+"""Suffix → what music21 calls the format."""
+
+SCORE_SUFFIXES = (*SUFFIXES, *FORMATS)
+
+MAX_TEXT = 8 << 20
+"""Bytes of a score that is text; unpacked, if it is compressed."""
+
+
+def read_score(
+    source: Path | str,
+    *,
+    repeats: bool = True,
+    tune: int | None = None,
+    music21: Music21 | None = None,
+) -> Score:
+    """Read a score: MIDI, MusicXML (packed or not), ABC, Humdrum, or a piece of music21's package.
+
+    Args:
+        source: a file, or a name such as `bwv66.6`.
+        repeats: play what is to be repeated again, where the signs make sense.
+        tune: which one of an ABC book, from 1 on.
+        music21: a process to ask; without one, a new one is started.
+
+    Returns:
+        The score, at sounding pitch; a first bar that is shorter has a meter of its own.
+
+    Raises:
+        AudioError: if it is missing, damaged or too large, or music21 takes too long.
+        ConfigError: if there is no such piece, or the tune of a book is not said.
+    """
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return read_midi(path)
+    if music21 is None:
+        with Music21() as own:
+            return read_score(source, repeats=repeats, tune=tune, music21=own)
+    options: dict[str, str | bool] = {"repeats": repeats, "format": FORMATS.get(suffix, "")}
+    if suffix not in FORMATS:
+        if path.exists():
+            raise ConfigError(
+                f"score: {str(source)!r} is no score by its name",
+                hint=f"scores end with {', '.join(SCORE_SUFFIXES)}",
+            )
+        return _from_corpus(str(source), options, music21)
+    name = f"score {str(source)!r}"
+    text = _text(_content(path, name), name)
+    if suffix == ".abc":
+        text = _tune(split_tunes(text), tune, name)
+    elif tune is not None:
+        raise ConfigError(f"tune is {tune}; {str(source)!r} is no book of tunes")
+    return _asked(music21, "read", text.encode(), options, name)
+
+
+def split_tunes(text: str) -> list[str]:
+    """Split an ABC book into its tunes, each with what is said before the first one."""
+    head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
+    return [head + tune for tune in tunes] or [text]
+
+
+def write_musicxml(score: Score) -> bytes:
+    """Write a score as MusicXML.
+
+    A note that begins or ends where notation cannot say it is moved by at most a 64th note;
+    percussion is written as pitches on channel 10.
+
+    Raises:
+        AudioError: if music21 cannot do it, or takes too long.
+    """
+    with Music21() as music21:
+        try:
+            return music21.ask("musicxml", write_midi(score))
+        except Refusal as error:
+            raise AudioError(f"the score cannot be written as MusicXML: {error.message}") from error
+
+
+def _from_corpus(name: str, options: dict[str, str | bool], music21: Music21) -> Score:
+    try:
+        return _asked(music21, "corpus", name.encode(), options, f"score {name!r}")
+    except _Unknown as error:
+        raise ConfigError(
+            f"score: {name!r} is neither a file nor a piece of the music21 package",
+            hint=f"give a file that ends with {', '.join(SCORE_SUFFIXES)}, or such as bwv66.6",
+        ) from error
+
+
+class _Unknown(Exception):
+    """The package has no such piece."""
+
+
+def _asked(
+    music21: Music21, task: str, payload: bytes, options: dict[str, str | bool], name: str
+) -> Score:
+    try:
+        return read_midi(music21.ask(task, payload, options))
+    except Refusal as error:
+        if error.kind == "unknown":
+            raise _Unknown from error
+        raise AudioError(
+            f"{name} cannot be read: {error.message}", hint="export it again, or as MIDI"
+        ) from error
+    except AudioError as error:
+        raise AudioError(f"{name} cannot be used: {error.message}") from error
+
+
+def _content(path: Path, name: str) -> bytes:
+    try:
+        if (size := path.stat().st_size) > MAX_TEXT:
+            raise AudioError(f"{name} has {size} bytes, more than the limit of {MAX_TEXT}")
+        return path.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
+def _text(data: bytes, name: str) -> str:
+    if data[:4] == b"PK\x03\x04":
+        data = _unpacked(data, name)
+    if not data.strip():
+        raise AudioError(f"{name} is empty")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """Return the score within a packed MusicXML file; no more than the limit is unpacked."""
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as packed:
+            inside = [n for n in packed.namelist() if not n.startswith("META-INF/")]
+            scores = [n for n in inside if n.lower().endswith((".xml", ".musicxml"))]
+            if not scores:
+                raise AudioError(f"{name} holds no MusicXML")
+            with packed.open(scores[0]) as file:
+                text = file.read(MAX_TEXT + 1)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise AudioError(f"{name} cannot be unpacked: {error}") from error
+    if len(text) > MAX_TEXT:
+        raise AudioError(f"{name} unpacks to more than the limit of {MAX_TEXT} bytes")
+    return text
+
+
+def _tune(tunes: list[str], tune: int | None, name: str) -> str:
+    if tune is None:
+        if len(tunes) > 1:
+            raise ConfigError(
+                f"tune: {name} is a book of {len(tunes)} tunes", hint="say which, from 1 on"
+            )
+        return tunes[0]
+    if not 1 <= tune <= len(tunes):
+        raise ConfigError(f"tune is {tune}; {name} holds {len(tunes)}")
+    return tunes[tune - 1]
