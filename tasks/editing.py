@@ -1,63 +1,109 @@
-"""Steps on audio files of the machine that does the work."""
+"""Steps on audio files: those of `tasks.converting` as tasks, and what Prefect shows of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
 
-from musiccore.editing import Conversion, ConversionOptions, convert, plan_conversions
-from musiccore.errors import MusicCoreError
+from musiccore.editing.options import ConversionOptions
+from musiccore.listing import Conversion, Listing
+from musiccore.places import Place
+from tasks import converting
+from tasks.converting import News, Row
+from tasks.filereport import FileReporter
 from tasks.policies import io_task
-from tasks.resources import safe_stop
+
+_LONGEST_TABLE = 500
 
 
 @io_task(task_run_name="list-files")
-def conversions(source: str, kind: str, destination: str) -> list[Conversion]:
+def list_files(
+    sources: Sequence[str], kind: str, destination: str, may_be_empty: bool = False
+) -> Listing:
     """List the files to convert; anything wrong with the request is said here.
 
     Args:
-        source: a file or a folder.
+        sources: files, folders, addresses of stores, patterns.
         kind: format wanted.
-        destination: a file or a folder; empty is beside the source.
+        destination: a file or a folder; empty is beside each source.
+        may_be_empty: a folder without audio is no mistake.
     """
-    target = Path(destination).expanduser() if destination else None
-    return plan_conversions(Path(source).expanduser(), kind, target)
+    return converting.list_files(sources, kind, destination, may_be_empty)
 
 
-@io_task(task_run_name="convert-{conversion.source.name}")
-def convert_file(conversion: Conversion, force: bool) -> dict[str, object]:
-    """Convert one file; a file that fails is a row that says so, and the next one goes on.
+@io_task(task_run_name="find-new-files")
+def find_news(
+    listing: Listing, memory: Place, options: ConversionOptions, quiet_seconds: float
+) -> News:
+    """Choose what is new or has changed since it was converted.
 
     Args:
-        conversion: from where to where.
-        force: write over a file that exists.
+        listing: everything that is there.
+        memory: folder that remembers.
+        options: how it will be converted.
+        quiet_seconds: a file that changed so lately is left for the next time.
+    """
+    return converting.find_news(listing, memory, options, quiet_seconds)
+
+
+@io_task(task_run_name="convert-files")
+def convert_files(
+    conversions: Sequence[Conversion],
+    options: ConversionOptions,
+    force: bool = False,
+    jobs: int = 0,
+    remember: Place | None = None,
+) -> list[Row]:
+    """Convert files, several at a time; one that fails is a row that says so.
+
+    Args:
+        conversions: from where to where.
+        options: how.
+        force: write over files that exist.
+        jobs: files at the same time; 0 for one per processor.
+        remember: folder that remembers; what was written from there may be written over.
 
     Returns:
-        `source`, `destination`, `result` (`written`, `exists` or `failed`), `seconds` of sound
-        and `error`, None where there is none.
+        One row per file, in the order given.
     """
-    row: dict[str, object] = {
-        "source": str(conversion.source),
-        "destination": str(conversion.target),
-        "seconds": None,
-        "error": None,
-    }
-    if conversion.target.exists() and not force:
-        return {**row, "result": "exists"}
-    try:
-        # An exception of a signal handler is lost inside the encoder's callbacks: hold it back.
-        with safe_stop():
-            options = ConversionOptions(kind=conversion.kind)
-            made = convert(conversion.source, conversion.target, options, force=force)
-    except MusicCoreError as error:
-        return {**row, "result": "failed", "error": error.message}
-    return {**row, "result": "written", "seconds": round(made.seconds, 3)}
+    return converting.convert_files(
+        conversions,
+        options,
+        force=force,
+        jobs=jobs,
+        remember=remember,
+        watch=FileReporter(len(conversions)),
+    )
 
 
-def show_table(rows: Sequence[dict[str, object]], key: str, description: str) -> None:
+def show_files(rows: Sequence[Row], key: str, notes: Sequence[str] = ()) -> None:
+    """Show how files ended as a table of the flow run, those that failed first.
+
+    Args:
+        rows: one per file.
+        key: of the artifact.
+        notes: sentences above the table.
+    """
+    first = sorted(rows, key=lambda row: row["result"] != "failed")[:_LONGEST_TABLE]
+    cells = [
+        {
+            "source": row["source"],
+            "result": row["result"],
+            "destination": row["destination"],
+            "format": row["format"],
+            "seconds": row["seconds"],
+            "notes": "; ".join(filter(None, [row["error"], *row["changes"], *row["warnings"]])),
+        }
+        for row in first
+    ]
+    left_out = f" {len(rows) - len(first)} more went well." if len(first) < len(rows) else ""
+    about = f"{len(rows)} files, and how each ended.{left_out}"
+    show_table(cells, key, " ".join([about, *notes]))
+
+
+def show_table(rows: Sequence[Mapping[str, object]], key: str, description: str) -> None:
     """Show rows as a table of the flow run; where that is impossible, the work goes on.
 
     Args:

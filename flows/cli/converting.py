@@ -4,46 +4,129 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from pathlib import Path
 
+from flows.cli.convert_progress import shown_files
+from flows.cli.convert_report import report
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.editing import Conversion, format_of
+from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
-from tasks.editing import conversions, convert_file
+from musiccore.files import look, taken
+from musiccore.listing import Conversion, Listing
+from musiccore.timecode import parse_seconds
+from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count
+from tasks.stopping import Interrupted
 
 
 def convert(options: Namespace) -> int:
     with checking():
-        wanted = _wanted(options)
-        if len(wanted) == 1 and wanted[0].target.exists() and not options.force:
-            raise ConfigError(
-                f"out: {str(wanted[0].target)!r} exists", hint="use --force to write over it"
+        sources, out = _places(options)
+        listing = list_files(sources, options.to, out, options.new)
+        kind = listing.conversions[0].kind if listing.conversions else options.to
+        how = conversion_options(options, kind)
+        worker_count(options.jobs, 1)
+        _refuse_taken(listing, options)
+    conversions, waiting, memory, notes = listing.conversions, (), None, listing.notes
+    if options.new:
+        memory = memory_of(sources[0], out)
+        news = find_news(listing, memory, how, options.quiet_seconds)
+        conversions, waiting, notes = news.conversions, news.waiting, (*notes, *news.notes)
+    for note in notes:
+        talk(note)
+    if options.dry_run:
+        return _plan(conversions, json=options.json)
+    try:
+        with shown_files([each.source.place.name for each in conversions]) as watch:
+            rows = convert_files(
+                conversions,
+                how,
+                force=options.force,
+                jobs=options.jobs,
+                remember=memory,
+                watch=watch,
             )
-    return finish((convert_file.fn(each, options.force) for each in wanted), json=options.json)
+    except (KeyboardInterrupt, Interrupted):
+        talk("nothing is there in part; the same command does the rest")
+        raise
+    return report([*rows, *waiting], single=listing.single, json=options.json)
 
 
-def _wanted(options: Namespace) -> list[Conversion]:
-    inputs, out = list(options.inputs), options.out or ""
-    kind = options.to
-    if kind is None:
-        if len(inputs) != 2 or out:
+def _places(options: Namespace) -> tuple[list[str], str]:
+    """Return sources and destination; the last of several words is OUT where no --to is given."""
+    inputs, out = [*options.inputs, *options.input], options.out or ""
+    if options.to is None and not out:
+        if len(inputs) != 2:
             raise ConfigError(
                 "to: which format is wanted is not said",
                 hint="give one file and the name of another, or --to flac",
             )
         out = inputs.pop()
-        if Path(inputs[0]).is_dir():
-            raise ConfigError(
-                f"to: {inputs[0]!r} is a folder, and which format is wanted is not said",
-                hint=f"jukeflow convert {inputs[0]} --to flac --out {out}",
-            )
-        kind = format_of(Path(out))
-    wanted = [each for source in inputs for each in conversions.fn(source, kind, out)]
-    if len({each.target for each in wanted}) < len(wanted):
-        raise ConfigError(
-            "out: two files would get the same name", hint="convert them to folders of their own"
-        )
-    return wanted
+    if options.new and len(inputs) != 1:
+        raise ConfigError("new: it takes one folder or pattern", hint="jukeflow convert DIR --new")
+    if options.new and out and not out.endswith("/"):
+        out += "/"
+    return inputs, out
+
+
+def _refuse_taken(listing: Listing, options: Namespace) -> None:
+    """Refuse to leave the one file that was asked for undone."""
+    if listing.single and not options.force and not options.new:
+        for each in listing.conversions:
+            if look(each.target) is not None:
+                raise taken(each.target)
+
+
+def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:
+    """Read how to convert.
+
+    Raises:
+        ConfigError: naming the option that is wrong.
+    """
+
+    def seconds(name: str) -> float | None:
+        text = getattr(options, name)
+        return None if text is None else parse_seconds(text, name)
+
+    return ConversionOptions(
+        kind=kind or "wav",
+        bits=options.bits,
+        sample_rate=options.rate,
+        channels=options.channels,
+        bitrate=options.bitrate,
+        loudness=options.loudness,
+        true_peak=options.true_peak,
+        start=seconds("start") or 0.0,
+        end=seconds("end"),
+        seconds=seconds("seconds"),
+        fade_in=seconds("fade_in") or 0.0,
+        fade_out=seconds("fade_out") or 0.0,
+        dither=not options.no_dither,
+        on_clip=options.on_clip,
+        strict=options.strict,
+        engine=options.engine,
+        ffmpeg=options.ffmpeg,
+    )
+
+
+def _plan(conversions: Iterable[Conversion], *, json: bool) -> int:
+    """Say what would become what."""
+    rows = [
+        {
+            "source": str(each.source.place),
+            "destination": str(each.target),
+            "result": "exists" if look(each.target) is not None else "planned",
+        }
+        for each in conversions
+    ]
+    if json:
+        data_json({"files": rows})
+    else:
+        for row in rows:
+            data(f"{row['source']} -> {row['destination']}" + _mark(row["result"]))
+    return Exit.DONE
+
+
+def _mark(result: str) -> str:
+    return " (exists)" if result == "exists" else ""
 
 
 def finish(rows: Iterable[dict[str, object]], *, json: bool) -> int:
@@ -60,7 +143,9 @@ def finish(rows: Iterable[dict[str, object]], *, json: bool) -> int:
         data_json({"files": done, **counts})
     elif len(done) > 1:
         talk(", ".join(f"{number} {word}" for word, number in counts.items() if number))
-    return Exit.FAILED if counts["failed"] else Exit.DONE
+    if not counts["failed"]:
+        return Exit.DONE
+    return Exit.FAILED if len(done) == 1 else Exit.PARTIAL
 
 
 _RESULTS = ("written", "exists", "failed")

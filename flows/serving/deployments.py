@@ -156,6 +156,18 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         tags=("audio",),
     ),
     Deployed(
+        name="convert-new",
+        entrypoint="flows.convert.convert_new",
+        pool="cpu",
+        tags=("audio",),
+        timetable=Timetable(
+            slug="every-quarter-of-an-hour",
+            cron="*/15 * * * *",
+            active=False,
+            parameters=(("source", "inbox"), ("destination", "converted")),
+        ),
+    ),
+    Deployed(
         name="midi",
         entrypoint="flows.midi.midi",
         pool="cpu",

@@ -1,0 +1,93 @@
+"""How files ended: a table for a person, one line for a program, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.cli.output import Exit, complain, data, data_json, table, talk
+from tasks.converting import Row
+
+RESULTS = ("written", "exists", "changing", "failed")
+_WORDS = {"exists": "left alone", "changing": "next time"}
+_LONGEST_TABLE = 60
+_EXITS = {
+    "source": Exit.BAD_REQUEST,
+    "request": Exit.BAD_REQUEST,
+    "codec": Exit.MISSING_CODEC,
+    "destination": Exit.FAILED,
+    "fault": Exit.FAILED,
+}
+
+
+def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
+    """Say how all of it ended.
+
+    Args:
+        rows: one per file.
+        single: one file was asked for by its name.
+        json: write one line of JSON and no table.
+
+    Returns:
+        The exit code.
+    """
+    counts = {word: sum(row["result"] == word for row in rows) for word in RESULTS}
+    if json:
+        data_json({"files": rows, **counts})
+    for row in rows:
+        if row["result"] == "written" and not json:
+            data(row["destination"])
+    if single:
+        for row in rows:
+            _say_one(row)
+    elif rows:
+        _say_table(rows)
+        talk(", ".join(f"{number} {word}" for word, number in counts.items() if number))
+    else:
+        talk("nothing to do")
+    return _exit(rows, single=single)
+
+
+def _say_one(row: Row) -> None:
+    if row["error"] is not None:
+        named = row["source"] in row["error"]
+        complain(row["error"] if named else f"{row['source']}: {row['error']}", row["hint"])
+        return
+    if row["result"] == "changing":
+        talk(f"{row['source']}: it is being written; try again later")
+    for words in (*row["changes"], *row["warnings"]):
+        talk(f"{row['source']}: {words}")
+
+
+def _say_table(rows: Sequence[Row]) -> None:
+    """Show every row, or of very many those that a person should see."""
+    shown = list(rows)
+    if len(shown) > _LONGEST_TABLE:
+        shown = [row for row in rows if row["result"] == "failed" or row["warnings"]]
+        if len(shown) < len(rows):
+            talk(f"{len(rows) - len(shown)} of {len(rows)} files went well and are not listed")
+    cells = [
+        (
+            row["source"],
+            _WORDS.get(row["result"], row["result"]),
+            row["format"],
+            "" if row["seconds"] is None else f"{row['seconds']:.1f} s",
+            "; ".join([row["error"] or "", *row["changes"], *row["warnings"]]).strip("; "),
+        )
+        for row in shown
+    ]
+    if cells:
+        talk(table(cells, ("source", "result", "format", "length", "notes")))
+    for hint in dict.fromkeys(row["hint"] for row in shown if row["hint"]):
+        talk(f"hint: {hint}")
+
+
+def _exit(rows: Sequence[Row], *, single: bool) -> int:
+    failed = [row for row in rows if row["result"] == "failed"]
+    if not failed:
+        return Exit.DONE
+    codes = {_EXITS[row["problem"] or "fault"] for row in failed}
+    if single:
+        return codes.pop()
+    if len(failed) == len(rows) and len(codes) == 1 and codes != {Exit.BAD_REQUEST}:
+        return codes.pop()  # no file can be written, or each needs the same program
+    return Exit.PARTIAL

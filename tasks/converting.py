@@ -1,0 +1,375 @@
+"""Conversion of files of any place: list, choose what is new, convert many at once.
+
+Without Prefect, whose import takes longer than most conversions; `tasks.editing` makes tasks of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, Protocol, TypedDict
+
+from musiccore.editing.conversion import ConversionResult, convert
+from musiccore.editing.formats import TARGETS
+from musiccore.editing.options import ConversionOptions
+from musiccore.errors import ConfigError, MissingProgram, MusicCoreError, StorageError
+from musiccore.files import fetch, look, publish, unwritable
+from musiccore.ledger import Ledger
+from musiccore.listing import Conversion, Listing, plan_conversions
+from musiccore.places import MAGIC, Place, parse_place, split_pattern
+from musiccore.scratch import remove_ownerless, scratch
+from musiccore.streams import bits_of
+from tasks.settings import Settings
+from tasks.stopping import SafeStop, Stop
+
+log = logging.getLogger(__name__)
+
+Result = Literal["written", "exists", "changing", "failed"]
+Problem = Literal["source", "request", "codec", "destination", "fault"]
+MAX_JOBS: Final = 64
+_STOPPING: Final = "finishing what is nearly done; once more to stop at once"
+_FETCHED: Final = 0.1  # share of the bar that a copy from a store takes
+
+
+class Row(TypedDict):
+    """How one file ended: what the table, the log and `--json` say.
+
+    Attributes:
+        source, destination: addresses.
+        result: `written`; `exists`: left alone; `changing`: somebody writes the source still;
+            `failed`.
+        format: for a person, as `flac, 24 bit, 44100 Hz, stereo`; empty unless written.
+        seconds, sample_rate, channels: of what was written.
+        changes: what the format could not hold.
+        warnings: what was odd about the source.
+        error, hint: of what failed.
+        problem: whose fault it is; None unless failed.
+    """
+
+    source: str
+    destination: str
+    result: Result
+    format: str
+    seconds: float | None
+    sample_rate: int | None
+    channels: int | None
+    changes: list[str]
+    warnings: list[str]
+    error: str | None
+    hint: str | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What is new under an address.
+
+    Attributes:
+        conversions: to do now.
+        waiting: rows of files that somebody seems to be writing.
+        notes: what else was left out, in words.
+    """
+
+    conversions: tuple[Conversion, ...]
+    waiting: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+class Watch(Protocol):
+    """Told how many files go on. Called from several threads; it must not raise."""
+
+    def say(self, text: str) -> None:
+        """Show one sentence."""
+        ...
+
+    def moved(self, index: int, fraction: float) -> None:
+        """Take note of the share done of one file, 0 to 1."""
+        ...
+
+    def ended(self, index: int, row: Row) -> None:
+        """Take note of the end of one file."""
+        ...
+
+
+class Unwatched:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    def moved(self, index: int, fraction: float) -> None:
+        """Show nothing."""
+
+    def ended(self, index: int, row: Row) -> None:
+        """Show nothing."""
+
+
+def list_files(
+    sources: Sequence[str], kind: str | None, destination: str, may_be_empty: bool = False
+) -> Listing:
+    """List the files to convert; anything wrong with the request is said here.
+
+    Args:
+        sources: files, folders, addresses of stores, patterns.
+        kind: format wanted; None takes it from the name of the destination.
+        destination: a file or a folder; empty is beside each source.
+        may_be_empty: a folder without audio is no mistake.
+    """
+    return plan_conversions(sources, kind, destination, may_be_empty=may_be_empty)
+
+
+def memory_of(source: str, destination: str) -> Place:
+    """Return the folder that remembers what was converted: the destination, else the source.
+
+    Args:
+        source: a folder, or a pattern.
+        destination: a folder; empty where files are written beside their sources.
+    """
+    place = parse_place(destination or source, "destination" if destination else "source")
+    return split_pattern(place)[0] if MAGIC.search(place.path) else place
+
+
+def find_news(
+    listing: Listing, memory: Place, options: ConversionOptions, quiet_seconds: float
+) -> News:
+    """Choose what is new or has changed since it was converted.
+
+    Args:
+        listing: everything that is there.
+        memory: folder that remembers what was converted.
+        options: how it will be converted.
+        quiet_seconds: a file of this machine that changed so lately may be in the making: it is
+            left for the next time.
+    """
+    ledger, now = Ledger(memory, options), time.time()
+    news: list[Conversion] = []
+    waiting: list[Row] = []
+    hopeless = 0
+    for each in listing.conversions:
+        modified = each.source.modified
+        if ledger.wrote(each.source.place) or ledger.is_done(each):
+            continue
+        if ledger.is_hopeless(each):
+            hopeless += 1
+        elif modified is not None and abs(now - modified) < quiet_seconds:
+            waiting.append(_row(each, "changing"))
+        else:
+            news.append(each)
+    notes = (f"{hopeless} could not be read before and did not change.",) if hopeless else ()
+    return News(conversions=tuple(news), waiting=tuple(waiting), notes=notes)
+
+
+def convert_files(
+    conversions: Sequence[Conversion],
+    options: ConversionOptions,
+    *,
+    force: bool = False,
+    jobs: int = 0,
+    remember: Place | None = None,
+    watch: Watch | None = None,
+) -> list[Row]:
+    """Convert files, several at a time; one that fails is a row that says so.
+
+    A signal lets files that are nearly done finish and drops the others: nothing is left in part.
+
+    Args:
+        conversions: from where to where.
+        options: how.
+        force: write over files that exist.
+        jobs: files at the same time; 0 for one per processor.
+        remember: destination that keeps a ledger; what it wrote before may be written over.
+        watch: told how it goes.
+
+    Returns:
+        One row per file, in the order given.
+    """
+    watch = watch or Unwatched()
+    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    ledger = Ledger(remember, options) if remember is not None else None
+    for folder in {each.target.parent for each in conversions}:
+        if folder.local is not None:
+            remove_ownerless(folder.local)
+    with suppress(OSError):
+        remove_ownerless(Path(tempfile.gettempdir()))
+    rows: dict[int, Row] = {}
+    stopping = SafeStop(lambda _: watch.say(_STOPPING))
+    with stopping as stop, ThreadPoolExecutor(worker_count(jobs, len(conversions))) as pool:
+        asked = stop.for_threads()
+        waiting: dict[Future[Row], int] = {}
+        try:
+            for index, each in enumerate(conversions):
+                work = _Work(each, options, force, ledger, asked, _moving(watch, index))
+                waiting[pool.submit(work.row)] = index
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                stop.between_units()
+                for future in done:
+                    index = waiting.pop(future)
+                    rows[index] = future.result()
+                    watch.ended(index, rows[index])
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return [rows[index] for index in sorted(rows)]
+
+
+def worker_count(jobs: int, files: int) -> int:
+    """Return how many files are converted at the same time.
+
+    Raises:
+        ConfigError: if `jobs` is out of range.
+    """
+    if not 0 <= jobs <= MAX_JOBS:
+        raise ConfigError(f"jobs is {jobs}", hint=f"1 to {MAX_JOBS}, or 0: one per processor")
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return max(1, min(jobs or processors or os.cpu_count() or 1, files))
+
+
+def _moving(watch: Watch, index: int) -> Callable[[float], None]:
+    return lambda fraction: watch.moved(index, fraction)
+
+
+class _Changing(Exception):
+    """The source changed while it was converted."""
+
+
+class _Work:
+    """One file, in a thread of its own."""
+
+    def __init__(
+        self,
+        conversion: Conversion,
+        options: ConversionOptions,
+        force: bool,
+        ledger: Ledger | None,
+        stop: Stop,
+        moved: Callable[[float], None],
+    ) -> None:
+        self._conversion, self._options, self._ledger = conversion, options, ledger
+        self._force = force or (ledger is not None and ledger.wrote(conversion.target))
+        self._stop, self._moved = stop, moved
+        self._names: list[tuple[str, str]] = []
+
+    def row(self) -> Row:
+        """Convert it and say how it ended."""
+        self._stop.between_units()
+        each = self._conversion
+        try:
+            if not self._force and look(each.target) is not None:
+                return _row(each, "exists")
+            result = self._made()
+        except _Changing:
+            return _row(each, "changing")
+        except MusicCoreError as error:
+            return self._failed(error)
+        except Exception as error:  # ours to mend, and no reason to stop the others
+            log.exception("converting %s", each.source.place)
+            return _row(each, "failed", error=f"{type(error).__name__}: {error}", problem="fault")
+        row = _row(each, "written", result)
+        if self._ledger is not None:
+            try:
+                self._ledger.finish(each, {"seconds": row["seconds"], "format": row["format"]})
+            except StorageError as error:  # the file is there; it is made once more next time
+                row["warnings"].append(f"not remembered: {error.message}")
+        return row
+
+    def _made(self) -> ConversionResult:
+        source, target = self._conversion.source, self._conversion.target
+        with _room(target) as out, _room(None) as aside:
+            file = fetch(source, aside, self._reach(0.0, _FETCHED))
+            copied = file.is_relative_to(aside)
+            made = out / f"made.{TARGETS[self._options.kind].suffixes[0]}"
+            self._names = [(str(file), str(source.place)), (str(made), str(target))]
+            progress = self._reach(_FETCHED if copied else 0.0, 1.0)
+            result = convert(file, made, self._options, progress=progress)
+            if self._ledger is not None:
+                now = look(source.place)
+                if now is None or now.version != source.version:
+                    raise _Changing
+                self._ledger.begin(self._conversion)
+            publish(made, target, force=self._force)
+            return result
+
+    def _reach(self, start: float, end: float) -> Callable[[float], None]:
+        def reached(fraction: float) -> None:
+            done = start + (end - start) * fraction
+            self._stop.inside_unit(done)
+            self._moved(done)
+
+        return reached
+
+    def _failed(self, error: MusicCoreError) -> Row:
+        problem = self._problem(error)
+        message = error.message
+        for here, name in self._names:
+            message = message.replace(here, name)
+        row = _row(self._conversion, "failed", error=message, hint=error.hint, problem=problem)
+        if self._ledger is not None and problem == "source":
+            with suppress(StorageError):
+                self._ledger.give_up(self._conversion, {"error": message})
+        return row
+
+    def _problem(self, error: MusicCoreError) -> Problem:
+        if isinstance(error, MissingProgram):
+            return "codec"
+        if isinstance(error, ConfigError):
+            return "request"
+        if isinstance(error, StorageError) or any(
+            here in error.message for here, _ in self._names[1:]
+        ):
+            return "destination"
+        return "source"
+
+
+@contextmanager
+def _room(target: Place | None) -> Iterator[Path]:
+    """Give a folder for a file in the making: on the target's disk, or the machine's own."""
+    home = target.parent.local if target is not None else None
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch(home))
+        except OSError as error:
+            raise unwritable(target or Place("", "temporary files"), error) from error
+        yield folder
+
+
+def _row(
+    conversion: Conversion,
+    result: Result,
+    made: ConversionResult | None = None,
+    *,
+    error: str | None = None,
+    hint: str | None = None,
+    problem: Problem | None = None,
+) -> Row:
+    return Row(
+        source=str(conversion.source.place),
+        destination=str(conversion.target),
+        result=result,
+        format="" if made is None else format_words(made),
+        seconds=None if made is None else round(made.seconds, 3),
+        sample_rate=None if made is None else made.sample_rate,
+        channels=None if made is None else made.channels,
+        changes=[] if made is None else list(made.changes),
+        warnings=[] if made is None else list(made.warnings),
+        error=error,
+        hint=hint,
+        problem=problem,
+    )
+
+
+def format_words(made: ConversionResult) -> str:
+    """Return what a file is, for a person: `flac, 24 bit, 44100 Hz, stereo`."""
+    if made.bitrate is not None:
+        depth = f"{made.bitrate} kbit/s"
+    else:
+        bits = bits_of(made.subtype)
+        depth = f"{bits} bit" if bits.isdigit() else bits
+    channels = {1: "mono", 2: "stereo"}.get(made.channels, f"{made.channels} channels")
+    return f"{made.kind}, {depth}, {made.sample_rate} Hz, {channels}"
