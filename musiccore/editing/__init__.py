@@ -7,8 +7,7 @@ from musiccore.editing.combining import join, stereo
 from musiccore.editing.conversion import ConversionResult, Levels, convert, deliver
 from musiccore.editing.cutting import fade, trim
 from musiccore.editing.ffmpeg import find_ffmpeg
-from musiccore.editing.folders import Conversion, format_of, plan_conversions
-from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS, Target
+from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.segments import from_segment, to_segment
 from musiccore.editing.sources import Sound, open_sound
@@ -16,7 +15,6 @@ from musiccore.editing.targets import TargetPlan, plan_target
 
 __all__ = [
     "appearing",
-    "Conversion",
     "ConversionOptions",
     "ConversionResult",
     "convert",
@@ -29,7 +27,6 @@ __all__ = [
     "KINDS",
     "Levels",
     "open_sound",
-    "plan_conversions",
     "plan_target",
     "Sound",
     "stereo",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from musiccore.editing.conversion import ConversionResult, convert
-from musiccore.editing.folders import format_of
+from musiccore.editing.formats import format_of
 from musiccore.editing.options import ConversionOptions
 
 

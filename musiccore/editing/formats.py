@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from musiccore.audio import MP3_RATES
+from musiccore.errors import ConfigError
 
 _INTEGERS = {"16": "PCM_16", "24": "PCM_24", "32": "PCM_32"}
 _FLOATS = {"float": "FLOAT", "double": "DOUBLE"}
@@ -106,3 +108,18 @@ SUFFIXES = {
     suffix: kind for kind, target in TARGETS.items() for suffix in target.suffixes
 } | _READ_ONLY
 """Suffix of a file name -> format, of everything that can be read."""
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file name asks for.
+
+    Raises:
+        ConfigError: if its suffix names none that can be written.
+    """
+    kind = SUFFIXES.get(path.suffix.lower().removeprefix("."), "")
+    if kind not in KINDS:
+        raise ConfigError(
+            f"destination: {path.name!r} does not say which format is wanted",
+            hint=f"end its name with one of {', '.join('.' + kind for kind in KINDS)}",
+        )
+    return kind
