@@ -15,12 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from musiccore import audio, midi
+from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, ConfigError
 from musiccore.score import Score
-from musiccore.symbolic import Note
+from musiccore.symbolic import SCORE_SUFFIXES, Note, read_score
 from musiccore.synthesis import Performance, render
 from musiccore.units import samples_in
 
@@ -35,9 +35,7 @@ _QUARTERS_A_BAR: Final = 4
 
 def is_score(path: Path) -> bool:
     """Return whether a file is a score by its name."""
-    from musiccore import symbolic
-
-    return path.suffix.lower() in getattr(symbolic, "SCORE_SUFFIXES", (".mid", ".midi"))
+    return path.suffix.lower() in SCORE_SUFFIXES
 
 
 def read_primer_score(path: Path) -> Score:
@@ -46,12 +44,7 @@ def read_primer_score(path: Path) -> Score:
     Raises:
         AudioError: if it cannot be read or holds no notes.
     """
-    if path.suffix.lower() in midi.SUFFIXES:
-        score = midi.read_midi(path)
-    else:
-        from musiccore.symbolic import read_score
-
-        score = read_score(path)
+    score = read_score(path)
     if not score.n_notes:
         raise AudioError(f"score {str(path)!r} holds no notes")
     return score

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError
+from musiccore.midi import write_midi
 from musiccore.primers import (
     LONGEST_COMPOSED,
     composed_bars,
@@ -29,7 +30,6 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
         A MIDI file; equal requests give equal bytes on one machine.
     """
     from musiccore.composing import ComposeOptions, compose
-    from musiccore.midi import write_midi
 
     asked = request.primer_compose
     assert asked is not None
@@ -66,8 +66,6 @@ def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) ->
     Raises:
         AudioError: if the file is gone or another one, or cannot be read.
     """
-    from musiccore.midi import write_midi
-
     if request.primer_compose is not None:
         data = compose_primer(request, config)
         if hashlib.sha256(data).hexdigest() != sha256:
