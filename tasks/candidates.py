@@ -13,7 +13,7 @@ from musiccore.faults import find_faults
 from musiccore.records import Json
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
-from musiccore.takes import Audition
+from musiccore.takes import Audition, Round
 from tasks.codec import kept_audio, take_audio
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, stored_level
@@ -89,20 +89,25 @@ def begin_round(run_id: str, choice: int) -> int:
         if there is not None:
             return there.number
         one = next_round(tree, tree.choices[choice - 1])
-        changes: dict[str, Json] = dict(one.changes.model_dump(mode="json", exclude_none=True))
-        run.journal.append(
-            "round",
-            round=one.number,
-            kind=one.kind,
-            parent=one.parent,
-            takes=list(one.takes),
-            choice=choice,
-            known=one.known,
-            n_codes=one.n_codes,
-            parts=[[part.take, part.start, part.end] for part in one.parts],
-            changes=changes,
-        )
+        record_round(run, one)
         return one.number
+
+
+def record_round(run: OpenRun, one: Round) -> None:
+    """Write a round down in the log of its run."""
+    changes: dict[str, Json] = dict(one.changes.model_dump(mode="json", exclude_none=True))
+    run.journal.append(
+        "round",
+        round=one.number,
+        kind=one.kind,
+        parent=one.parent,
+        takes=list(one.takes),
+        choice=one.choice,
+        known=one.known,
+        n_codes=one.n_codes,
+        parts=[[part.take, part.start, part.end] for part in one.parts],
+        changes=changes,
+    )
 
 
 def score(sound: Audio) -> float:
@@ -125,7 +130,7 @@ def _publish_take(run: OpenRun, number: int, take: int) -> None:
     one = tree.take(take)
     faults = find_faults(sound, codes, rate)
     path = f"rounds/{number:03d}/take-{take}.wav"
-    data = write_tags(audio.write(sound, "wav"), provenance(run, take=take))
+    data = write_tags(audio.write(sound, "wav"), provenance(run, take=take, sound=sound))
     run.journal.store.put(path, data)
     ref = BlobRef.of(data)
     run.journal.append(

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from musiccore import audio
+from musiccore.audio import Audio
+from musiccore.lineage import origin_json
 from musiccore.takes import Rendition
+from tasks.levels import codes_sha256
 from tasks.resources import OpenRun
+from tasks.sampling import song_codes, take_codes
+
+_COMPUTED = ("batches", "windows", "primer", "pack")  # follow from the request, or stand elsewhere
 
 
 def provenance(
-    run: OpenRun, *, take: int, song: Rendition | None = None, level: int | None = None
+    run: OpenRun,
+    *,
+    take: int,
+    sound: Audio,
+    song: Rendition | None = None,
+    level: int | None = None,
+    part: str = "",
+    codes: Mapping[int, str] | None = None,
 ) -> dict[str, object]:
     """Return what goes into the metadata of audio.
 
     Args:
         run: that made it.
         take: its number.
+        sound: as it is delivered.
         song: upsampling of the take; None for the take itself.
         level: of the codes; the top one by default.
+        part: "master", "level" or "take"; by default what the other arguments say.
+        codes: level → sha256, where the caller knows them.
     """
     tree, record = run.tree(), run.journal.record
+    level = run.config.levels - 1 if level is None else level
     made_with = tree.rounds[tree.take(take).round].changes if song is None else song.changes
     request = tree.request(made_with)
     words = request.conditioning
     lineage = list(tree.ancestors(take))
+    known = codes_digests(run, take, song, lowest=level) if codes is None else codes
     facts: dict[str, object] = {
         "title": song_title(run, take),
         "artist": words.artist,
@@ -32,23 +52,49 @@ def provenance(
         "licence": run.config.licence,
         "software": f"jukeflow {program_version()}",
         "run": run.run_id,
-        "level": run.config.levels - 1 if level is None else level,
+        "part": part or ("take" if song is None else "level"),
+        "level": level,
         "take": take,
         "seed": record.seed,
         "rng": record.rng,
         "model": request.model,
         "weights": dict(record.models),
         "numerics": {
-            name: record.numerics.get(name) for name in ("device", "dtype", "threads", "torch")
+            name: value for name, value in record.numerics.items() if name not in _COMPUTED
         },
         "recipe_sha256": request.digest(),
         "recipe": request.model_dump(mode="json", exclude_defaults=True),
+        "codes": {str(one): digest for one, digest in known.items() if one >= level},
+        "pcm_sha256": audio.pcm_sha256(sound),
+        "origin": {
+            **origin_json(tree, take, song),
+            "primer": record.numerics.get("primer"),
+            "pack": record.numerics.get("pack"),
+            "versions": dict(record.versions),
+        },
     }
     if lineage:
         facts["parents"] = lineage
     if song is not None and song.version:
         facts["version"] = song.version
     return facts
+
+
+def codes_digests(
+    run: OpenRun, take: int, song: Rendition | None, *, lowest: int = 0
+) -> dict[int, str]:
+    """Return level → sha256 of the finished codes of a take, or of a song of it.
+
+    Args:
+        run: the run.
+        take: its number.
+        song: upsampling of the take; None for the take itself, which has the top level alone.
+        lowest: the lowest level of interest.
+    """
+    top = run.config.levels - 1
+    if song is None:
+        return {top: codes_sha256(take_codes(run, take))}
+    return {level: codes_sha256(song_codes(run, song, level)) for level in range(lowest, top + 1)}
 
 
 def song_title(run: OpenRun, take: int) -> str:

@@ -23,7 +23,7 @@ from tasks.codec import song_audio
 from tasks.levels import codes_sha256
 from tasks.links import room_link
 from tasks.policies import io_task
-from tasks.provenance import provenance, song_title
+from tasks.provenance import codes_digests, provenance, song_title
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.runs import program_versions
 from tasks.sampling import song_codes
@@ -155,15 +155,17 @@ def _files(
     run: OpenRun, song: Rendition, master: Audio
 ) -> Iterator[tuple[str, str, bytes, str | None]]:
     """Yield name, kind, bytes and PCM digest of every file but page and manifest."""
-    pcm = audio.pcm_sha256(master)
+    pcm, codes = audio.pcm_sha256(master), codes_digests(run, song.take, song)
     for kind in ("wav", *(kind for kind in run.request.formats if kind != "wav")):
-        facts = provenance(run, take=song.take, song=song, level=0)
+        facts = provenance(
+            run, take=song.take, sound=master, song=song, level=0, part="master", codes=codes
+        )
         data = write_tags(audio.write(master, kind), facts)
         yield f"master.{kind}", "master", data, pcm if kind != "mp3" else None
     yield "codes.npz", "codes", _codes(run, song).to_npz(), None
     for level in reversed(range(run.config.levels)):
         sound = song_audio(run, song, level)
-        facts = provenance(run, take=song.take, song=song, level=level)
+        facts = provenance(run, take=song.take, sound=sound, song=song, level=level, codes=codes)
         data = write_tags(audio.write(sound, "flac"), facts)
         yield f"level_{level}.flac", "level", data, audio.pcm_sha256(sound)
         yield f"level_{level}_waveform.png", "picture", pictures.waveform(sound), None
@@ -188,7 +190,8 @@ def _page(
     folder: str,
 ) -> SongPage:
     request, config = run.tree().work_request(song), run.config.vqvae
-    words, facts = request.conditioning, provenance(run, take=song.take, song=song, level=0)
+    words = request.conditioning
+    facts = provenance(run, take=song.take, sound=master, song=song, level=0)
     wanted = (
         *("run", "take", "parents", "version", "seed", "rng"),
         *("model", "software", "recipe_sha256", "weights"),

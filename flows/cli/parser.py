@@ -10,6 +10,7 @@ from flows.cli import choice_words
 from flows.cli.batch_words import batch_command, budget_options, plan_command
 from flows.cli.convert_words import convert_command
 from flows.cli.midi_words import midi_commands
+from flows.cli.reproduce_words import reproduce_command
 from flows.cli.words import command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def parser() -> ArgumentParser:
     _show(commands)
     _verify(commands)
     _explain(commands)
+    reproduce_command(commands)
     _doctor(commands)
     _models(commands)
     _parity(commands)
