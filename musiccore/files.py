@@ -14,6 +14,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -327,7 +328,9 @@ def _found(place: Place, status: os.stat_result) -> Found:
 
 def _listed(place: Place, info: dict[str, object]) -> Found:
     size = int(str(info.get("size") or 0))
-    token = next((str(info[name]) for name in _VERSIONS if info.get(name)), "")
+    token = next((info[name] for name in _VERSIONS if info.get(name)), "")
+    if isinstance(token, datetime):  # some stores list a number where they show a date
+        token = token.timestamp()
     return Found(place=place, size=size, version=f"{size}-{token}", modified=None)
 
 
