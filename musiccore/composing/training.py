@@ -1,0 +1,419 @@
+"""Train a model of voices: seeded, stopped early, resumable to equal weights.
+
+Everything that draws is a function of the seed and the number of the step, so a training that was
+killed goes on from its last state as if nothing had happened. Time is CPU time of the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from musiccore.composing.batches import UNKNOWN_MARK, Example, make_batch, make_example
+from musiccore.composing.features import reference_of
+from musiccore.composing.files import read_state, save_model, write_state
+from musiccore.composing.model import Composer, ComposerConfig
+from musiccore.errors import ConfigError
+from musiccore.voices import VoiceGrid
+
+MARKS_WEIGHT = 0.05
+WARM_UP_STEPS = 60
+STATE = "state.safetensors"
+OVERTIME = 1.15
+"""A training that takes this much longer than planned stops where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        minutes: CPU minutes to spend, evaluation included; turned into steps after one epoch.
+        seed: of weights, order, transpositions and silenced units.
+        width: of the recurrent layers.
+        n_layers: recurrent layers.
+        head_width: of the network of each voice.
+        dropout: share of units silenced.
+        learning_rate: at its highest; it falls along a cosine.
+        weight_decay: pull of weights towards zero.
+        batch_size: pieces of one step.
+        any_reference: share of pieces counted from a random note instead of their first bass note.
+        averaging: how slowly the averaged weights follow; these are kept.
+        patience: evaluations without a better one before it stops.
+        evaluations: how often the held-out pieces are heard, in all.
+        precision: of products; `auto` is bfloat16 where the processor multiplies it natively.
+        steps: number of steps, whatever time they take; None plans them from `minutes`.
+    """
+
+    minutes: float = 12.0
+    seed: int = 0
+    width: int = 256
+    n_layers: int = 2
+    head_width: int = 256
+    dropout: float = 0.3
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.03
+    batch_size: int = 16
+    any_reference: float = 0.15
+    averaging: float = 0.998
+    patience: int = 6
+    evaluations: int = 20
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("minutes", "width", "batch_size", "patience", "evaluations", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}: it is {getattr(self, name)}, want more than 0")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout: it is {self.dropout}, want 0 up to 1")
+        if self.steps is not None and self.steps < 1:
+            raise ConfigError(f"steps: it is {self.steps}, want at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One line of the learning curve.
+
+    Attributes:
+        step: steps done.
+        steps: steps planned.
+        cpu_minutes: spent so far.
+        train: nats per note since the last evaluation, with units silenced.
+        valid: nats per note of the held-out pieces, averaged weights.
+    """
+
+    step: int
+    steps: int
+    cpu_minutes: float
+    train: float
+    valid: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        folder: where the model lies.
+        curve: its evaluations.
+        best: the one whose weights were kept.
+        stopped: why it ended.
+    """
+
+    folder: Path
+    curve: tuple[Evaluation, ...]
+    best: Evaluation
+    stopped: Literal["planned", "patience", "overtime"]
+
+
+def nats_per_note(model: Composer, examples: Sequence[Example], batch_size: int = 25) -> float:
+    """Return the mean negative log-likelihood of a grid cell, in nats.
+
+    Args:
+        model: weights to judge.
+        examples: whole pieces; every step of every voice counts once.
+        batch_size: pieces at a time.
+    """
+    total, count = 0.0, 0
+    ordered = sorted(examples, key=lambda example: len(example.grid))
+    with torch.no_grad():
+        for first in range(0, len(ordered), batch_size):
+            batch = make_batch(ordered[first : first + batch_size], model.config)
+            nats, _ = model.losses(batch.inputs, batch.codes, batch.counts)
+            total, count = total + float(nats.double().sum()), count + nats.numel()
+    return total / count
+
+
+def train(
+    train_grids: Sequence[VoiceGrid],
+    valid_grids: Sequence[VoiceGrid],
+    folder: Path,
+    options: TrainingOptions,
+    report: Callable[[Evaluation], None] = lambda evaluation: None,
+) -> Trained:
+    """Train on some pieces, judge by others; what an earlier call did in the folder is kept.
+
+    Args:
+        train_grids: pieces to learn from.
+        valid_grids: pieces that decide which weights are kept and when to stop.
+        folder: holds the state while it runs, and the model.
+        options: how.
+        report: told every evaluation.
+
+    Raises:
+        ConfigError: if there are no pieces, they differ in kind, or the folder holds another
+            training.
+    """
+    _check(train_grids, valid_grids)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(train_grids, valid_grids, folder, options)
+    while (stopped := run.stopped()) is None:
+        if run.epoch_step():
+            report(run.evaluate())
+    return Trained(
+        folder=folder, curve=tuple(run.curve), best=min(run.curve, key=_valid), stopped=stopped
+    )
+
+
+def _valid(evaluation: Evaluation) -> float:
+    return evaluation.valid
+
+
+def _check(train_grids: Sequence[VoiceGrid], valid_grids: Sequence[VoiceGrid]) -> None:
+    if not train_grids or not valid_grids:
+        raise ConfigError(
+            f"data: {len(train_grids)} pieces to train on and {len(valid_grids)} to judge by",
+            hint="give at least two pieces",
+        )
+    kinds = {(grid.pitches.shape[1], grid.steps_per_quarter) for grid in train_grids}
+    kinds |= {(grid.pitches.shape[1], grid.steps_per_quarter) for grid in valid_grids}
+    if len(kinds) > 1:
+        raise ConfigError(f"data: pieces differ in voices and steps a quarter note: {kinds}")
+
+
+def _example(grid: VoiceGrid) -> Example:
+    return make_example(grid.name, grid.pitches, grid.struck, grid.fermata)
+
+
+def has_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16 natively."""
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+class _Run:
+    """A training between two steps."""
+
+    def __init__(
+        self,
+        train_grids: Sequence[VoiceGrid],
+        valid_grids: Sequence[VoiceGrid],
+        folder: Path,
+        options: TrainingOptions,
+    ) -> None:
+        self.folder, self.options = folder, options
+        self.train = [_example(grid) for grid in train_grids]
+        self.valid = [_example(grid) for grid in valid_grids]
+        self.limits = _limits(self.train)
+        first = train_grids[0]
+        config = ComposerConfig(
+            n_voices=first.pitches.shape[1],
+            steps_per_quarter=first.steps_per_quarter,
+            width=options.width,
+            n_layers=options.n_layers,
+            head_width=options.head_width,
+            dropout=options.dropout,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            self.model = Composer(config)
+        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
+        others = [p for p in self.model.parameters() if p.ndim < 2]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": options.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=options.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self.step, self.spent = 0, 0.0
+        self.steps = options.steps or 0
+        self.curve: list[Evaluation] = []
+        self.recent: list[float] = []
+        self.precision = options.precision
+        if self.precision == "auto":
+            self.precision = "bfloat16" if has_bfloat16() else "float32"
+        self.identity = _identity(self.train, self.valid, options)
+        self._since = time.process_time()
+        self._resume()
+
+    @property
+    def per_epoch(self) -> int:
+        return -(-len(self.train) // self.options.batch_size)
+
+    @property
+    def between(self) -> int:
+        """Steps between evaluations."""
+        return max(self.steps // self.options.evaluations, 1)
+
+    def stopped(self) -> Literal["planned", "patience", "overtime"] | None:
+        """Return why it is over; None while it goes on."""
+        if self.steps and self.step >= self.steps:
+            return "planned"
+        if self.curve:
+            after_best = len(self.curve) - 1 - self.curve.index(min(self.curve, key=_valid))
+            if after_best >= self.options.patience:
+                return "patience"
+            if self.options.steps is None and self.minutes() > self.options.minutes * OVERTIME:
+                return "overtime"
+        return None
+
+    def minutes(self) -> float:
+        """CPU minutes spent, earlier calls included."""
+        return (self.spent + time.process_time() - self._since) / 60
+
+    def epoch_step(self) -> bool:
+        """Do one step; return whether it is time to evaluate."""
+        if not self.steps and self.step == self.per_epoch:  # a whole epoch tells how long one takes
+            epochs = self.options.minutes / self.minutes() * 0.97
+            self.steps = max(round(epochs * self.per_epoch), self.per_epoch + 1)
+        self._learn()
+        self.step += 1
+        if not self.steps:
+            return False
+        return self.step % self.between == 0 or self.step == self.steps
+
+    def _learn(self) -> None:
+        options = self.options
+        done = self.step / self.steps if self.steps else 0.0
+        rate = options.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        rate *= 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * done))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        chosen = self._chosen()
+        draw = np.random.default_rng((options.seed, 1, self.step))
+        transpositions, references = [], []
+        for example in chosen:
+            low, high = self.limits[example.name]
+            moved = int(draw.integers(low, high + 1))
+            frame = np.where(example.grid[0] > 0, example.grid[0] + moved, 0)
+            anywhere = draw.random() < options.any_reference
+            transpositions.append(moved)
+            references.append(int(draw.integers(-6, 6)) if anywhere else int(reference_of(frame)))
+        batch = make_batch(chosen, self.model.config, transpositions, references)
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + self.step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
+            nats, marks = self.model.losses(batch.inputs, batch.codes, batch.counts, generator)
+        wanted = batch.marks[batch.counts]
+        known = wanted != UNKNOWN_MARK
+        loss = nats.mean() + MARKS_WEIGHT * F.binary_cross_entropy_with_logits(
+            marks[known], wanted[known].float()
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.recent.append(float(nats.detach().mean()))
+        keep = min(options.averaging, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                self.average[name].lerp_(parameter, 1 - keep)
+
+    def _chosen(self) -> list[Example]:
+        """Return the pieces of this step: of similar lengths, each once an epoch."""
+        epoch, at = divmod(self.step, self.per_epoch)
+        draw = np.random.default_rng((self.options.seed, 0, epoch))
+        lengths = np.array([len(example.grid) for example in self.train])
+        order = np.argsort(lengths * np.exp(draw.normal(0, 0.15, len(lengths))), kind="stable")
+        first = int(draw.permutation(self.per_epoch)[at]) * self.options.batch_size
+        return [self.train[i] for i in order[first : first + self.options.batch_size]]
+
+    def evaluate(self) -> Evaluation:
+        """Judge the averaged weights, keep them if they are the best, and save the state."""
+        model = averaged(self.model, self.average)
+        evaluation = Evaluation(
+            step=self.step,
+            steps=self.steps,
+            cpu_minutes=0.0,
+            train=float(np.mean(self.recent)),
+            valid=nats_per_note(model, self.valid),
+        )
+        evaluation = replace(evaluation, cpu_minutes=round(self.minutes(), 3))
+        if not self.curve or evaluation.valid < min(self.curve, key=_valid).valid:
+            save_model(model, self.folder, asdict(evaluation))
+        self.curve.append(evaluation)
+        self.recent.clear()
+        self._save()
+        return evaluation
+
+    def _save(self) -> None:
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in self.model.named_parameters():
+            memory = self.optimizer.state[parameter]
+            tensors[f"weight/{name}"] = parameter.detach()
+            tensors[f"average/{name}"] = self.average[name]
+            tensors[f"first/{name}"] = memory["exp_avg"]
+            tensors[f"second/{name}"] = memory["exp_avg_sq"]
+        facts = {
+            "identity": self.identity,
+            "step": self.step,
+            "steps": self.steps,
+            "cpu_seconds": self.minutes() * 60,
+            "precision": self.precision,
+            "curve": [asdict(evaluation) for evaluation in self.curve],
+        }
+        write_state(self.folder / STATE, tensors, facts)
+
+    def _resume(self) -> None:
+        path = self.folder / STATE
+        if not path.exists():
+            return
+        tensors, facts = read_state(path)
+        if facts["identity"] != self.identity:
+            raise ConfigError(
+                f"out: {str(self.folder)!r} holds a training of other data or options",
+                hint="give another folder, or remove this one",
+            )
+        self.step, self.steps, self.spent = facts["step"], facts["steps"], facts["cpu_seconds"]
+        self.precision = facts["precision"]
+        self.curve = [Evaluation(**row) for row in facts["curve"]]
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(tensors[f"weight/{name}"])
+                self.average[name].copy_(tensors[f"average/{name}"])
+                self.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": tensors[f"first/{name}"].clone(),
+                    "exp_avg_sq": tensors[f"second/{name}"].clone(),
+                }
+
+
+def averaged(model: Composer, average: dict[str, Tensor]) -> Composer:
+    """Return a model with the averaged weights, for judging and keeping."""
+    copy = Composer(model.config)
+    copy.load_state_dict(average)
+    return copy.eval()
+
+
+def _limits(examples: Sequence[Example]) -> dict[str, tuple[int, int]]:
+    """Return by how many semitones each piece may move, voices staying within all pieces'."""
+    n_voices = examples[0].grid.shape[1]
+
+    def reach(grid: np.ndarray) -> list[tuple[int, int]]:
+        found = []
+        for v in range(n_voices):
+            sounding = grid[:, v][grid[:, v] > 0]
+            found.append((int(sounding.min()), int(sounding.max())) if len(sounding) else (60, 60))
+        return found
+
+    whole = reach(np.concatenate([example.grid for example in examples]))
+    limits = {}
+    for example in examples:
+        own = reach(example.grid)
+        low = max(whole[v][0] - own[v][0] for v in range(n_voices))
+        high = min(whole[v][1] - own[v][1] for v in range(n_voices))
+        limits[example.name] = (max(low, -6), min(high, 6))
+    return limits
+
+
+def _identity(
+    train_examples: Sequence[Example], valid_examples: Sequence[Example], options: TrainingOptions
+) -> str:
+    """Return a digest of data and options, so that a state is continued by its own training."""
+    digest = hashlib.sha256(json.dumps(asdict(options), sort_keys=True).encode())
+    for example in (*train_examples, *valid_examples):
+        digest.update(example.name.encode())
+        digest.update(example.grid.tobytes())
+    return digest.hexdigest()
