@@ -39,8 +39,8 @@ from tasks.trees import choices_of
 
 Verdict = Literal["identical", "same codes", "different"]
 
-_DIFFERENT_SOUND: Final = 3.0  # dB; below, the difference is as loud as the sound
-_LOSSY: Final = ("mp3", "ogg", "opus", "m4a")
+_OTHER_SNR: Final = 3.0  # dB; below, the difference is as loud as the sound
+_OTHER_SPECTRA: Final = 0.9  # spectral convergence; noise in a lossy file stays well below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,7 +362,8 @@ def _verdict(
         return "different"
     if sound.identical:
         return "identical" if pcm[0] == pcm[1] else "same codes"
-    if sound.snr_db is not None and sound.snr_db < _DIFFERENT_SOUND:
+    other = sound.snr_db is not None and sound.snr_db < _OTHER_SNR
+    if other and sound.spectral_convergence > _OTHER_SPECTRA:
         return "different"
     return "same codes"
 

@@ -1,4 +1,4 @@
-"""`runs`, `show`, `verify` and `explain`: what is there, and whether it is sound."""
+"""`runs`, `show` and `verify`: what is there, and whether it is sound."""
 
 from __future__ import annotations
 
@@ -81,30 +81,6 @@ def verify(options: Namespace) -> int:
             f"{report.n_bytes} bytes read: {verdict}"
         )
     return Exit.DONE if report.sound else Exit.FAILED
-
-
-def explain(options: Namespace) -> int:
-    from musiccore.tags import read_tags
-
-    with checking():
-        tags = read_tags(options.file)
-    if options.json:
-        data_json(tags)
-        return Exit.DONE
-    provenance = tags.get("provenance")
-    if not isinstance(provenance, dict):
-        talk(f"{options.file} was not made by jukeflow, or its metadata is gone")
-        provenance = {name: value for name, value in tags.items() if name != "provenance"}
-    _print_fields(provenance)
-    return Exit.DONE
-
-
-def _print_fields(values: dict[str, object], prefix: str = "") -> None:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            _print_fields(value, f"{prefix}{name}.")
-        elif value not in ("", None):
-            data(f"{prefix}{name}: {value}")
 
 
 def _progress(status: RunStatus) -> str:

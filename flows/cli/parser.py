@@ -153,11 +153,11 @@ def _explain(commands: Commands) -> None:
     words = command(
         commands,
         "explain",
-        "print how an audio file was made",
+        "print how a file was made, and every tag in it",
         "jukeflow explain song.mp3",
-        lazily("inspecting", "explain"),
+        lazily("explaining", "explain"),
     )
-    words.add_argument("file", metavar="FILE", help="audio that jukeflow delivered")
+    words.add_argument("file", metavar="FILE", help="any audio or MIDI file")
 
 
 def _doctor(commands: Commands) -> None:

@@ -22,7 +22,7 @@ from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
 from musiccore.tags.pieces import Piece, Source, joined, rewrite
 
-__all__ = ["copy_tags", "read_tags", "tag_file", "write_tags"]
+__all__ = ["SHOWN", "copy_tags", "read_tags", "tag_file", "write_tags"]
 
 
 class _Container(Protocol):

@@ -17,6 +17,8 @@ def kind_of(source: Source) -> str | None:
     An ID3 tag in front of FLAC data makes no MP3 of it.
     """
     head = source.read(0, 64)
+    if head[:4] == b"RIFX":  # a WAV with its bytes the other way round
+        return None
     if head[:16] == W64_RIFF:
         return "w64"
     if head[:4] in (b".snd", b"dns."):

@@ -1,0 +1,111 @@
+"""`explain`: what a file says about how it was made."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.tags import SHOWN, read_tags
+
+_LAST = ("lyrics", "recipe", "origin", "conversions")  # long; after everything else
+_DIGITS = 16  # of a digest
+_SCORES = (".mid", ".midi", ".kar")
+_COMPOSED_BY = "jukeflow"  # key of the JSON text in a composed MIDI file
+
+
+def explain(options: Namespace) -> int:
+    with checking():
+        tags = _tags(Path(options.file))
+    if options.json:
+        data_json(tags)
+        return Exit.DONE
+    found = tags.get("provenance")
+    provenance: Mapping[str, object] = found if isinstance(found, dict) else {}
+    if tags["format"] == "midi" and provenance:
+        talk(f"{options.file} was composed by jukeflow")
+    elif "run" in provenance:
+        talk(f"{options.file} was made by jukeflow; `jukeflow reproduce` makes it again")
+    elif "conversions" in provenance:
+        talk(f"{options.file} was converted by jukeflow, and not made by it")
+    else:
+        talk(f"{options.file} was not made by jukeflow, or its metadata is gone; what is there:")
+    shown = {name: tags[name] for name in SHOWN if name in tags}
+    whole = {"format": tags["format"], **shown}
+    whole |= {name: value for name, value in provenance.items() if shown.get(name) != value}
+    late = [name for name in _LAST if name in whole]
+    _print_fields({name: value for name, value in whole.items() if name not in _LAST})
+    _print_fields({name: whole[name] for name in late if name not in ("origin", "conversions")})
+    _print_steps(provenance)
+    _print_history(provenance)
+    return Exit.DONE
+
+
+def _tags(path: Path) -> dict[str, object]:
+    return _score_tags(path) if path.suffix.lower() in _SCORES else read_tags(path)
+
+
+def _score_tags(path: Path) -> dict[str, object]:
+    """Return what a MIDI file says: name, copyright, and how it was composed here."""
+    from musiccore.midi import read_midi
+
+    score = read_midi(path)
+    found: dict[str, object] = {"format": "midi"}
+    if score.name:
+        found["title"] = score.name
+    for words in score.words:
+        if words.kind == "copyright":
+            found.setdefault("licence", words.text)
+        elif words.kind == "text" and words.text.startswith("{"):
+            made = _composed(words.text)
+            if made is not None:
+                found["provenance"] = made
+    return found
+
+
+def _composed(text: str) -> dict[str, object] | None:
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    made = whole.get(_COMPOSED_BY) if isinstance(whole, dict) else None
+    return made if isinstance(made, dict) else None
+
+
+def _print_fields(values: Mapping[str, object], prefix: str = "") -> None:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            _print_fields(value, f"{prefix}{name}.")
+        elif value not in ("", None, []):
+            data(f"{prefix}{name}: {value}")
+
+
+def _print_steps(provenance: Mapping[str, object]) -> None:
+    """Print the choices that led to the music, in words."""
+    from musiccore.choices import Choice
+    from musiccore.errors import ConfigError
+
+    origin = provenance.get("origin")
+    steps = origin.get("choices") if isinstance(origin, Mapping) else None
+    for number, step in enumerate(steps if isinstance(steps, list) else (), start=1):
+        try:
+            data(f"choice {number}: {Choice.parse(step['choice']).in_words()}")
+        except (ConfigError, KeyError, TypeError):
+            data(f"choice {number}: {step}")
+
+
+def _print_history(provenance: Mapping[str, object]) -> None:
+    """Print what the file was made from since."""
+    history = provenance.get("conversions")
+    for number, one in enumerate(history if isinstance(history, list) else (), start=1):
+        if not isinstance(one, Mapping):
+            data(f"conversion {number}: {one}")
+            continue
+        sources, asked = one.get("sources"), one.get("options")
+        names = [str(name)[:_DIGITS] for name in sources] if isinstance(sources, list) else []
+        words = asked.items() if isinstance(asked, Mapping) else ()
+        text = ", ".join(f"{name} {value}" for name, value in words)
+        place = f"{one.get('sample_rate')} Hz, channels: {one.get('channels')}"
+        data(f"conversion {number}: from {' + '.join(names)} by {text} ({place})")
