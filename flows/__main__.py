@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from flows.cli.output import BadRequest, Exit, complain, talk
 from flows.cli.parser import parser
-from musiccore.errors import ConfigError, MusicCoreError
+from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
 from tasks.stopping import Interrupted
 
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
-        1 anything else.
+        5 a codec or program is missing, 6 some files of a batch failed, 1 anything else.
     """
     options = parser().parse_args(arguments)
     if getattr(options, "store", None) is not None:
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         complain(error)
+        if isinstance(error, MissingProgram):
+            return Exit.MISSING_CODEC
         return Exit.BAD_REQUEST if isinstance(error, ConfigError) else Exit.FAILED
     except (KeyboardInterrupt, Interrupted):
         if options.debug:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field
+
 from tasks.editing import show_table
 from tasks.policies import durable_flow
-from tasks.rendering import render_file, scores
+from tasks.rendering import Rendering, render_file, scores
+
+AudioFormat = Literal["wav", "flac", "mp3", "ogg", "opus", "aiff", "caf", "au", "w64", "rf64"]
 
 
 @durable_flow(name="midi", flow_run_name="play-scores")
 def midi(
-    source: str = "bwv66.6", destination: str = "", force: bool = False
+    source: str = "bwv66.6",
+    destination: str = "",
+    force: bool = False,
+    target_format: AudioFormat = "wav",
+    engine: Literal["auto", "own", "fluidsynth"] = "auto",
+    loudness: Annotated[float, Field(ge=-70.0, le=-1.0)] = -16.0,
+    transpose: Annotated[int, Field(ge=-127, le=127)] = 0,
+    tempo_scale: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0,
 ) -> list[dict[str, object]]:
-    """Play a MIDI file, every one of a folder, or a Bach chorale by its name.
+    """Play a score, every one of a folder, or a Bach chorale by its name.
 
     Files that are there already are left alone, so it can be started again at any time.
 
     Args:
-        source: a MIDI file, a folder of them, or a chorale such as bwv66.6.
+        source: a MIDI, MusicXML or ABC file, a folder of them, or a chorale such as bwv66.6.
         destination: an audio file or a folder; empty writes beside the score.
         force: write again what is there already.
+        target_format: what to write where no file is named.
+        engine: fluidsynth plays on a sound font of the worker, own on built-in instruments, auto
+            on the first of the two that is there.
+        loudness: in LUFS; -16 is usual for music.
+        transpose: semitones up or down.
+        tempo_scale: 2 plays twice as fast, 0.5 half as fast.
 
     Returns:
         One row per score: where it came from, where it went, how it ended.
     """
-    rows = [render_file(score, audio, force) for score, audio in scores(source, destination)]
+    rendering = Rendering(
+        engine=engine, loudness=loudness, transpose=transpose, tempo_scale=tempo_scale
+    )
+    rows = [
+        render_file(score, audio, force, rendering)
+        for score, audio in scores(source, destination, target_format)
+    ]
     show_table(rows, key="played", description="What was played, and how it ended.")
     return rows

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import hashlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,28 +22,9 @@ import numpy.typing as npt
 from musiccore.errors import ConfigError, MissingProgram
 from musiccore.gestures import controls_of
 from musiccore.score import Score
+from musiccore.soundfonts import HINT, SoundFont, find_font, package_folder
 
 Samples = npt.NDArray[np.float32]
-
-FONT_SUFFIXES: Final = (".sf2", ".sf3")
-FONT_FOLDERS: Final = (
-    "/usr/share/sounds/sf2",
-    "/usr/share/sounds/sf3",
-    "/usr/share/soundfonts",
-    "/usr/local/share/sounds/sf2",
-    "/usr/local/share/sounds/sf3",
-    "/usr/local/share/soundfonts",
-    "/opt/homebrew/share/soundfonts",
-    "/opt/homebrew/share/sounds/sf2",
-    "~/.local/share/soundfonts",
-    "~/Library/Audio/Sounds/Banks",
-)
-_WANTED_FIRST = ("default", "fluidr3", "generaluser", "musescore", "timgm")
-
-_HINT = (
-    "install the extra `play` for the library (pip install 'jukeflow[play]') and name a sound font "
-    "with --soundfont or SOUNDFONT, or use --engine own"
-)
 
 _BLOCK = 1 << 17  # samples made at a time
 _SETTLE_BLOCK = 64  # samples in which the library computes
@@ -55,27 +34,6 @@ _CHECK_RATE = 44_100
 _MAX_CHANNELS = 256
 _MELODIC_CHANNEL_TYPE, _DRUM_CHANNEL_TYPE = 0, 1
 _QUIET_LEVELS = 5  # levels of the library's log
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoundFont:
-    """A sound font on this machine.
-
-    Attributes:
-        path: the file.
-    """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return self.path.name
-
-    def sha256(self) -> str:
-        """Return the digest of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,61 +109,6 @@ def find_fluidsynth(
     return found
 
 
-def find_font(soundfont: str | os.PathLike[str] = "") -> SoundFont:
-    """Find a sound font.
-
-    Args:
-        soundfont: its path; empty looks for one.
-
-    Raises:
-        ConfigError: if the path is wrong.
-        MissingProgram: if there is none.
-    """
-    if os.fspath(soundfont):
-        path = Path(soundfont).expanduser()
-        if not _is_font(path):
-            what = "is no sound font" if path.is_file() else "does not exist"
-            raise ConfigError(
-                f"soundfont: {os.fspath(soundfont)!r} {what}",
-                hint="give a file that ends with .sf2 or .sf3",
-            )
-        return SoundFont(path=path)
-    for path in _fonts():
-        if _is_font(path):
-            return SoundFont(path=path)
-    raise MissingProgram("no sound font is on this machine", hint=_HINT, extra="play")
-
-
-def _fonts() -> Iterator[Path]:
-    for folder in FONT_FOLDERS:
-        there = Path(folder).expanduser()
-        files = [p for p in sorted(there.glob("*")) if p.suffix.lower() in FONT_SUFFIXES]
-        yield from sorted(files, key=_rank)
-    yield from sorted(_package_folder("pretty_midi").glob("*.sf[23]"))
-
-
-def _rank(path: Path) -> int:
-    stem = path.stem.lower()
-    ranks = [at for at, word in enumerate(_WANTED_FIRST) if stem.startswith(word)]
-    return ranks[0] if ranks else len(_WANTED_FIRST)
-
-
-def _is_font(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError:
-        return False
-    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
-
-
-def _package_folder(name: str) -> Path:
-    """Folder of an installed package, which is not imported; an empty one if it is missing."""
-    spec = importlib.util.find_spec(name)
-    places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    return Path(places[0]) if places else Path(os.devnull)
-
-
 # The library ------------------------------------------------------------------------------------
 
 
@@ -220,14 +123,14 @@ def _find_library(given: str) -> str:
         except MissingProgram:
             continue
         return candidate
-    raise MissingProgram("FluidSynth is not on this machine", hint=_HINT, extra="play")
+    raise MissingProgram("FluidSynth is not on this machine", hint=HINT, extra="play")
 
 
 def _libraries() -> Iterator[str]:
     system = ctypes.util.find_library("fluidsynth") or ctypes.util.find_library("libfluidsynth")
     if system:
         yield system
-    package = _package_folder("pygame")
+    package = package_folder("pygame")
     # Wheels put their libraries beside the package (Linux), into it (Windows) or below it (macOS).
     for folder in ("pygame_ce.libs", "pygame.libs", "pygame", "pygame/.dylibs"):
         for path in sorted((package.parent / folder).glob("libfluidsynth*")):
@@ -249,7 +152,7 @@ def _load(library: str) -> ctypes.CDLL:
             function.restype, function.argtypes = result, list(arguments)
     except (OSError, AttributeError) as error:
         raise MissingProgram(
-            f"fluidsynth: {library!r} cannot be used: {error}", hint=_HINT, extra="play"
+            f"fluidsynth: {library!r} cannot be used: {error}", hint=HINT, extra="play"
         ) from error
     return lib
 
@@ -388,4 +291,4 @@ class _Synth:
         if length and self._lib.fluid_synth_write_float(
             self._synth, length, left, 0, 1, right, 0, 1
         ):
-            raise MissingProgram("FluidSynth stopped playing", hint=_HINT, extra="play")
+            raise MissingProgram("FluidSynth stopped playing", hint=HINT, extra="play")

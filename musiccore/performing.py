@@ -137,6 +137,9 @@ class Performance:
     It is what `editing.deliver` takes. The level is found by a first pass; a short piece keeps it,
     a long one is played again.
 
+    Attributes:
+        n_frames: samples per channel.
+
     Args:
         player: what plays.
         score: what is played.
@@ -153,17 +156,13 @@ class Performance:
     ) -> None:
         self.sample_rate, self.channels = sample_rate, 2
         self.bits, self.dtype, self.kind = "float", "float32", "score"
+        self.exact = False
         self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
+        self.n_frames = length_of(score, sample_rate)
         self._player, self._score = player, score
-        self._length = length_of(score, sample_rate)
         self._kept: list[Samples] | None = None
         self._gain = self._measured(loudness)
-
-    @property
-    def n_frames(self) -> int:
-        """Samples per channel."""
-        return self._length
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Samples]:
         """Yield [T, 2] from sample `start` to before sample `stop`, or to the end."""

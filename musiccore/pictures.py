@@ -1,4 +1,4 @@
-"""Pictures of a sound as PNG bytes: waveform and spectrogram with axes in seconds, Hz and level.
+"""Pictures of a sound or a score as PNG bytes: waveform, spectrogram, piano roll.
 
 All pictures have the same size and the same plot area, so that a page can lay them side by side
 and move a play head over them. They are drawn at twice the size they are meant to be seen at.
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio import Audio, to_mono
+from musiccore.score import Score, SoundingNote
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,12 @@ ROWS = 140  # of the spectrogram, equally spaced in pitch
 COLOURS = 64  # of the PNG's palette
 
 _PAPER, _INK, _GRID, _WAVE, _LOUD = "#10141f", "#c9d1e0", "#2a3246", "#5bc8d8", "#b5eff7"
+_PARTS = ("#5bc8d8", "#f2a65a", "#8bd17c", "#e87ea1", "#e9d66b", "#a48ae6", "#6f9cf0", "#d98f6f")
+_DRUMS, _BLACK_KEY, _WHITE_KEY, _BAR = "#b8c0d0", "#0b0e16", "#171c2a", "#353e55"
+_SHADES = (0.45, 0.65, 0.82, 1.0)  # of a part's colour, from soft to loud
+_FEWEST_PITCHES, _MOST_BARS, _MOST_NAMES = 18, 64, 8
+_DRUM_SHARE, _NAMES_SHARE = 0.22, 0.13  # of the height
+_LAST_LETTER = "\u052f"  # Latin, Greek and Cyrillic end there
 _HZ_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -104,6 +111,162 @@ def spectrogram(audio: Audio) -> bytes:
         bbox={"facecolor": _PAPER, "edgecolor": "none", "pad": 4, "alpha": 0.8},
     )
     return _png(figure)
+
+
+def piano_roll(score: Score, *, seconds: float | None = None) -> bytes:
+    """Draw every note over time and pitch: a colour for each part, brighter where it is louder.
+
+    Percussion has rows of its own below, one for each instrument that is used.
+
+    Args:
+        score: any score.
+        seconds: length of the time axis, such as that of a recording to lie beside; None is the
+            end of the last note.
+
+    Returns:
+        A PNG of 960 by 360 pixels.
+    """
+    notes = score.sounding()
+    length = max(seconds if seconds is not None else score.seconds, 1e-3)
+    pitched = [note for note in notes if not note.is_drums]
+    drums = [note for note in notes if note.is_drums]
+    named = _names(score)
+    low, high = _pitch_range(pitched)
+    if named:  # they are written above the notes
+        high += np.ceil(_NAMES_SHARE * (high - low))
+    kinds = sorted({note.pitch for note in drums})
+    # A drum's row is as high as fits: all of them together have their share of the picture.
+    share = _DRUM_SHARE if pitched else 1.0
+    depth = (high - low) * share / (1.0 - share) if pitched and kinds else high - low
+    row = min(depth / len(kinds), 4.0) if kinds else 0.0
+    depth = row * len(kinds)
+    bottom = low - depth if pitched else high - depth
+
+    figure, axes = _figure(length)
+    axes.set_ylim(bottom if kinds else low, high)
+    if pitched:
+        for pitch in range(int(np.ceil(low)), int(high) + 1):
+            key = _BLACK_KEY if pitch % 12 in (1, 3, 6, 8, 10) else _WHITE_KEY
+            axes.axhspan(pitch - 0.5, pitch + 0.5, facecolor=key, linewidth=0)
+    _draw_bars(axes, score, length)
+    _draw_notes(axes, pitched, length)
+    _draw_drums(axes, drums, {kind: bottom + (n + 0.5) * row for n, kind in enumerate(kinds)}, row)
+    octaves = [pitch for pitch in range(0, 128, 12) if low <= pitch <= high] if pitched else []
+    if kinds:
+        axes.axhline(bottom + depth, color=_INK, linewidth=1.0)
+        axes.text(
+            -0.012,
+            bottom + depth / 2,
+            "drums",
+            transform=axes.get_yaxis_transform(),
+            color=_INK,
+            ha="right",
+            va="center",
+            fontsize=15,
+        )
+    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
+    if named:
+        _draw_names(axes, named)
+    return _png(figure)
+
+
+def _pitch_range(notes: list[SoundingNote]) -> tuple[float, float]:
+    """Lowest and highest edge of what is drawn, with at least one C inside."""
+    pitches = [note.pitch for note in notes] or [60]
+    low, high = min(pitches) - 1.5, max(pitches) + 1.5
+    missing = max(_FEWEST_PITCHES - (high - low), 0.0)
+    return low - np.floor(missing / 2), high + np.ceil(missing / 2)
+
+
+def _draw_bars(axes: Axes, score: Score, seconds: float) -> None:
+    bars: list[float] = []
+    for tick in score.bars():
+        if (at := score.seconds_at(tick)) > seconds or len(bars) > 8 * _MOST_BARS:
+            break
+        bars.append(at)
+    step = -(-len(bars) // _MOST_BARS)
+    axes.vlines(bars[::step], *axes.get_ylim(), color=_BAR, linewidth=1.0)
+
+
+def _draw_notes(axes: Axes, notes: list[SoundingNote], seconds: float) -> None:
+    pixel = seconds / (WIDTH * (PLOT_RIGHT - PLOT_LEFT))
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    for note in notes:
+        # A pixel is left free after a note, so that one that is repeated is seen as two.
+        width = max(note.duration - pixel, 1.5 * pixel)
+        box = (note.onset, note.pitch - 0.44, width, 0.88)
+        boxes.setdefault(_shade(note.part, note.velocity), []).append(box)
+    for colour, group in boxes.items():
+        _draw_boxes(axes, group, colour)
+
+
+def _draw_drums(
+    axes: Axes, notes: list[SoundingNote], places: dict[int, float], row: float
+) -> None:
+    pixel = (axes.get_xlim()[1]) / (WIDTH * (PLOT_RIGHT - PLOT_LEFT))
+    height = 0.7 * row
+    boxes = [(n.onset, places[n.pitch] - height / 2, 4.0 * pixel, height) for n in notes]
+    _draw_boxes(axes, boxes, _DRUMS)
+
+
+def _draw_boxes(axes: Axes, boxes: list[tuple[float, float, float, float]], colour: str) -> None:
+    """Fill boxes (left, bottom, width, height)."""
+    from matplotlib.collections import PolyCollection
+
+    if not boxes:
+        return
+    left, bottom, width, height = np.array(boxes).T
+    corners = [(left, bottom), (left + width, bottom), (left + width, bottom + height),
+               (left, bottom + height)]  # fmt: skip
+    corners_xy = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)  # [n, 4, 2]
+    axes.add_collection(
+        PolyCollection(list(corners_xy), facecolors=colour, linewidths=0, zorder=3),
+        autolim=False,
+    )
+
+
+def _shade(part: int, velocity: int) -> str:
+    """Colour of a part, mixed with the paper where it is soft."""
+    shade = _SHADES[min(velocity * len(_SHADES) // 128, len(_SHADES) - 1)]
+    colour, paper = _PARTS[part % len(_PARTS)], _PAPER
+    mixed = [
+        round(int(paper[at : at + 2], 16) * (1 - shade) + int(colour[at : at + 2], 16) * shade)
+        for at in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+def _names(score: Score) -> list[tuple[int, str]]:
+    """Part and name of what has one, where it is a few; none of a single part."""
+    found = [
+        (index, name)
+        for index, part in enumerate(score.parts)
+        if part.notes and not part.is_drums and (name := _shown(part.name))
+    ]
+    return found if 2 <= len(found) <= _MOST_NAMES else []
+
+
+def _shown(name: str) -> str:
+    """A name as it can be drawn: short, no formula, in letters that the font has."""
+    kept = "".join(sign for sign in name if sign.isprintable() and sign <= _LAST_LETTER)
+    return kept.strip()[:12].replace("$", "\\$")
+
+
+def _draw_names(axes: Axes, named: list[tuple[int, str]]) -> None:
+    """Write the names of the parts in their colours."""
+    from matplotlib.artist import Artist
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
+
+    texts: list[Artist] = [
+        TextArea(name, textprops={"color": _PARTS[index % len(_PARTS)], "fontsize": 14})
+        for index, name in named
+    ]
+    box = AnchoredOffsetbox(
+        "upper right", child=HPacker(children=texts, pad=0, sep=14), pad=0.25, borderpad=0.25
+    )
+    box.patch.set(facecolor=_PAPER, edgecolor="none", alpha=0.8)
+    box.set_zorder(5)
+    axes.add_artist(box)
 
 
 def _log_frequency_levels(

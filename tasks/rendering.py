@@ -1,33 +1,109 @@
-"""Steps that play scores on our own synthesiser."""
+"""Steps that play scores into audio files."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal, get_args
 
-import numpy as np
-
-from musiccore.audio import Audio, limit_peak, write
-from musiccore.editing import format_of, write_file
-from musiccore.errors import AudioError, ConfigError, MusicCoreError
-from musiccore.midi import SUFFIXES, read_midi
-from musiccore.symbolic import Note, chorale_names, read_chorale
-from musiccore.synthesis import Performance, render
+from musiccore.arranging import program_of, with_program, with_tempo
+from musiccore.audio import MAX_RATE, MIN_RATE
+from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
+from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
+from musiccore.performing import LOUDNESS, Engine, Player
+from musiccore.score import Score
+from musiccore.symbolic import SCORE_SUFFIXES, chorale_names, read_score
+from musiccore.tags import tag_file
 from tasks.policies import io_task
 from tasks.resources import safe_stop
+from tasks.settings import Settings
 
 SAMPLE_RATE = 44_100
-_CHORALE_QUARTER_SECONDS = 0.75
-_RING_SECONDS = 1.0
-_LONGEST_SECONDS = 3600.0
+CHORALE_TEMPO = 80.0
+"""Quarter notes a minute of a chorale that says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How scores are played.
+
+    Attributes:
+        engine: `auto`, `own` or `fluidsynth`.
+        soundfont: path of a sound font; empty for that of the settings, or one that is found.
+        sample_rate: Hz.
+        loudness: LUFS; None keeps the level of the instruments.
+        transpose: semitones.
+        tempo_scale: 2 plays twice as fast.
+        program: number or name of one instrument for all parts; empty plays those of the score.
+
+    Raises:
+        ConfigError: if one of them is wrong.
+    """
+
+    engine: Engine = "auto"
+    soundfont: str = ""
+    sample_rate: int = SAMPLE_RATE
+    loudness: float | None = LOUDNESS
+    transpose: int = 0
+    tempo_scale: float = 1.0
+    program: str = ""
+
+    def __post_init__(self) -> None:
+        if self.engine not in get_args(Engine):
+            raise ConfigError(
+                f"engine: {self.engine!r} is unknown", hint="use auto, own or fluidsynth"
+            )
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+            raise ConfigError(
+                f"sample_rate is {self.sample_rate}; it must be {MIN_RATE} to {MAX_RATE} Hz"
+            )
+        if self.loudness is not None and not -70.0 <= self.loudness <= -1.0:
+            raise ConfigError(f"loudness is {self.loudness:g}; it must be -70 to -1 LUFS")
+        if abs(self.transpose) > 127:
+            raise ConfigError(f"transpose is {self.transpose}; it must be -127 to 127 semitones")
+        if self.program:
+            program_of(self.program)
+        with_tempo(Score(ticks_per_quarter=1, parts=()), self.tempo_scale)
+
+    def player(self) -> Player:
+        """Find what plays.
+
+        Raises:
+            ConfigError: if a path that was given is wrong.
+            MissingProgram: if `fluidsynth` was asked for and something is missing.
+        """
+        settings = Settings.from_environment()
+        return Player.find(
+            self.engine,
+            library=settings.fluidsynth,
+            soundfont=self.soundfont or settings.soundfont,
+        )
+
+    def arranged(self, score: Score) -> Score:
+        """Return a score as it is to be played.
+
+        Raises:
+            ConfigError: if a note or a tempo would leave its range.
+        """
+        score = with_tempo(score.transposed(self.transpose), self.tempo_scale)
+        return with_program(score, program_of(self.program)) if self.program else score
+
+
+Cause = Literal["request", "score", "program", "output"]
+"""What a failure is about: the options, the score, a missing program, the file to write."""
 
 
 @io_task(task_run_name="list-scores")
-def scores(source: str, destination: str) -> list[tuple[str, str]]:
+def scores(source: str, destination: str, kind: str = "wav") -> list[tuple[str, str]]:
     """List the scores to play, and where each goes.
 
     Args:
         source: a score, a folder with everything below it, or the name of a chorale.
         destination: a file or a folder; empty is beside the score, or here for a chorale.
+        kind: format where no file is named.
 
     Returns:
         Pairs of score and audio file.
@@ -36,18 +112,11 @@ def scores(source: str, destination: str) -> list[tuple[str, str]]:
         ConfigError: if there is nothing to play, or the destination names no audio format.
     """
     path, target = Path(source).expanduser(), Path(destination or ".").expanduser()
+    if kind not in TARGETS:
+        raise ConfigError(f"to: {kind!r} is unknown", hint=f"use one of {', '.join(TARGETS)}")
     if path.is_dir():
-        found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
-        if not found:
-            raise ConfigError(
-                f"source: no score is in {source!r}",
-                hint=f"files that end with {', '.join(SUFFIXES)} are scores",
-            )
-        root = target if destination else path
-        return [
-            (str(file), str(root / file.relative_to(path).with_suffix(".wav"))) for file in found
-        ]
-    if path.suffix.lower() in SUFFIXES:
+        return _scores_below(path, target if destination else path, kind)
+    if path.suffix.lower() in SCORE_SUFFIXES:
         if not path.is_file():
             raise ConfigError(f"source: {source!r} does not exist", hint="check the path")
         beside = path.parent if not destination else target
@@ -56,70 +125,173 @@ def scores(source: str, destination: str) -> list[tuple[str, str]]:
         if source not in chorale_names():
             raise ConfigError(
                 f"source: {source!r} is neither a score nor a chorale",
-                hint=f"give a file that ends with {', '.join(SUFFIXES)}, or such as bwv66.6",
+                hint=f"give a file that ends with {', '.join(SCORE_SUFFIXES)}, or such as bwv66.6",
             )
         beside, stem = target, source
-    goal = beside / f"{stem}.wav" if beside.is_dir() or not beside.suffix else beside
+    is_folder = beside.is_dir() or not beside.suffix
+    goal = beside / f"{stem}.{kind}" if is_folder else beside
     format_of(goal)
     return [(source, str(goal))]
 
 
+def _scores_below(folder: Path, root: Path, kind: str) -> list[tuple[str, str]]:
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SCORE_SUFFIXES and path.is_file()
+    ]
+    if not found:
+        raise ConfigError(
+            f"source: no score is in {str(folder)!r}",
+            hint=f"files that end with {', '.join(SCORE_SUFFIXES)} are scores",
+        )
+    pairs: list[tuple[str, str]] = []
+    taken: set[Path] = set()
+    for path in found:
+        goal = root / path.relative_to(folder).with_suffix(f".{kind}")
+        if goal in taken:  # song.mid and song.abc both want song.wav
+            goal = goal.with_name(f"{path.name}.{kind}")
+        taken.add(goal)
+        pairs.append((str(path), str(goal)))
+    return pairs
+
+
 @io_task(task_run_name="render-{source}")
-def render_file(source: str, destination: str, force: bool) -> dict[str, object]:
+def render_file(
+    source: str, destination: str, force: bool, rendering: Rendering | None = None
+) -> dict[str, object]:
     """Play one score; one that fails is a row that says so, and the next one goes on.
 
     Args:
         source: a score, or the name of a chorale.
         destination: the audio file.
         force: write over a file that exists.
+        rendering: how it is played.
 
     Returns:
-        `source`, `destination`, `result` (`written`, `exists` or `failed`), `seconds` of sound
-        and `error`, None where there is none.
+        `source`, `destination`, `result` (`written`, `exists` or `failed`), `seconds` of sound,
+        `engine`, `notes` (what the format changed), `error` and its `cause`, None where there is
+        none.
     """
     row: dict[str, object] = {
         "source": source,
         "destination": destination,
         "seconds": None,
+        "engine": None,
+        "notes": "",
         "error": None,
+        "cause": None,
     }
     target = Path(destination)
     if target.exists() and not force:
         return {**row, "result": "exists"}
     try:
         with safe_stop():  # the encoder would lose the exception of a signal
-            audio = play(*_performance(source))
-            write_file(target, write(audio, format_of(target)), force=force)
+            made = render_to(source, target, rendering or Rendering(), force=force)
     except MusicCoreError as error:
-        return {**row, "result": "failed", "error": error.message}
-    return {**row, "result": "written", "seconds": round(audio.seconds, 3)}
+        return {**row, "result": "failed", "error": error.message, "cause": _cause(error)}
+    return {**row, "result": "written", **made}
 
 
-def _performance(source: str) -> tuple[tuple[Note, ...], float]:
-    """Return notes, and the seconds of their unit of time."""
-    path = Path(source).expanduser()
-    if path.suffix.lower() in SUFFIXES:
-        heard = [note for note in read_midi(path).sounding() if not note.is_drums and note.duration]
-        if not heard:
-            raise AudioError(f"MIDI file {source!r} holds no notes that can be played")
-        return tuple(
-            Note(onset=note.onset, duration=note.duration, pitch=note.pitch, part=note.part)
-            for note in heard
-        ), 1.0
-    return read_chorale(source).notes, _CHORALE_QUARTER_SECONDS
+def _cause(error: MusicCoreError) -> Cause:
+    if isinstance(error, Unplayable):
+        return "score"
+    if isinstance(error, MissingProgram):
+        return "program"
+    return "request" if isinstance(error, ConfigError) else "output"
 
 
-def play(notes: tuple[Note, ...], unit_seconds: float) -> Audio:
-    """Play notes on our own synthesiser.
+class Unplayable(AudioError):
+    """A score cannot be read, or nothing of it sounds."""
 
-    Args:
-        notes: onsets and durations in some unit of time.
-        unit_seconds: seconds of one unit.
+
+def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -> dict[str, object]:
+    """Play one score into a file with its tags.
 
     Returns:
-        Mono audio at 44.1 kHz, at most an hour, that ends when the last note has rung.
+        `seconds`, `engine` and `notes`.
+
+    Raises:
+        ConfigError: if the file exists, or the options do not fit the score.
+        Unplayable: if the score cannot be read, or nothing sounds.
+        AudioError: if the file cannot be written.
+        MissingProgram: if FluidSynth or an encoder is missing.
     """
-    end = max(note.onset + note.duration for note in notes) * unit_seconds + _RING_SECONDS
-    performance = Performance(quarter_seconds=unit_seconds)
-    samples = render(notes, performance, SAMPLE_RATE, seconds=min(end, _LONGEST_SECONDS))
-    return limit_peak(Audio(samples=np.ascontiguousarray(samples[None]), sample_rate=SAMPLE_RATE))
+    player = rendering.player()
+    try:
+        score, digest = open_score(source)
+        performance = player.performance(
+            rendering.arranged(score),
+            sample_rate=rendering.sample_rate,
+            loudness=rendering.loudness,
+        )
+    except AudioError as error:
+        raise Unplayable(error.message, hint=error.hint) from error
+    kind = format_of(target)
+    bits = "24" if "24" in TARGETS[kind].subtypes else None
+    described = player.describe()
+    with appearing(target, force=force) as aside:
+        options = ConversionOptions(kind=kind, bits=bits, dither=False)
+        made = deliver(performance, aside, options)
+        notes = [*made.changes, *made.warnings]
+        tags = _tags(source, score, digest, rendering, described)
+        try:
+            tag_file(aside, tags)
+        except AudioError:  # a format without tags that we know
+            beside = aside.with_name(f"{aside.name}.json")
+            beside.write_text(json.dumps(tags, ensure_ascii=False) + "\n", encoding="utf-8")
+            notes.append(f"{target.name} cannot hold tags; they are in {beside.name}")
+    return {
+        "seconds": round(made.seconds, 3),
+        "engine": described["engine"],
+        "notes": "; ".join(notes),
+    }
+
+
+def open_score(source: str) -> tuple[Score, str]:
+    """Read a score or a chorale.
+
+    Returns:
+        The score, and the sha256 of its file (of its name for a chorale).
+
+    Raises:
+        AudioError: if it cannot be read.
+        ConfigError: if there is no such chorale.
+    """
+    path = Path(source).expanduser()
+    if path.suffix.lower() in SCORE_SUFFIXES:
+        score = read_score(path)
+        return score, hashlib.sha256(path.read_bytes()).hexdigest()
+    score = read_score(source)
+    if not score.tempos:
+        score = with_tempo(score, CHORALE_TEMPO / 120.0)
+    return score, hashlib.sha256(source.encode()).hexdigest()
+
+
+def _stem(source: str) -> str:
+    path = Path(source)
+    return path.stem if path.suffix.lower() in SCORE_SUFFIXES else source
+
+
+def named_after(source: str, suffix: str) -> Path:
+    """Return a file of this folder, named after a score or a chorale."""
+    return Path(f"{_stem(source)}.{suffix}")
+
+
+def _tags(
+    source: str,
+    score: Score,
+    digest: str,
+    rendering: Rendering,
+    described: dict[str, object],
+) -> dict[str, object]:
+    options = {name: value for name, value in asdict(rendering).items() if name != "soundfont"}
+    return {
+        "title": score.name or _stem(source),
+        "software": f"jukeflow {version('jukeflow')}",
+        "kind": "rendering",
+        "score": Path(source).name,
+        "score_sha256": digest,
+        **described,
+        "options": options,
+    }

@@ -289,8 +289,8 @@ for name in ("pygame", "pretty_midi"):
     sys.modules[name] = None
 import ctypes.util
 ctypes.util.find_library = lambda name: None
-import musiccore.fluidsynth
-musiccore.fluidsynth.FONT_FOLDERS = ()
+import musiccore.soundfonts
+musiccore.soundfonts.FONT_FOLDERS = ()
 from musiccore.errors import MissingProgram
 from musiccore.performing import Player
 print(Player.find("auto"))

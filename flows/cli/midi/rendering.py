@@ -5,17 +5,81 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.converting import finish
-from flows.cli.output import checking
+from flows.cli.output import Exit, checking, complain, data, data_json, talk
 from musiccore.errors import ConfigError
-from tasks.rendering import render_file, scores
+from tasks.rendering import Rendering, render_file, scores
+
+_CODES = {
+    "request": Exit.BAD_REQUEST,
+    "score": Exit.BAD_REQUEST,
+    "program": Exit.MISSING_CODEC,
+    "output": Exit.FAILED,
+}
 
 
 def render(options: Namespace) -> int:
     with checking():
-        wanted = scores.fn(options.source, options.out or "")
+        wanted = scores.fn(options.source, options.out or "", options.to or "wav")
         if len(wanted) == 1 and Path(wanted[0][1]).exists() and not options.force:
             raise ConfigError(f"out: {wanted[0][1]!r} exists", hint="use --force to write over it")
-    return finish(
-        (render_file.fn(score, audio, options.force) for score, audio in wanted), json=options.json
+        rendering = _rendering(options)
+    player = rendering.player()
+    if player.reason:
+        talk(f"played on our own instruments: {player.reason}")
+    rows = []
+    for score, audio in wanted:
+        row = render_file.fn(score, audio, options.force, rendering)
+        rows.append(row)
+        _tell(row, alone=len(wanted) == 1, json=options.json)
+    return _end(rows, json=options.json)
+
+
+def _rendering(options: Namespace) -> Rendering:
+    """Read how to play.
+
+    Raises:
+        ConfigError: naming the option that is wrong.
+    """
+    loudness = options.loudness
+    try:
+        wanted = None if loudness == "keep" else float(loudness)
+    except ValueError as error:
+        raise ConfigError(
+            f"loudness is {loudness!r}; it must be a number of LUFS, or keep"
+        ) from error
+    return Rendering(
+        engine=options.engine,
+        soundfont=options.soundfont or "",
+        sample_rate=options.sample_rate,
+        loudness=wanted,
+        transpose=options.transpose,
+        tempo_scale=options.tempo_scale,
+        program=options.program or "",
     )
+
+
+def _tell(row: dict[str, object], *, alone: bool, json: bool) -> None:
+    if row["result"] == "failed":
+        if alone:
+            complain(str(row["error"]))
+        else:
+            talk(f"{row['source']}: failed: {row['error']}")
+        return
+    words = "exists, left alone" if row["result"] == "exists" else f"done, {row['seconds']} s"
+    notes = f" ({row['notes']})" if row["notes"] else ""
+    talk(f"{row['source']}: {words}{notes}")
+    if not json and row["result"] == "written":
+        data(str(row["destination"]))
+
+
+def _end(rows: list[dict[str, object]], *, json: bool) -> int:
+    counts = {
+        word: sum(row["result"] == word for row in rows) for word in ("written", "exists", "failed")
+    }
+    if json:
+        data_json({"files": rows, **counts})
+    elif len(rows) > 1:
+        talk(", ".join(f"{number} {word}" for word, number in counts.items() if number))
+    if not counts["failed"]:
+        return Exit.DONE
+    return Exit.PARTIAL if len(rows) > 1 else _CODES[str(rows[0]["cause"])]

@@ -1,0 +1,80 @@
+"""Scores changed for a performance: another tempo, another instrument."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from musiccore.errors import ConfigError
+from musiccore.score import DEFAULT_TEMPO, Part, Score, Tempo
+from musiccore.timbres import family_names, timbre_of
+
+SLOWEST, FASTEST = 0.05, 20.0
+
+_PROGRAM_CHANGE = 0xC
+_LONGEST_QUARTER: Final = (1 << 24) - 1  # microseconds
+
+
+def with_tempo(score: Score, factor: float) -> Score:
+    """Return the score played faster or slower.
+
+    Args:
+        score: any score.
+        factor: of the tempo; 2 is twice as fast.
+
+    Raises:
+        ConfigError: if the factor is out of range, or a tempo would be.
+    """
+    if not SLOWEST <= factor <= FASTEST:
+        raise ConfigError(f"tempo_scale is {factor:g}; it must be {SLOWEST:g} to {FASTEST:g}")
+    if factor == 1.0:
+        return score
+    tempos = score.tempos
+    if not tempos or tempos[0].tick > 0:
+        tempos = (Tempo(tick=0, microseconds=DEFAULT_TEMPO), *tempos)
+    scaled = [(tempo.tick, round(tempo.microseconds / factor)) for tempo in tempos]
+    if not all(1 <= microseconds <= _LONGEST_QUARTER for _, microseconds in scaled):
+        raise ConfigError(f"tempo_scale is {factor:g}; a tempo of the score would be out of range")
+    return replace(
+        score, tempos=tuple(Tempo(tick=tick, microseconds=each) for tick, each in scaled)
+    )
+
+
+def with_program(score: Score, program: int) -> Score:
+    """Return the score with one instrument for all parts; percussion stays.
+
+    Args:
+        score: any score.
+        program: of General MIDI, 0 to 127.
+
+    Raises:
+        ConfigError: if there is no such program.
+    """
+    if not 0 <= program <= 127:
+        raise ConfigError(f"program is {program}; it must be 0 to 127")
+
+    def changed(part: Part) -> Part:
+        if part.is_drums:
+            return part
+        controls = tuple(c for c in part.controls if c.kind != _PROGRAM_CHANGE)
+        return replace(part, program=program, controls=controls)
+
+    return replace(score, parts=tuple(changed(part) for part in score.parts))
+
+
+def program_of(text: str) -> int:
+    """Return the program that a number, 0 to 127, or a name such as `organ` stands for.
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    word = text.strip().lower()
+    if word.isdigit() and int(word) <= 127:
+        return int(word)
+    for program in range(128):
+        if timbre_of(program).name == word:
+            return program
+    raise ConfigError(
+        f"program: {text!r} is unknown",
+        hint=f"use a number of General MIDI, 0 to 127, or one of {', '.join(family_names())}",
+    )
