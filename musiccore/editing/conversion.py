@@ -15,6 +15,7 @@ from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
 from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
+from musiccore.editing.history import conversion_record
 from musiccore.editing.limiter import Limiter
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
@@ -30,9 +31,9 @@ Tags = Mapping[str, object] | None
 
 _FULL_PEAK = 0.9999
 _LOSSY_MARGIN = 0.99  # decoders differ in the last bits
-_PASSES = 5
+_PASSES = 6
 _LOUDNESS_STEP = 0.1  # LU
-_AUDIBLE_LIMITING = 6.0  # dB
+_AUDIBLE_LIMITING, _MOST_LIMITING = 6.0, 12.0  # dB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,13 +186,13 @@ class _Job:
     def write(self, aside: Path, tags_from: Sequence[Path], tags: Tags) -> ConversionResult:
         """Write the file aside, as often as it takes."""
         self._refuse_damage()
-        loudness = None if self.options.loudness is None else self._measured().integrated()
-        if loudness is None or not math.isfinite(loudness):
+        before = None if self.options.loudness is None else self._measured()
+        if before is None or not math.isfinite(before.integrated()):
             done, levels = self._write_plain(aside), None
-            if loudness is not None:
+            if before is not None:
                 self.warnings.append("the sound is silent: its loudness is left alone")
         else:
-            done, levels = self._write_level(aside, loudness)
+            done, levels = self._write_level(aside, before)
         if not done.frames:
             if not TARGETS[self.plan.kind].empty:
                 raise AudioError(
@@ -200,7 +201,11 @@ class _Job:
                 )
             self.warnings.append("the source holds no sound")
         for source in tags_from[:1]:
-            self.warnings += copy_tags(source, aside, extra=tags)
+            record = conversion_record(
+                tags_from, self.options, self.plan.sample_rate, self.plan.channels
+            )
+            more = {**(tags or {}), "conversion": record}
+            self.warnings += copy_tags(source, aside, extra=more)
         return self._result(done.frames, levels)
 
     def _write_plain(self, aside: Path) -> _Pass:
@@ -231,32 +236,37 @@ class _Job:
             )
         return done
 
-    def _write_level(self, aside: Path, before: float) -> tuple[_Pass, Levels]:
+    def _write_level(self, aside: Path, before: LoudnessMeter) -> tuple[_Pass, Levels]:
         """Write with the loudness wanted, under the ceiling even after decoding."""
         options, wanted = self.options, self.options.loudness
         assert wanted is not None
-        gain, ceiling = wanted - before, options.true_peak  # dB
+        gain, ceiling = wanted - before.integrated(), options.true_peak  # dB
+        most = options.true_peak - decibels(before.true_peak()) + _MOST_LIMITING
         for _ in range(_PASSES):
             limiter = Limiter(self.plan.sample_rate, self.plan.channels, _factor(ceiling))
-            done = self._encode(aside, _factor(gain), limiter)
+            done = self._encode(aside, _factor(min(gain, most)), limiter)
             meter = done.meter if self.plan.bits != "lossy" else _loudness_of(aside, options)
             after, peak = meter.integrated(), decibels(meter.true_peak())
             if peak <= options.true_peak + 0.01 and abs(wanted - after) <= _LOUDNESS_STEP:
                 break
-            ceiling -= max(0.0, peak - options.true_peak + 0.02)
-            gain += wanted - after
-        reduction = -decibels(limiter.lowest)
+            if peak > options.true_peak or limiter.lowest < 1.0:
+                ceiling = min(ceiling + options.true_peak - 0.05 - peak, options.true_peak)
+            gain = min(gain + wanted - after, most)
+        reduction = max(0.0, -decibels(limiter.lowest))
         if abs(wanted - after) > 2 * _LOUDNESS_STEP:
             self.warnings.append(
                 f"loudness is {after:.1f} LUFS: {wanted:g} cannot be reached under a ceiling of "
-                f"{options.true_peak:g} dBTP"
+                f"{options.true_peak:g} dBTP without turning peaks down by more than "
+                f"{_MOST_LIMITING:g} dB"
             )
         elif reduction > _AUDIBLE_LIMITING:
             self.warnings.append(
                 f"peaks were turned down by up to {reduction:.1f} dB to reach {wanted:g} LUFS"
             )
+        if peak > options.true_peak + _LOUDNESS_STEP:
+            self.warnings.append(f"the decoded sound peaks at {peak:.1f} dBTP")
         return done, Levels(
-            before=before, after=after, true_peak=peak, gain=gain, limited=reduction
+            before=before.integrated(), after=after, true_peak=peak, gain=gain, limited=reduction
         )
 
     def _encode(self, aside: Path, gain: float, limiter: Limiter | None = None) -> _Pass:

@@ -12,7 +12,7 @@ from musiccore.editing.channels import VORBIS_ORDER
 from musiccore.editing.ffmpeg import FfmpegWriter, find_ffmpeg
 from musiccore.editing.formats import TARGETS
 from musiccore.editing.options import ConversionOptions
-from musiccore.editing.targets import TargetPlan
+from musiccore.editing.targets import TargetPlan, mp3_bitrates
 from musiccore.streams import Frames, SoundWriter
 
 _DITHER_SEED = 1770
@@ -56,7 +56,7 @@ def open_encoder(
         container, codec = _FFMPEG.get(plan.kind, (plan.container, plan.subtype))
         return FfmpegWriter(
             path, container=container, codec=codec, sample_rate=plan.sample_rate,
-            channels=plan.channels, bitrate=plan.bitrate or 192,
+            channels=plan.channels, bitrate=plan.bitrate or 96 * plan.channels,
             program=find_ffmpeg(options.ffmpeg, f"writing {plan.kind}"),
         )  # fmt: skip
     return _SoundEncoder(plan, path, dither=options.dither and not exact)
@@ -130,10 +130,7 @@ def _compression(plan: TargetPlan) -> float | None:
     if rate is None:
         return None
     if plan.kind == "mp3":
-        least, most = (
-            (32, 320) if plan.sample_rate >= 32_000 else (8, 160)
-            if plan.sample_rate >= 16_000 else (8, 64)
-        )  # fmt: skip
+        least, most = mp3_bitrates(plan.sample_rate)
         share = (most - rate) / (most - least)
     elif plan.kind == "opus":
         share = 1.0 - (rate / channels - 6.0) / 250.0

@@ -25,7 +25,7 @@ class ConversionOptions:
             keeps what the source has, and gives 16 bit to what was lossy.
         sample_rate: Hz; None keeps the source's.
         channels: 1, 2, ...; None keeps the source's.
-        bitrate: kbit/s of a lossy format; None is 192 for two channels.
+        bitrate: kbit/s of a lossy format; None is 192 for MP3, and 96 for each channel elsewhere.
         loudness: integrated loudness wanted, LUFS; None leaves the level alone.
         true_peak: ceiling in dBTP, held when `loudness` is set.
         start: seconds of the source to leave out at the beginning.
@@ -76,7 +76,7 @@ class ConversionOptions:
     def _check_numbers(self) -> None:
         _within("sample_rate", self.sample_rate, MIN_RATE, MAX_RATE, "Hz")
         _within("channels", self.channels, 1, 16, "channels")
-        _within("bitrate", self.bitrate, 8, 512, "kbit/s")
+        _within("bitrate", self.bitrate, 8, 4096, "kbit/s")
         _within("loudness", self.loudness, -70.0, -1.0, "LUFS")
         _within("true_peak", self.true_peak, -30.0, 0.0, "dBTP")
         _within("start", self.start, 0.0, MAX_SECONDS, "s")

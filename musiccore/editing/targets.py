@@ -83,6 +83,9 @@ def plan_target(
                 )
             kind = "rf64"
             changes.append(f"WAV becomes RF64: {size / 2**30:.1f} GiB are more than WAV's 4 GiB")
+    bitrate = _fitting_bitrate(kind, new_rate, new_channels, options.bitrate)
+    if options.bitrate is not None and bitrate != options.bitrate:
+        changes.append(f"{options.bitrate} kbit/s become {bitrate}")
     if options.strict and changes:
         raise ConfigError(
             f"strict: {kind} cannot hold this sound as it is: {'; '.join(changes)}",
@@ -95,7 +98,7 @@ def plan_target(
         bits=new_bits,
         sample_rate=new_rate,
         channels=new_channels,
-        bitrate=_fitting_bitrate(kind, new_rate, new_channels, options.bitrate),
+        bitrate=bitrate,
         changes=tuple(changes),
     )
 
@@ -129,6 +132,11 @@ def _fitting_bitrate(kind: str, rate: int, channels: int, asked: int | None) -> 
     if not TARGETS[kind].lossy:
         return None
     if kind == "mp3":
-        least, most = (32, 320) if rate >= 32_000 else (8, 160) if rate >= 16_000 else (8, 64)
+        least, most = mp3_bitrates(rate)
         return min(max(asked or 192, least), most)
-    return asked or (192 if channels > 1 else 96)
+    return asked or 96 * channels
+
+
+def mp3_bitrates(rate: int) -> tuple[int, int]:
+    """Return the least and the most kbit/s of MP3 at a sample rate."""
+    return (32, 320) if rate >= 32_000 else (8, 160) if rate >= 16_000 else (8, 64)
