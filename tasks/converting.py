@@ -9,30 +9,29 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypedDict
 
 from musiccore.editing.conversion import ConversionResult, convert
-from musiccore.editing.formats import TARGETS
 from musiccore.editing.options import ConversionOptions
-from musiccore.errors import ConfigError, MissingProgram, MusicCoreError, StorageError
-from musiccore.files import fetch, look, publish, unwritable
+from musiccore.errors import ConfigError, MusicCoreError, StorageError
+from musiccore.files import look, publish
 from musiccore.ledger import Ledger
 from musiccore.listing import Conversion, Listing, plan_conversions
 from musiccore.places import MAGIC, Place, parse_place, split_pattern
-from musiccore.scratch import remove_ownerless, scratch
+from musiccore.scratch import remove_ownerless
 from musiccore.streams import bits_of
 from tasks.settings import Settings
+from tasks.staging import Problem, Stage
 from tasks.stopping import SafeStop, Stop
 
 log = logging.getLogger(__name__)
 
 Result = Literal["written", "exists", "changing", "failed"]
-Problem = Literal["source", "request", "codec", "destination", "fault"]
 MAX_JOBS: Final = 64
 _STOPPING: Final = "finishing what is nearly done; once more to stop at once"
 _FETCHED: Final = 0.1  # share of the bar that a copy from a store takes
@@ -159,7 +158,7 @@ def find_news(
         if ledger.is_hopeless(each):
             hopeless += 1
         elif modified is not None and abs(now - modified) < quiet_seconds:
-            waiting.append(_row(each, "changing"))
+            waiting.append(row_of(each, "changing"))
         else:
             news.append(each)
     notes = (f"{hopeless} could not be read before and did not change.",) if hopeless else ()
@@ -254,7 +253,7 @@ class _Work:
         self._conversion, self._options, self._ledger = conversion, options, ledger
         self._force = force or (ledger is not None and ledger.wrote(conversion.target))
         self._stop, self._moved = stop, moved
-        self._names: list[tuple[str, str]] = []
+        self._stage = Stage()
 
     def row(self) -> Row:
         """Convert it and say how it ended."""
@@ -262,16 +261,16 @@ class _Work:
         each = self._conversion
         try:
             if not self._force and look(each.target) is not None:
-                return _row(each, "exists")
+                return row_of(each, "exists")
             result = self._made()
         except _Changing:
-            return _row(each, "changing")
+            return row_of(each, "changing")
         except MusicCoreError as error:
             return self._failed(error)
         except Exception as error:  # ours to mend, and no reason to stop the others
             log.exception("converting %s", each.source.place)
-            return _row(each, "failed", error=f"{type(error).__name__}: {error}", problem="fault")
-        row = _row(each, "written", result)
+            return row_of(each, "failed", error=f"{type(error).__name__}: {error}", problem="fault")
+        row = row_of(each, "written", result)
         if self._ledger is not None:
             try:
                 self._ledger.finish(each, {"seconds": row["seconds"], "format": row["format"]})
@@ -281,12 +280,11 @@ class _Work:
 
     def _made(self) -> ConversionResult:
         source, target = self._conversion.source, self._conversion.target
-        with _room(target) as out, _room(None) as aside:
-            file = fetch(source, aside, self._reach(0.0, _FETCHED))
-            copied = file.is_relative_to(aside)
-            made = out / f"made.{TARGETS[self._options.kind].suffixes[0]}"
-            self._names = [(str(file), str(source.place)), (str(made), str(target))]
+        with self._stage.opened(target):
+            file = self._stage.fetched(source, self._reach(0.0, _FETCHED))
+            copied = file != source.place.local
             progress = self._reach(_FETCHED if copied else 0.0, 1.0)
+            made = self._stage.made(self._options.kind)
             result = convert(file, made, self._options, progress=progress)
             if self._ledger is not None:
                 now = look(source.place)
@@ -305,41 +303,16 @@ class _Work:
         return reached
 
     def _failed(self, error: MusicCoreError) -> Row:
-        problem = self._problem(error)
-        message = error.message
-        for here, name in self._names:
-            message = message.replace(here, name)
-        row = _row(self._conversion, "failed", error=message, hint=error.hint, problem=problem)
-        if self._ledger is not None and problem == "source":
+        message, problem = self._stage.words(error.message), self._stage.problem(error)
+        row = row_of(self._conversion, "failed", error=message, hint=error.hint, problem=problem)
+        passing = isinstance(error, StorageError) or isinstance(error.__cause__, OSError)
+        if self._ledger is not None and problem == "source" and not passing:
             with suppress(StorageError):
                 self._ledger.give_up(self._conversion, {"error": message})
         return row
 
-    def _problem(self, error: MusicCoreError) -> Problem:
-        if isinstance(error, MissingProgram):
-            return "codec"
-        if isinstance(error, ConfigError):
-            return "request"
-        if isinstance(error, StorageError) or any(
-            here in error.message for here, _ in self._names[1:]
-        ):
-            return "destination"
-        return "source"
 
-
-@contextmanager
-def _room(target: Place | None) -> Iterator[Path]:
-    """Give a folder for a file in the making: on the target's disk, or the machine's own."""
-    home = target.parent.local if target is not None else None
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(scratch(home))
-        except OSError as error:
-            raise unwritable(target or Place("", "temporary files"), error) from error
-        yield folder
-
-
-def _row(
+def row_of(
     conversion: Conversion,
     result: Result,
     made: ConversionResult | None = None,
@@ -348,6 +321,7 @@ def _row(
     hint: str | None = None,
     problem: Problem | None = None,
 ) -> Row:
+    """Return how a file ended; see `Row`."""
     return Row(
         source=str(conversion.source.place),
         destination=str(conversion.target),

@@ -18,7 +18,14 @@ from tasks.stopping import Interrupted
 
 
 def convert(options: Namespace) -> int:
+    if options.join or options.stereo:
+        from flows.cli.combining import combine
+
+        return combine(options)
     with checking():
+        for word, owner in (("crossfade", "join"), ("delays", "stereo")):
+            if getattr(options, word) is not None:
+                raise ConfigError(f"{word}: it belongs to --{owner}")
         sources, out = _places(options)
         listing = list_files(sources, options.to, out, options.new)
         kind = listing.conversions[0].kind if listing.conversions else options.to

@@ -1,0 +1,93 @@
+"""Where a file is made before it gets its name, and whose fault it is if it is not.
+
+Sources of a store are copied here, and the target is made on the disk it goes to, or here for a
+store. Errors name those places; a person is told the addresses instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+from musiccore.editing.formats import TARGETS
+from musiccore.errors import ConfigError, MissingProgram, MusicCoreError, StorageError
+from musiccore.files import Found, fetch, unwritable
+from musiccore.places import Place
+from musiccore.scratch import scratch
+
+Problem = Literal["source", "request", "codec", "destination", "fault"]
+
+
+class Stage:
+    """The places of one file in the making."""
+
+    def __init__(self) -> None:
+        self._target: Place | None = None
+        self._out = self._aside = Path()
+        self._names: dict[str, str] = {}
+        self._made = ""
+        self._unread = False
+
+    @contextmanager
+    def opened(self, target: Place) -> Iterator[None]:
+        """Have room for everything, which is gone afterwards.
+
+        Args:
+            target: what is made in the end.
+
+        Raises:
+            StorageError: if there is no room.
+        """
+        with ExitStack() as stack:
+            try:
+                self._out = stack.enter_context(scratch(target.parent.local))
+                self._aside = stack.enter_context(scratch())
+            except OSError as error:
+                raise unwritable(target, error) from error
+            self._target = target
+            yield
+
+    def fetched(self, source: Found, checkpoint: Callable[[float], None]) -> Path:
+        """Return a source as a file of this machine.
+
+        Args:
+            source: it.
+            checkpoint: told the share copied.
+        """
+        place = self._aside / str(len(self._names))
+        place.mkdir()
+        try:
+            file = fetch(source, place, checkpoint)
+        except StorageError:
+            self._unread = True
+            raise
+        self._names[str(file)] = str(source.place)
+        return file
+
+    def made(self, kind: str) -> Path:
+        """Return the path of the target in the making.
+
+        Args:
+            kind: its format.
+        """
+        made = self._out / f"made.{TARGETS[kind].suffixes[0]}"
+        self._made = str(made)
+        return made
+
+    def words(self, message: str) -> str:
+        """Return a message that names addresses and not our places."""
+        for here, name in self._names.items():
+            message = message.replace(here, name)
+        return message.replace(self._made, str(self._target)) if self._made else message
+
+    def problem(self, error: MusicCoreError) -> Problem:
+        """Return whose fault it is."""
+        if isinstance(error, MissingProgram):
+            return "codec"
+        if isinstance(error, ConfigError):
+            return "request"
+        if isinstance(error, StorageError):
+            return "source" if self._unread else "destination"
+        return "destination" if self._made and self._made in error.message else "source"
