@@ -9,6 +9,7 @@ Specification: "Standard MIDI Files 1.0", MIDI Manufacturers Association.
 
 from __future__ import annotations
 
+import stat
 from collections import defaultdict
 from collections.abc import Iterator
 from io import BytesIO
@@ -55,9 +56,9 @@ def read_midi(source: Path | bytes) -> Score:
         AudioError: if the file is missing, damaged, too long, or of format 2.
     """
     name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
-    data = source if isinstance(source, bytes) else _content(source, name)
+    data = source if isinstance(source, bytes) else limited_bytes(source, name, MAX_BYTES)
     if len(data) > MAX_BYTES:
-        raise _too_large(name, len(data))
+        raise _too_large(name, len(data), MAX_BYTES)
     try:
         score = score_of(data)
     except Damage as error:
@@ -76,17 +77,32 @@ def read_midi(source: Path | bytes) -> Score:
     return score
 
 
-def _content(path: Path, name: str) -> bytes:
+def limited_bytes(path: Path, name: str, limit: int) -> bytes:
+    """Read a file that may be anything.
+
+    Args:
+        path: the file.
+        name: what an error calls it.
+        limit: bytes it may have; looked at before it is read.
+
+    Raises:
+        AudioError: if it is missing, no file, or too large.
+    """
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise _too_large(name, size)
+        about = path.stat()
+        if about.st_size > limit:
+            raise _too_large(name, about.st_size, limit)
+        if not stat.S_ISREG(about.st_mode):
+            what = "a folder" if stat.S_ISDIR(about.st_mode) else "no regular file"
+            raise AudioError(f"{name} is {what}")
         return path.read_bytes()
-    except OSError as error:
-        raise AudioError(f"{name} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = error.strerror if isinstance(error, OSError) else None
+        raise AudioError(f"{name} cannot be read: {why or error}") from error
 
 
-def _too_large(name: str, size: int) -> AudioError:
-    return AudioError(f"{name} has {size} bytes, more than the limit of {MAX_BYTES}")
+def _too_large(name: str, size: int, limit: int) -> AudioError:
+    return AudioError(f"{name} has {size} bytes, more than the limit of {limit}")
 
 
 def write_midi(score: Score) -> bytes:

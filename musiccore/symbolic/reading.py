@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import SUFFIXES, read_midi, write_midi
+from musiccore.midi import SUFFIXES, limited_bytes, read_midi, write_midi
 from musiccore.score import Score
 from musiccore.symbolic.asking import Music21, Refusal
 
@@ -65,7 +65,7 @@ def read_score(
             )
         return _from_corpus(str(source), options, music21)
     name = f"score {str(source)!r}"
-    text = _text(_content(path, name), name)
+    text = _text(limited_bytes(path, name, MAX_TEXT), name)
     if suffix == ".abc":
         text = _tune(split_tunes(text), tune, name)
     elif tune is not None:
@@ -122,15 +122,6 @@ def _asked(
         ) from error
     except AudioError as error:
         raise AudioError(f"{name} cannot be used: {error.message}") from error
-
-
-def _content(path: Path, name: str) -> bytes:
-    try:
-        if (size := path.stat().st_size) > MAX_TEXT:
-            raise AudioError(f"{name} has {size} bytes, more than the limit of {MAX_TEXT}")
-        return path.read_bytes()
-    except OSError as error:
-        raise AudioError(f"{name} cannot be read: {error.strerror or error}") from error
 
 
 def _text(data: bytes, name: str) -> str:

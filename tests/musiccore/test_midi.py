@@ -225,7 +225,7 @@ def refused(data: bytes, why: str) -> None:
 
 def test_error_names_the_file(tmp_path) -> None:
     (tmp_path / "bad.mid").write_bytes(b"no")
-    for name, why in (("missing.mid", "No such file"), ("bad.mid", "begin"), (".", "directory")):
+    for name, why in (("missing.mid", "No such file"), ("bad.mid", "begin"), (".", "folder")):
         with pytest.raises(AudioError, match=f"{name}.*{why}"):
             read_midi(tmp_path / name if name != "." else Path("."))
 

@@ -1,0 +1,27 @@
+"""Scores as tokens, in three forms.
+
+`seed`: strings of notes and chords without time. `events`: bars, positions, pitches, durations,
+velocities, instruments, tempo and meter. `grid`: voices and steps.
+"""
+
+from musiccore.tokens.events import EventVocabulary, decode_events, encode_events, on_grid
+from musiccore.tokens.files import Form, TokenFile, TokenPiece, dump_tokens, load_tokens
+from musiccore.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
+
+__all__ = [
+    "decode_events",
+    "decode_grid",
+    "dump_tokens",
+    "encode_events",
+    "encode_grid",
+    "EventVocabulary",
+    "Form",
+    "Grid",
+    "GridVoice",
+    "HOLD",
+    "load_tokens",
+    "on_grid",
+    "REST",
+    "TokenFile",
+    "TokenPiece",
+]
