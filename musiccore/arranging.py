@@ -1,18 +1,39 @@
-"""Scores changed for a performance: another tempo, another instrument."""
+"""Scores read and changed for a performance: another tempo, another instrument."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from musiccore.errors import ConfigError
 from musiccore.score import DEFAULT_TEMPO, Part, Score, Tempo
+from musiccore.symbolic import SCORE_SUFFIXES, read_score
 from musiccore.timbres import family_names, timbre_of
 
 SLOWEST, FASTEST = 0.05, 20.0
 
+_HYMN_TEMPO, _MIDI_TEMPO = 80.0, 120.0
 _PROGRAM_CHANGE = 0xC
 _LONGEST_QUARTER: Final = (1 << 24) - 1  # microseconds
+
+
+def read_to_play(source: str | Path) -> Score:
+    """Read a score, or a piece of music21's package by its name.
+
+    Args:
+        source: a file that `read_score` knows, or such as `bwv66.6`. A chorale that says nothing
+            about its tempo is played as a hymn is, at 80 quarter notes a minute.
+
+    Raises:
+        AudioError: if it cannot be read.
+        ConfigError: if it is neither.
+    """
+    path = Path(source).expanduser()
+    if path.suffix.lower() in SCORE_SUFFIXES or path.is_file():
+        return read_score(path)
+    score = read_score(str(source))
+    return score if score.tempos else with_tempo(score, _HYMN_TEMPO / _MIDI_TEMPO)
 
 
 def with_tempo(score: Score, factor: float) -> Score:

@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio, read, resample, to_mono
-from musiccore.errors import ConfigError, DeviceError, MissingProgram
+from musiccore.audio import Audio, resample, to_mono
+from musiccore.errors import AudioError, ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
 
 FREQUENCIES: Final = (8_000, 192_000)
@@ -77,23 +77,41 @@ class Output:
             )
 
 
-def load_sound(path: Path, output: Output, player: Player) -> Audio:
+def load_sound(source: str | Path, output: Output, player: Player) -> Audio:
     """Read a recording, or play a score at the rate of the device.
 
     Args:
-        path: audio of any kind that can be read, or a score.
+        source: audio of any kind that can be read, a score, or the name of a chorale.
         output: says the rate.
         player: for scores.
 
     Raises:
         AudioError: if the file is missing, damaged or silent.
+        ConfigError: if it is neither a file nor a chorale.
+        MissingProgram: if only ffmpeg could read it.
     """
-    from musiccore.symbolic import SCORE_SUFFIXES, read_score
+    from musiccore.arranging import read_to_play
+    from musiccore.editing import SUFFIXES
+    from musiccore.symbolic import SCORE_SUFFIXES
 
-    if path.suffix.lower() not in SCORE_SUFFIXES:
-        return read(path)
+    path = Path(source).expanduser()
+    is_audio = path.is_file() or path.suffix.lower().removeprefix(".") in SUFFIXES
+    if is_audio and path.suffix.lower() not in SCORE_SUFFIXES:
+        return _recording(path)
     low, high = _PERFORMED_RATES
-    return player.perform(read_score(path), sample_rate=min(max(output.frequency, low), high))
+    rate = min(max(output.frequency, low), high)
+    return player.perform(read_to_play(source), sample_rate=rate)
+
+
+def _recording(path: Path) -> Audio:
+    from musiccore.editing import open_sound
+
+    sound = open_sound(path)
+    blocks = [block.astype(np.float32, copy=False) for block in sound.blocks()]
+    if not blocks:
+        raise AudioError(f"audio file {str(path)!r} holds no samples")
+    samples = np.ascontiguousarray(np.concatenate(blocks).T)
+    return Audio(samples=samples, sample_rate=sound.sample_rate)
 
 
 def to_device(audio: Audio, output: Output) -> npt.NDArray[np.generic]:

@@ -9,21 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from musiccore.arranging import program_of, with_program, with_tempo
+from musiccore.arranging import program_of, read_to_play, with_program, with_tempo
 from musiccore.audio import MAX_RATE, MIN_RATE
 from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.performing import LOUDNESS, Engine, Player
 from musiccore.score import Score
-from musiccore.symbolic import SCORE_SUFFIXES, chorale_names, read_score
+from musiccore.symbolic import SCORE_SUFFIXES, chorale_names
 from musiccore.tags import tag_file
 from tasks.policies import io_task
 from tasks.resources import safe_stop
 from tasks.settings import Settings
 
 SAMPLE_RATE = 44_100
-CHORALE_TEMPO = 80.0
-"""Quarter notes a minute of a chorale that says nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,14 +256,9 @@ def open_score(source: str) -> tuple[Score, str]:
         AudioError: if it cannot be read.
         ConfigError: if there is no such chorale.
     """
-    path = Path(source).expanduser()
-    if path.suffix.lower() in SCORE_SUFFIXES:
-        score = read_score(path)
-        return score, hashlib.sha256(path.read_bytes()).hexdigest()
-    score = read_score(source)
-    if not score.tempos:
-        score = with_tempo(score, CHORALE_TEMPO / 120.0)
-    return score, hashlib.sha256(source.encode()).hexdigest()
+    score, path = read_to_play(source), Path(source).expanduser()
+    content = path.read_bytes() if path.is_file() else source.encode()
+    return score, hashlib.sha256(content).hexdigest()
 
 
 def _stem(source: str) -> str:

@@ -30,7 +30,7 @@ def play(options: Namespace) -> int:
             nof_channels=options.nof_channels,
             buffer=options.buffer,
         )
-        path = _file(options)
+        source = _source(options)
         settings = Settings.from_environment()
     find_mixer()
     with _terminable():
@@ -39,26 +39,28 @@ def play(options: Namespace) -> int:
             library=settings.fluidsynth,
             soundfont=options.soundfont or settings.soundfont,
         )
+        if player.reason:
+            talk(f"played on our own instruments: {player.reason}")
         try:
-            audio = load_sound(path, output, player)
+            audio = load_sound(source, output, player)
         except AudioError as error:
             raise BadRequest(error) from error
-        with closing(_heard(start(audio, output), path.name, audio.seconds)) as heard:
+        with closing(_heard(start(audio, output), Path(source).name, audio.seconds)) as heard:
             for _ in heard:
                 pass
     if options.json:
-        data_json({"file": str(path), "seconds": round(audio.seconds, 3), **player.describe()})
+        data_json({"file": source, "seconds": round(audio.seconds, 3), **player.describe()})
     return Exit.DONE
 
 
-def _file(options: Namespace) -> Path:
+def _source(options: Namespace) -> str:
     named = [name for name in (options.file, options.midi_file) if name]
     if len(named) != 1:
         raise ConfigError(
             "file: which file to play is not said" if not named else "file: two files are named",
             hint="jukeflow midi play song.mid",
         )
-    return Path(named[0]).expanduser()
+    return str(named[0])
 
 
 def _heard(playing: Iterator[float], name: str, seconds: float) -> Iterator[float]:
