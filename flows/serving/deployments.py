@@ -173,6 +173,18 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         pool="cpu",
         tags=("audio",),
     ),
+    Deployed(
+        name="midi-compose",
+        entrypoint="flows.composing.midi_compose",
+        pool="cpu",
+        tags=("score",),
+    ),
+    Deployed(
+        name="midi-train",
+        entrypoint="flows.composing.midi_train",
+        pool="cpu",
+        tags=("score", "training"),
+    ),
 )
 
 

@@ -29,6 +29,7 @@ from musiccore.voices import VoiceGrid
 MARKS_WEIGHT = 0.05
 WARM_UP_STEPS = 60
 STATE = "state.safetensors"
+_ROOM = 8
 OVERTIME = 1.15
 """A training that takes this much longer than planned stops where it is."""
 
@@ -135,6 +136,11 @@ def nats_per_note(model: Composer, examples: Sequence[Example], batch_size: int 
     return total / count
 
 
+def judge(model: Composer, grids: Sequence[VoiceGrid]) -> float:
+    """Return nats per note of whole pieces."""
+    return nats_per_note(model, [_example(grid) for grid in grids])
+
+
 def train(
     train_grids: Sequence[VoiceGrid],
     valid_grids: Sequence[VoiceGrid],
@@ -206,7 +212,10 @@ class _Run:
         self.valid = [_example(grid) for grid in valid_grids]
         self.limits = _limits(self.train)
         first = train_grids[0]
+        low, high = _range(self.train)
         config = ComposerConfig(
+            low=low,
+            high=high,
             n_voices=first.pitches.shape[1],
             steps_per_quarter=first.steps_per_quarter,
             width=options.width,
@@ -385,6 +394,12 @@ def averaged(model: Composer, average: dict[str, Tensor]) -> Composer:
     copy = Composer(model.config)
     copy.load_state_dict(average)
     return copy.eval()
+
+
+def _range(examples: Sequence[Example]) -> tuple[int, int]:
+    """Return the pitches that pieces use, with room for transposition and the reference."""
+    sounding = np.concatenate([example.grid[example.grid > 0] for example in examples])
+    return max(int(sounding.min()) - _ROOM, 1), min(int(sounding.max()) + _ROOM, 126)
 
 
 def _limits(examples: Sequence[Example]) -> dict[str, tuple[int, int]]:

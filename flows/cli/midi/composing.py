@@ -1,0 +1,49 @@
+"""`midi compose`: pieces of the recurrent model, without Prefect, so that it takes seconds."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from musiccore.composing import ComposeOptions
+from musiccore.errors import CheckpointError, ConfigError
+from tasks.composing import compose_file, given_score, targets, variants
+
+
+def compose(options: Namespace) -> int:
+    with checking():
+        asked = ComposeOptions(
+            seed=options.seed,
+            seconds=options.seconds,
+            bars=options.bars,
+            key=options.key,
+            mode=options.mode,
+            tempo=options.tempo,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            parallels=options.parallels,
+            instruments=options.instruments,
+            continued=given_score(options.continued or ""),
+            harmonised=given_score(options.harmonise or ""),
+            model=Path(options.model).expanduser() if options.model else None,
+            title=options.title,
+        )
+        files = targets(options.out or "", options.seed, options.count)
+        there = [str(file) for file in files if file.exists()]
+        if there and not options.force:
+            raise ConfigError(f"out: {there[0]!r} exists", hint="use --force to write over it")
+    rows = []
+    for each, file in zip(variants(asked, options.count), files, strict=True):
+        try:
+            row = compose_file.fn(each, str(file), options.force)
+        except (ConfigError, CheckpointError) as error:
+            raise BadRequest(error) from error
+        rows.append(row)
+        if not options.json:
+            data(str(file))
+            ending = "" if row["cadence"] is not False else "; no cadence was found near its end"
+            talk(f"{row['key']}, {row['seconds']} s, {row['notes']} notes{ending}")
+    if options.json:
+        data_json({"files": rows})
+    return Exit.DONE

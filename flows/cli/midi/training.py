@@ -1,0 +1,47 @@
+"""`midi train`: the recurrent model, from the chorales or any folder of MIDI files."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from musiccore.errors import ConfigError
+from tasks.composing import train_composer
+
+
+def train(options: Namespace) -> int:
+    from musiccore.composing.training import TrainingOptions
+
+    asked = {
+        name: value
+        for name in ("minutes", "seed", "steps", "width", "dropout")
+        if (value := getattr(options, name)) is not None
+    }
+    with checking():
+        wanted = TrainingOptions(**asked)
+    try:
+        result = train_composer.fn(
+            options.source,
+            options.out,
+            wanted,
+            options.grid,
+            options.voices,
+            options.test,
+            report=talk,
+        )
+    except ConfigError as error:
+        raise BadRequest(error) from error
+    if options.json:
+        data_json(result)
+    else:
+        data(options.out)
+        talk(
+            f"{result['valid']:.4f} nats a note held out; repeating {result['copy']}, "
+            f"pairs of notes {result['bigram']}"
+        )
+        for row in result["rows"]:
+            if not row["used"]:
+                talk(f"skipped {row['file']}: {row['how']}")
+        if options.test:
+            talk(f"{result['test']:.4f} nats a note of the test chorales")
+    return Exit.DONE

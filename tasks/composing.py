@@ -1,0 +1,177 @@
+"""Steps that compose, and that train what composes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musiccore.composing.baselines import bigram_nats, copy_nats
+from musiccore.composing.options import ComposeOptions
+from musiccore.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
+from musiccore.editing import write_file
+from musiccore.errors import ConfigError
+from musiccore.midi import SUFFIXES, write_midi
+from musiccore.score import Score
+from tasks.policies import io_task
+from tasks.rendering import open_score
+from tasks.resources import task_reporter
+
+if TYPE_CHECKING:
+    from musiccore.composing.training import Evaluation, TrainingOptions
+
+MAX_COUNT = 100
+_LARGEST_SEED = (1 << 32) - 1
+
+
+def targets(out: str, seed: int, count: int) -> list[Path]:
+    """Return a MIDI file for each piece.
+
+    Args:
+        out: a file, a folder, or empty for here; of several pieces each file gets its seed.
+        seed: of the first piece; the next ones count on.
+        count: pieces.
+
+    Raises:
+        ConfigError: if the count is out of range or the file is no MIDI file.
+    """
+    if not 1 <= count <= MAX_COUNT:
+        raise ConfigError(f"count: it is {count}, want 1 to {MAX_COUNT}")
+    if not 0 <= seed <= _LARGEST_SEED - count + 1:
+        raise ConfigError(f"seed: it is {seed}, want 0 to {_LARGEST_SEED - count + 1}")
+    path = Path(out or ".").expanduser()
+    seeds = range(seed, seed + count)
+    if path.is_dir() or not path.suffix:
+        return [path / f"chorale-{n}.mid" for n in seeds]
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(
+            f"out: {out!r} is no MIDI file", hint="end its name with .mid, or give a folder"
+        )
+    if count == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in seeds]
+
+
+def given_score(source: str) -> Score | None:
+    """Read a score to continue or to harmonise; None if nothing is given."""
+    return open_score(source)[0] if source else None
+
+
+@io_task(task_run_name="compose-{destination}")
+def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict[str, object]:
+    """Compose one piece and write it as a MIDI file.
+
+    Args:
+        options: what to make.
+        destination: the MIDI file.
+        force: write over a file that exists.
+
+    Returns:
+        `file`, `seed`, `key`, `seconds`, `notes`, `cadence` and `sha256` of the file.
+
+    Raises:
+        ConfigError: if the file exists, or the request does not fit.
+    """
+    from musiccore.composing.pieces import compose_piece, provenance_of
+
+    _one_thread()
+    target = Path(destination)
+    if target.exists() and not force:
+        raise ConfigError(f"out: {destination!r} exists", hint="use --force to write over it")
+    score = compose_piece(options)
+    data = write_midi(score)
+    write_file(target, data, force=force)
+    facts = provenance_of(score) or {}
+    return {
+        "file": destination,
+        "seed": options.seed,
+        "key": facts.get("key"),
+        "seconds": round(score.seconds, 3),
+        "notes": score.n_notes,
+        "cadence": facts.get("cadence"),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+@io_task(task_run_name="train-{source}")
+def train_composer(
+    source: str,
+    out: str,
+    options: TrainingOptions,
+    grid: GridName = "1/16",
+    n_voices: int = 4,
+    test: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, object]:
+    """Train a model of voices; what an earlier call did is not done again.
+
+    Args:
+        source: `chorales`, or a folder of MIDI files.
+        out: folder of the model.
+        options: how to train.
+        grid: length of a step.
+        n_voices: voices.
+        test: judge the kept weights by the test chorales as well.
+        report: told a line now and then; None for Prefect's log.
+
+    Returns:
+        Figures of the model and of what it must beat, in nats per note, and one row per file.
+
+    Raises:
+        ConfigError: if the data or the folder does not fit.
+    """
+    from musiccore.composing.files import load_model
+    from musiccore.composing.training import judge, train
+
+    if test and source != CHORALES:
+        raise ConfigError("test: only the chorales have a test part", hint="leave it out")
+    _one_thread()
+    say = report or task_reporter().say
+    corpus = read_corpus(source, grid, n_voices)
+    say(_summary(corpus))
+    trained = train(corpus.train, corpus.valid, Path(out), options, lambda event: say(_line(event)))
+    known = [piece.pitches for piece in corpus.train]
+    judged = [piece.pitches for piece in corpus.valid]
+    result: dict[str, object] = {
+        "model": out,
+        "stopped": trained.stopped,
+        **asdict(trained.best),
+        "cpu_minutes_in_all": trained.curve[-1].cpu_minutes,
+        "copy": round(copy_nats(known, judged), 4),
+        "bigram": round(bigram_nats(known, judged), 4),
+        "rows": [asdict(row) for row in corpus.rows],
+    }
+    if test:
+        pieces = chorale_split("test", grid)
+        model, _ = load_model(Path(out))
+        result["test"] = round(judge(model, pieces), 4)
+        result["test_per_frame"] = round(judge(model, pieces) * model.config.n_voices, 4)
+        result["test_bigram"] = round(bigram_nats(known, [p.pitches for p in pieces]), 4)
+    return result
+
+
+def _line(event: Evaluation) -> str:
+    return (
+        f"step {event.step} of {event.steps}, {event.cpu_minutes:.1f} CPU minutes: "
+        f"{event.train:.3f} nats a note in training, {event.valid:.4f} held out"
+    )
+
+
+def _summary(corpus: Corpus) -> str:
+    skipped = sum(not row.used for row in corpus.rows)
+    ending = f"; {skipped} files skipped" if skipped else ""
+    return f"{len(corpus.train)} pieces to learn from, {len(corpus.valid)} held out{ending}"
+
+
+def variants(options: ComposeOptions, count: int) -> list[ComposeOptions]:
+    """Return the options of several pieces: the seed counts on."""
+    return [replace(options, seed=options.seed + n) for n in range(count)]
+
+
+def _one_thread() -> None:
+    """Use one processor thread: small matrices run slower on two."""
+    import torch
+
+    torch.set_num_threads(1)
