@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.containers import DAMAGED_HINT, cut_short
+from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short
 from musiccore.containers import sniff as sniff
 from musiccore.errors import AudioError
+from musiccore.overheard import overheard
 
 FORMATS = ("wav", "flac", "mp3")
 EXPORTS = (*FORMATS, "ogg", "aiff")  # what anybody's audio can be converted to
@@ -128,7 +129,7 @@ def read(
             f"{name} is not audio that can be read here: it begins with {data[:12]!r}",
             hint=_CONVERT_HINT,
         )
-    if problem := cut_short(data[:16], len(data)):
+    if problem := cut_short(data[:HEAD_BYTES], len(data)):
         raise AudioError(f"{name} {problem}", hint=DAMAGED_HINT)
     audio = _decode(data, name, kind, max_seconds)
     if audio.seconds < min_seconds:
@@ -165,7 +166,7 @@ def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with overheard(), soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
             _check_header(name, rate, channels, frames, max_seconds)
             samples = np.empty((frames, channels), dtype=np.float32)

@@ -68,7 +68,7 @@ def cut_short(head: bytes, size: int) -> str | None:
     """Say how a file is shorter than its header promises; decoders cut it silently.
 
     Args:
-        head: the first 16 bytes.
+        head: the first 64 bytes.
         size: of the whole file.
 
     Returns:
@@ -77,6 +77,10 @@ def cut_short(head: bytes, size: int) -> str | None:
     """
     if head[:4] == b"RIFF":
         promised = int.from_bytes(head[4:8], "little") + 8
+    elif head[:4] == b"RF64" and head[12:16] == b"ds64":
+        promised = int.from_bytes(head[20:28], "little") + 8
+    elif head[:16] == _W64_GUID:
+        promised = int.from_bytes(head[16:24], "little")
     elif head[:4] == b"FORM":
         promised = int.from_bytes(head[4:8], "big") + 8
     elif head[:4] == b".snd":

@@ -6,6 +6,7 @@ libsndfile's encoders are safe at that size and not above.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
 from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short, sniff
 from musiccore.errors import AudioError
+from musiccore.overheard import LOST, overheard
 
 Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
 
@@ -96,6 +98,7 @@ class SoundReader:
         channels: number of them.
         n_frames: samples per channel by its header; an MP3 without one gives an estimate.
         shortage: how the file is shorter than its header promises, None if it is whole.
+        broken: what went wrong after some of it was decoded.
         dtype: "float64" where float32 would lose bits, otherwise "float32".
 
     Raises:
@@ -115,10 +118,12 @@ class SoundReader:
             )
         self.kind = found
         self.shortage = cut_short(head, path.stat().st_size)
+        self.broken: str | None = None
         # soundfile takes a name that ends with .raw for headerless samples.
         self._handle = path.open("rb") if path.suffix.lower() == ".raw" else None
         try:
-            self._file: Any = soundfile.SoundFile(self._handle or os.fspath(path))
+            with self._listening():
+                self._file: Any = soundfile.SoundFile(self._handle or os.fspath(path))
         except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
             self._close_handle()
             raise self._undecodable(error) from error
@@ -148,43 +153,62 @@ class SoundReader:
 
     def _undecodable(self, error: Exception) -> AudioError:
         detail = getattr(error, "error_string", None) or str(error)
+        detail = str(detail).removeprefix("Error : ").rstrip(".")
+        if "possibly a pipe" in detail:  # which is ruled out already
+            detail = "no frame of sound was found"
         return AudioError(
-            f"{self.name} cannot be decoded as {self.kind}: "
-            f"{str(detail).removeprefix('Error : ').rstrip('.')}",
-            hint=DAMAGED_HINT,
+            f"{self.name} cannot be decoded as {self.kind}: {detail}", hint=DAMAGED_HINT
         )
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Keep the decoder of MP3 from talking to everybody, and mark what it says is lost."""
+        if self.kind != "mp3":
+            yield
+            return
+        with overheard() as lines:
+            yield
+        if any(word in line for line in lines for word in LOST):
+            self.broken = "frames of sound are missing in the middle"
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound from frame `start` to before frame `stop`, or to its end.
 
+        Where it cannot be decoded any further it ends, and `broken` says why.
+
         Raises:
-            AudioError: if it cannot be decoded, or holds NaN or infinite samples.
+            AudioError: if nothing can be decoded, or it holds NaN or infinite samples.
         """
         import soundfile
 
         stop = self.n_frames if stop is None else min(stop, self.n_frames)
-        try:
-            position = 0
-            # The decoders of lossy formats land a little off after a jump: decode up to there.
-            if start < self.n_frames and self.kind in _SEEKABLE:
-                position = int(self._file.seek(start))
-            while position < stop:
-                # A copy for each block: whoever takes it may keep or change it.
-                block = self._file.read(min(BLOCK, stop - position), self.dtype, always_2d=True)
-                if not len(block):
-                    return
-                if not np.isfinite(block).all():
-                    raise AudioError(
-                        f"{self.name} holds NaN or infinite samples "
-                        f"after {position / self.sample_rate:.1f} s",
-                        hint="export it again from the program that made it",
-                    )
-                fresh = block[max(0, start - position) :]
-                position += len(block)
-                if len(fresh):
-                    yield fresh
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise self._undecodable(error) from error
+        position = 0
+        # The decoders of lossy formats land a little off after a jump: decode up to there.
+        if start < self.n_frames and self.kind in _SEEKABLE:
+            position = int(self._file.seek(start))
+        while position < stop:
+            try:
+                # A new array for each block: whoever takes it may keep or change it.
+                with self._listening():
+                    block = self._file.read(min(BLOCK, stop - position), self.dtype, always_2d=True)
+            except (soundfile.SoundFileError, RuntimeError) as error:
+                problem = self._undecodable(error)
+                if not position:
+                    raise problem from error
+                self.broken = problem.message.rpartition(": ")[2]
+                return
+            if not len(block):
+                return
+            if not np.isfinite(block).all():
+                raise AudioError(
+                    f"{self.name} holds NaN or infinite samples "
+                    f"after {position / self.sample_rate:.1f} s",
+                    hint="export it again from the program that made it",
+                )
+            fresh = block[max(0, start - position) :]
+            position += len(block)
+            if len(fresh):
+                yield fresh
 
     def close(self) -> None:
         """Close the file."""

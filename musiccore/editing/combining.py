@@ -160,7 +160,7 @@ def stereo(
 class _Combined:
     """What sounds made of sounds have in common."""
 
-    kind = "several"
+    name, kind = "the combined sound", "several"
     exact = False
 
     def __init__(self, sounds: Sequence[Sound], sample_rate: int | None, channels: int) -> None:

@@ -169,7 +169,7 @@ class _Job:
         )
         if options.start and not self.heard:
             raise ConfigError(
-                f"start: the sound ends before {options.start:g} s",
+                f"start: {sound.name!r} ends before {options.start:g} s",
                 hint="seconds from its beginning",
             )
         self.matrix = mixing_matrix(sound.channels, self.plan.channels)
@@ -196,10 +196,10 @@ class _Job:
         if not done.frames:
             if not TARGETS[self.plan.kind].empty:
                 raise AudioError(
-                    f"the source holds no sound, and {self.plan.kind} cannot hold none",
+                    f"{self.sound.name!r} holds no sound, and {self.plan.kind} cannot hold none",
                     hint="a wav file can be empty",
                 )
-            self.warnings.append("the source holds no sound")
+            self.warnings.append(f"{self.sound.name!r} holds no sound")
         for source in tags_from[:1]:
             record = conversion_record(
                 tags_from, self.options, self.plan.sample_rate, self.plan.channels
@@ -223,7 +223,7 @@ class _Job:
             beyond = beyond or f"{decibels(peak):.2f} dB beyond full scale"
             if self.options.on_clip == "error":
                 raise AudioError(
-                    f"the sound goes {beyond}",
+                    f"{self.sound.name!r} goes {beyond}",
                     hint="use on_clip normalise or clip, or a float format",
                 )
             if self.options.on_clip == "clip":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -21,6 +22,7 @@ from musiccore.streams import Frames
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
 _AU_HEAD = struct.Struct(">4s5I")  # magic, offset of the samples, size, encoding, rate, channels
 _AU_FLOAT = 6
+_SPEAKER = re.compile(r"^(\[[^\]]*\]\s*)+")
 
 
 def find_ffmpeg(asked: str | None, purpose: str) -> str:
@@ -83,7 +85,8 @@ def _said(errors: IO[bytes]) -> str:
     """The first line of what ffmpeg had to say."""
     errors.seek(0)
     lines = errors.read(4096).decode(errors="replace").strip().splitlines()
-    return lines[0].strip() if lines else "no reason given"
+    # Without the name and the address of the part of ffmpeg that speaks.
+    return _SPEAKER.sub("", lines[0].strip()) if lines else "no reason given"
 
 
 class FfmpegReader:
@@ -99,7 +102,7 @@ class FfmpegReader:
     """
 
     def __init__(self, path: Path, kind: str, program: str) -> None:
-        self.path, self.kind, self._program = path, kind, program
+        self.path, self.name, self.kind, self._program = path, path.name, kind, program
         self.n_frames: int | None = None
         self.bits, self.dtype, self.exact = "lossy", "float32", False
         self.warnings: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from musiccore.containers import HEAD_BYTES, sniff, sniff_foreign
 from musiccore.editing.channels import VORBIS_ORDER
 from musiccore.editing.ffmpeg import FfmpegReader, find_ffmpeg
 from musiccore.editing.formats import SUFFIXES
+from musiccore.editing.pages import ogg_damage
 from musiccore.errors import AudioError
 from musiccore.streams import Frames, SoundReader, bits_of, head_of
 
@@ -19,6 +20,7 @@ class Sound(Protocol):
     """Something that can be heard from the beginning as often as wanted.
 
     Attributes:
+        name: how to call it in a message.
         sample_rate: Hz.
         channels: number of them, in the order of WAV.
         n_frames: samples per channel expected; None if only hearing it tells.
@@ -30,6 +32,8 @@ class Sound(Protocol):
         damage: what is missing or broken, complete after a pass.
     """
 
+    @property
+    def name(self) -> str: ...  # noqa: D102
     @property
     def sample_rate(self) -> int: ...  # noqa: D102
     @property
@@ -65,12 +69,15 @@ class FileSound:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.name = path, path.name
         with SoundReader(path) as reader:
             self.sample_rate, self.channels = reader.sample_rate, reader.channels
             self.n_frames: int | None = reader.n_frames
             self.bits, self.dtype, self.kind = bits_of(reader.subtype), reader.dtype, reader.kind
-            self.damage = reader.shortage and f"{path.name!r} {reader.shortage}"
+            shortage = reader.shortage
+        if self.kind in ("ogg", "opus"):
+            shortage = ogg_damage(path)
+        self.damage = shortage and f"{path.name!r} {shortage}"
         self.exact = self.bits.isdigit()
         order = VORBIS_ORDER.get(self.channels) if self.kind in ("ogg", "opus") else None
         self._places = order and [order.index(place) for place in range(self.channels)]
@@ -87,10 +94,13 @@ class FileSound:
             # The length of an MP3 without a length header is an estimate.
             tolerated = promised // 100 + 3 * 1152 if self.kind == "mp3" else 0
             if done < promised - tolerated:
+                reason = f": {reader.broken}" if reader.broken else ""
                 self.damage = (
-                    f"{self.path.name!r} promises {promised} samples per channel, "
-                    f"and only {done} could be decoded"
+                    f"{self.name!r} promises {promised} samples per channel, "
+                    f"and only {done} could be decoded{reason}"
                 )
+            elif reader.broken:
+                self.damage = f"{self.name!r} is damaged: {reader.broken}"
 
 
 def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -> Sound:

@@ -256,7 +256,7 @@ def test_beyond_full_scale_can_be_clipped_or_refused_and_is_kept_in_float(tmp_pa
     assert "were clipped" in convert(source, tmp_path / "b.wav", clip).warnings[0]
     after = heard(tmp_path / "b.wav")[0]
     assert np.sum(np.abs(after) >= 0.9999) > 100
-    with pytest.raises(AudioError, match=r"the sound goes .* dB beyond full scale"):
+    with pytest.raises(AudioError, match=r"'a.wav' goes .* dB beyond full scale"):
         convert(source, tmp_path / "c.flac", ConversionOptions(kind="flac", on_clip="error"))
     assert not (tmp_path / "c.flac").exists()
     result = convert(source, tmp_path / "d.caf", ConversionOptions(kind="caf"))
