@@ -151,13 +151,8 @@ def combine_files(
                 result = _combined(files, made, asked.how, options, moved)
                 publish(made, asked.target, force=force)
         except MusicCoreError as error:
-            row = row_of(
-                each,
-                "failed",
-                error=stage.words(error.message),
-                hint=error.hint,
-                problem=stage.problem(error),
-            )
+            message, problem = stage.explained(error)
+            row = row_of(each, "failed", error=message, hint=error.hint, problem=problem)
         else:
             row = row_of(each, "written", result)
     row["source"] = " + ".join(str(found.place) for found in asked.sources)

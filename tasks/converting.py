@@ -303,7 +303,7 @@ class _Work:
         return reached
 
     def _failed(self, error: MusicCoreError) -> Row:
-        message, problem = self._stage.words(error.message), self._stage.problem(error)
+        message, problem = self._stage.explained(error)
         row = row_of(self._conversion, "failed", error=message, hint=error.hint, problem=problem)
         passing = isinstance(error, StorageError) or isinstance(error.__cause__, OSError)
         if self._ledger is not None and problem == "source" and not passing:

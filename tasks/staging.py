@@ -17,6 +17,7 @@ from musiccore.files import Found, fetch, unwritable
 from musiccore.places import Place
 from musiccore.scratch import scratch
 
+_UNWRITABLE = "cannot be written"  # what the writers of files say of a full disk
 Problem = Literal["source", "request", "codec", "destination", "fault"]
 
 
@@ -76,18 +77,23 @@ class Stage:
         self._made = str(made)
         return made
 
-    def words(self, message: str) -> str:
-        """Return a message that names addresses and not our places."""
+    def explained(self, error: MusicCoreError) -> tuple[str, Problem]:
+        """Return what went wrong, by the addresses a person knows, and whose fault it is."""
+        message, problem = error.message, self._problem(error)
         for here, name in self._names.items():
             message = message.replace(here, name)
-        return message.replace(self._made, str(self._target)) if self._made else message
+        if self._made:
+            message = message.replace(self._made, str(self._target))
+        if problem == "destination" and self._target and self._target.name not in message:
+            message = f"{str(self._target)!r}: {message}"
+        return message, problem
 
-    def problem(self, error: MusicCoreError) -> Problem:
-        """Return whose fault it is."""
+    def _problem(self, error: MusicCoreError) -> Problem:
         if isinstance(error, MissingProgram):
             return "codec"
         if isinstance(error, ConfigError):
             return "request"
         if isinstance(error, StorageError):
             return "source" if self._unread else "destination"
-        return "destination" if self._made and self._made in error.message else "source"
+        here = self._made and self._made in error.message
+        return "destination" if here or _UNWRITABLE in error.message else "source"

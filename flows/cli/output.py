@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
-from musiccore.errors import ConfigError, MusicCoreError
+from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
 
 
 class Exit(IntEnum):
@@ -40,6 +40,8 @@ def checking() -> Iterator[None]:
     """Inside, every error is a bad request: nothing has been created yet."""
     try:
         yield
+    except MissingProgram:  # the request is good, this machine is not
+        raise
     except MusicCoreError as error:
         raise BadRequest(error) from error
 
