@@ -123,7 +123,8 @@ class SoundReader:
         self._handle = path.open("rb") if path.suffix.lower() == ".raw" else None
         try:
             with self._listening():
-                self._file: Any = soundfile.SoundFile(self._handle or os.fspath(path))
+                file = self._handle.fileno() if self._handle else os.fspath(path)
+                self._file: Any = soundfile.SoundFile(file, closefd=False)
         except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
             self._close_handle()
             raise self._undecodable(error) from error
