@@ -33,12 +33,12 @@ TIME_LIMIT: Final = 30.0
 
 
 def seed_strings(
-    path: Path, *, legacy: bool = False, music21: Music21 | None = None
+    source: Path | bytes, *, legacy: bool = False, music21: Music21 | None = None
 ) -> list[list[str]]:
     """Return the strings of a MIDI file, part by part.
 
     Args:
-        path: the file.
+        source: the file, or its bytes.
         legacy: the first part alone, even where it is empty.
         music21: a process to ask; without one, a new one is started.
 
@@ -51,11 +51,12 @@ def seed_strings(
     """
     if music21 is None:
         with Music21(seconds=TIME_LIMIT) as own:
-            return seed_strings(path, legacy=legacy, music21=own)
-    read_midi(path)  # refuses what is damaged, before music21 sees it
-    name = f"MIDI file {str(path)!r}"
+            return seed_strings(source, legacy=legacy, music21=own)
+    read_midi(source)  # refuses what is damaged, before music21 sees it
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
     try:
-        parts: list[list[str]] = json.loads(music21.ask("seed", path.read_bytes()))
+        parts: list[list[str]] = json.loads(music21.ask("seed", data))
     except Refusal as error:
         raise AudioError(f"{name} cannot be read: {error.message}") from error
     found = parts[:1] if legacy else [part for part in parts if part]

@@ -174,6 +174,12 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         tags=("audio",),
     ),
     Deployed(
+        name="midi-tokenise",
+        entrypoint="flows.tokenising.midi_tokenise",
+        pool="cpu",
+        tags=("midi",),
+    ),
+    Deployed(
         name="midi-compose",
         entrypoint="flows.composing.midi_compose",
         pool="cpu",

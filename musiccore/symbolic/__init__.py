@@ -4,6 +4,7 @@ What reads files of strangers runs music21 in a process of its own (`asking`), w
 and size: it can hang on a few bytes.
 """
 
+from musiccore.symbolic.asking import Music21
 from musiccore.symbolic.chorales import (
     Mode,
     Note,
@@ -12,17 +13,26 @@ from musiccore.symbolic.chorales import (
     estimate_key,
     read_chorale,
 )
-from musiccore.symbolic.harmony import Chord, Harmony, analyse_harmony, key_of
-from musiccore.symbolic.reading import SCORE_SUFFIXES, read_score, split_tunes, write_musicxml
+from musiccore.symbolic.harmony import Chord, Harmony, analyse_harmony, key_name, key_of
+from musiccore.symbolic.reading import (
+    SCORE_SUFFIXES,
+    count_tunes,
+    read_score,
+    split_tunes,
+    write_musicxml,
+)
 
 __all__ = [
     "analyse_harmony",
     "Chord",
     "chorale_names",
+    "count_tunes",
     "estimate_key",
     "Harmony",
+    "key_name",
     "key_of",
     "Mode",
+    "Music21",
     "Note",
     "Piece",
     "read_chorale",

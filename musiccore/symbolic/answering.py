@@ -35,7 +35,7 @@ def read(payload: bytes, options: Options) -> bytes:
 
 def corpus(payload: bytes, options: Options) -> bytes:
     """Return a piece of music21's package as a MIDI file. Options: `repeats`."""
-    from music21 import corpus
+    from music21 import converter, corpus
     from music21.exceptions21 import Music21Exception
 
     from musiccore.symbolic.fromstream import score_from
@@ -44,9 +44,13 @@ def corpus(payload: bytes, options: Options) -> bytes:
         path = corpus.getWork(payload.decode())
     except Music21Exception as error:
         raise Unknown(str(error)) from error
-    if isinstance(path, list):
-        raise Unknown("the name means several pieces")
-    stream = corpus.parse(payload.decode(), forceSource=True)
+    if isinstance(path, list):  # bwv281 is there in two notations
+        stem = payload.decode().rpartition("/")[2]
+        same = [each for each in path if each.stem == stem]
+        if not same:
+            raise Unknown("the name means several pieces")
+        path = max(same, key=lambda each: each.suffix == ".mxl")
+    stream = converter.parse(path, forceSource=True)
     return write_midi(score_from(stream, repeats=bool(options["repeats"])))
 
 

@@ -73,6 +73,18 @@ def read_score(
     return _asked(music21, "read", text.encode(), options, name)
 
 
+def count_tunes(path: Path) -> int:
+    """Return how many tunes an ABC file holds; 1 for any other file.
+
+    Raises:
+        AudioError: if it cannot be read.
+    """
+    if path.suffix.lower() != ".abc":
+        return 1
+    name = f"score {str(path)!r}"
+    return len(split_tunes(_text(limited_bytes(path, name, MAX_TEXT), name)))
+
+
 def split_tunes(text: str) -> list[str]:
     """Split an ABC book into its tunes, each with what is said before the first one."""
     head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)

@@ -5,7 +5,7 @@ velocities, instruments, tempo and meter. `grid`: voices and steps.
 """
 
 from musiccore.tokens.events import EventVocabulary, decode_events, encode_events, on_grid
-from musiccore.tokens.files import Form, TokenFile, TokenPiece, dump_tokens, load_tokens
+from musiccore.tokens.files import Form, GridFacts, TokenFile, TokenPiece, dump_tokens, load_tokens
 from musiccore.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "EventVocabulary",
     "Form",
     "Grid",
+    "GridFacts",
     "GridVoice",
     "HOLD",
     "load_tokens",

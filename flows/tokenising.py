@@ -1,0 +1,60 @@
+"""Scores to tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from prefect.states import Completed, State
+
+from musiccore.errors import AudioError
+from tasks.editing import show_table
+from tasks.policies import durable_flow
+from tasks.tokenising import TokenRow, list_scores, tokenise_scores, write_tokens
+
+
+@durable_flow(name="midi-tokenise", flow_run_name="tokenise-{form}")
+def midi_tokenise(
+    source: str,
+    form: Literal["seed", "events", "grid"] = "events",
+    destination: str = "",
+    steps: Literal[1, 2, 4] = 4,
+    legacy: bool = False,
+    force: bool = False,
+) -> list[TokenRow] | State[list[TokenRow]]:
+    """Turn a score, or every one of a folder, into tokens that a model can learn from.
+
+    A score that cannot be read is a row that says so; the others are written.
+
+    Args:
+        source: a folder with everything below it, or one score, on the machine that does the work.
+        form: events hold all of the music in time, grid holds voices in steps, seed holds the names
+            of notes and chords without time.
+        destination: a .json file for all, or a folder for one file per score; empty writes
+            tokens-events.json (or -seed, -grid) into the folder.
+        steps: of a quarter note, for the grid; 4 are 16th notes.
+        legacy: for the seed; the first part of the first three MIDI files alone.
+        force: write over what is there already.
+
+    Returns:
+        One row per score: how many tokens it became, or what is wrong with it.
+    """
+    pieces = list_scores([source], legacy)
+    made = tokenise_scores(pieces, form, steps, legacy)
+    if made.tokens.pieces:
+        write_tokens(made.tokens, _target(source, form, destination), force)
+    show_table(made.rows, key="tokenised", description="What became tokens, and how it ended.")
+    if not made.failed:
+        return made.rows
+    first = next(row["error"] for row in made.rows if row["error"])
+    words = f"{made.failed} of {len(made.rows)} scores failed; the first: {first}"
+    if made.failed == len(made.rows):
+        raise AudioError(words)
+    return Completed(name="PartlyDone", message=words, data=made.rows)
+
+
+def _target(source: str, form: str, destination: str) -> Path:
+    if destination:
+        return Path(destination).expanduser()
+    path = Path(source).expanduser()
+    return (path if path.is_dir() else path.parent) / f"tokens-{form}.json"
