@@ -150,7 +150,7 @@ def copy_tags(
 
 
 def _with_extra(tags: Tags, extra: dict[str, object], warnings: list[str]) -> Tags:
-    shown = dict(tags.shown)
+    shown = {name: plain(text) for name, text in tags.shown.items()}
     for name in SHOWN:
         if isinstance(value := extra.pop(name, None), str):
             shown[name] = plain(value)

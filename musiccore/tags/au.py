@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
 from musiccore.tags.pieces import Piece, Source, Span
 
 _HEADER: Final = 24  # bytes, without the annotation
@@ -17,7 +17,7 @@ def read(source: Source) -> Tags:
     """Return the tags of an AU file; an annotation of another form is a comment."""
     offset = int.from_bytes(source.read(4, 4), _order(source))
     text = source.read(_HEADER, offset - _HEADER).rstrip(b"\0").decode(errors="replace")
-    rows = dict(line.partition("=")[::2] for line in text.split("\n") if "=" in line)
+    rows = dict(line.partition("=")[::2] for line in text.split("\n", MOST_FIELDS) if "=" in line)
     found = Found()
     if _ALL in rows:
         whole = from_json(rows[_ALL])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
 _WRITTEN: Final = {
@@ -41,7 +41,7 @@ def read(source: Source) -> Tags:
             for name, value in whole.items():
                 found.add(name, str(value))
         elif chunk.name == b"info":
-            texts = source.read(chunk.start + 4, chunk.size - 4).split(b"\0")
+            texts = source.read(chunk.start + 4, chunk.size - 4).split(b"\0", 2 * MOST_FIELDS)
             for key, text in zip(texts[::2], texts[1::2], strict=False):
                 known = _READ.get(key.decode(errors="replace").lower())
                 short.add(known, text.decode(errors="replace"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from musiccore.tags.fields import PROVENANCE, Found, Tags
+from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, Found, Tags
 
 _WRITTEN: Final = {
     "title": "TITLE",
@@ -53,6 +53,8 @@ def decode(block: bytes) -> tuple[Tags, bytes]:
         raise ValueError("the comments end in the middle")
     (count,) = struct.unpack_from("<I", block, position)
     position += 4
+    if count > MOST_FIELDS:
+        raise ValueError(f"{count} comments")
     found = Found()
     for _ in range(count):
         raw, position = _text(block, position)

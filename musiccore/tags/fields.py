@@ -27,6 +27,9 @@ PROVENANCE: Final = "JUKEFLOW_PROVENANCE"
 LIMIT: Final = 1 << 24
 """Bytes of tags that are read or written: the size of a FLAC block."""
 
+MOST_FIELDS: Final = 5000
+"""Fields that are looked at: a tag of nothing but empty ones must not take seconds."""
+
 _LISTED: Final = frozenset({"artist", "genre"})  # several values are one list; of others, the first
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, PROVENANCE, Found, Tags, repaired
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, repaired
 from musiccore.tags.genres import genre_name
 from musiccore.tags.pieces import Source
 
@@ -180,10 +180,11 @@ def _genres(texts: list[str]) -> Iterator[str]:
 
 def _texts(encoding: int, raw: bytes) -> list[str]:
     if encoding == 0:
-        parts = [repaired(part) for part in raw.split(b"\0")]
+        parts = [repaired(part) for part in raw.split(b"\0", MOST_FIELDS)]
     else:
         text = raw.decode(_CODECS.get(encoding, "latin-1"), errors="replace")
-        parts = [part.removeprefix("\ufeff") for part in text.split("\0")]
+        parts = [part.removeprefix("\ufeff") for part in text.split("\0", MOST_FIELDS)]
+    parts = parts[:MOST_FIELDS]
     return parts[:-1] if len(parts) > 1 and not parts[-1] else parts
 
 
@@ -201,7 +202,9 @@ def _frames(raw: bytes) -> Iterator[tuple[str, bytes]]:
         position = max(size, 4)
     width = 3 if version == 2 else 4
     head = 6 if version == 2 else 10
-    while position + head <= len(body) and body[position]:
+    for _ in range(MOST_FIELDS):
+        if position + head > len(body) or not body[position]:
+            break
         name = body[position : position + width].decode("ascii", errors="replace")
         size = _frame_size(body, position, version)
         start = position + head

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, PROVENANCE, Found, Tags
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags
 from musiccore.tags.genres import genre_name
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
@@ -191,12 +191,14 @@ def _within(data: bytes, position: int, end: int) -> list[Chunk]:
         size = int.from_bytes(data[position : position + 4], "big")
         if size == 0:
             break
+        if len(found) == MOST_FIELDS:
+            raise ValueError(f"more than {MOST_FIELDS} atoms beside each other")
         if size < 8 or position + size > end:
             raise ValueError(f"an atom of {size} bytes in moov")
         name = data[position + 4 : position + 8]
         found.append(Chunk(name, position, position + 8, position + size))
         position += size
-    return limited(found)
+    return found
 
 
 def _atom(name: bytes, body: bytes) -> bytes:

@@ -7,6 +7,7 @@ spoils a long comment in Opus, while every reader takes one that spans pages.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _HEAD: Final = struct.Struct("<4sBBqIIIB")  # up to the number of lacing values
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _NOWHERE: Final = -1  # position of a page on which no packet ends
 _LACING: Final = 255
+_MOST_PAGES: Final = 20_000  # of headers
 _MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _VORBIS, _OPUS = b"\x03vorbis", b"OpusTags"
 
@@ -117,7 +119,7 @@ def _headers(source: Source) -> _Headers:
     if wanted == 3 and identity[:7] != b"\x01vorbis":
         raise ValueError("the stream is neither Vorbis nor Opus")
     packets, parts, total = [identity], [], 0
-    for page in pages:
+    for page in itertools.islice(pages, _MOST_PAGES):
         if page.serial != first.serial:
             raise ValueError("several streams lie beside each other")
         position = page.body

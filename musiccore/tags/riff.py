@@ -8,7 +8,16 @@ from typing import Final
 
 from musiccore.errors import AudioError
 from musiccore.tags import id3
-from musiccore.tags.fields import PROVENANCE, Found, Tags, cut, from_json, repaired, to_json
+from musiccore.tags.fields import (
+    MOST_FIELDS,
+    PROVENANCE,
+    Found,
+    Tags,
+    cut,
+    from_json,
+    repaired,
+    to_json,
+)
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
 INFO: Final = {
@@ -92,7 +101,9 @@ def encode_info(tags: Tags) -> bytes:
 def decode_info(body: bytes) -> Tags:
     """Return what INFO chunks say."""
     found, position = Found(), 0
-    while position + 8 <= len(body):
+    for _ in range(MOST_FIELDS):
+        if position + 8 > len(body):
+            break
         name, size = struct.unpack_from("<4sI", body, position)
         raw = body[position + 8 : position + 8 + size].split(b"\0")[0]
         text = repaired(raw)

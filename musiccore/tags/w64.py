@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.tags import id3
-from musiccore.tags.fields import Found, Tags
+from musiccore.tags.fields import MOST_FIELDS, Found, Tags
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 from musiccore.tags.riff import INFO
 
@@ -64,7 +64,9 @@ def _list(tags: Tags) -> bytes:
 def _texts(body: bytes) -> Tags:
     found, position = Found(), 4
     names = {chunk: name for name, chunk in INFO.items()}
-    while position + 8 <= len(body):
+    for _ in range(MOST_FIELDS):
+        if position + 8 > len(body):
+            break
         name, size = struct.unpack_from("<4sI", body, position)
         raw = body[position + 8 : position + 8 + size]
         found.add(names.get(name), raw.decode("utf-16-le", errors="replace"))
