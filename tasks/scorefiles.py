@@ -117,7 +117,7 @@ def check_written(target: Path) -> None:
         )
 
 
-def write_score(target: Path, score: Score, *, force: bool) -> None:
+def write_score(target: Path, score: Score, *, force: bool, music21: Music21 | None = None) -> None:
     """Write a score as its file's name says; the file appears whole or not at all.
 
     Raises:
@@ -126,5 +126,5 @@ def write_score(target: Path, score: Score, *, force: bool) -> None:
     """
     check_written(target)
     kind = WRITTEN_SUFFIXES[target.suffix.lower()]
-    data = write_midi(score) if kind == "MIDI" else write_musicxml(score)
+    data = write_midi(score) if kind == "MIDI" else write_musicxml(score, music21=music21)
     write_file(target, data, force=force)

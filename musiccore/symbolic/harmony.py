@@ -74,12 +74,19 @@ def key_name(tonic: int, mode: Mode) -> str:
     return _FLAT[mode].get(tonic, _TONICS[tonic])
 
 
-def analyse_harmony(score: Score) -> Harmony:
+def analyse_harmony(score: Score, *, music21: Music21 | None = None) -> Harmony:
     """Name the chords of a score in its key.
+
+    Args:
+        score: any score.
+        music21: a process to ask; without one, a new one is started.
 
     Raises:
         AudioError: if it has no key, too many chords, or music21 takes too long.
     """
+    if music21 is None:
+        with Music21() as own:
+            return analyse_harmony(score, music21=own)
     tonic, mode = key_of(score)
     moments = _moments(score)
     if len(moments) > MAX_CHORDS:
@@ -88,11 +95,10 @@ def analyse_harmony(score: Score) -> Harmony:
         )
     distinct = sorted({pitches for _, _, pitches in moments})
     asked = json.dumps({"key": [key_name(tonic, mode), mode], "chords": distinct}).encode()
-    with Music21() as music21:
-        try:
-            names = dict(zip(distinct, json.loads(music21.ask("numerals", asked)), strict=True))
-        except Refusal as error:
-            raise AudioError(f"the harmony cannot be named: {error.message}") from error
+    try:
+        names = dict(zip(distinct, json.loads(music21.ask("numerals", asked)), strict=True))
+    except Refusal as error:
+        raise AudioError(f"the harmony cannot be named: {error.message}") from error
     return Harmony(
         tonic=tonic,
         mode=mode,

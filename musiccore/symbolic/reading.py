@@ -91,20 +91,26 @@ def split_tunes(text: str) -> list[str]:
     return [head + tune for tune in tunes] or [text]
 
 
-def write_musicxml(score: Score) -> bytes:
+def write_musicxml(score: Score, *, music21: Music21 | None = None) -> bytes:
     """Write a score as MusicXML.
 
     A note that begins or ends where notation cannot say it is moved by at most a 64th note;
     percussion is written as pitches on channel 10.
 
+    Args:
+        score: any score.
+        music21: a process to ask; without one, a new one is started.
+
     Raises:
         AudioError: if music21 cannot do it, or takes too long.
     """
-    with Music21() as music21:
-        try:
-            return music21.ask("musicxml", write_midi(score))
-        except Refusal as error:
-            raise AudioError(f"the score cannot be written as MusicXML: {error.message}") from error
+    if music21 is None:
+        with Music21() as own:
+            return write_musicxml(score, music21=own)
+    try:
+        return music21.ask("musicxml", write_midi(score))
+    except Refusal as error:
+        raise AudioError(f"the score cannot be written as MusicXML: {error.message}") from error
 
 
 def _from_corpus(name: str, options: dict[str, str | bool], music21: Music21) -> Score:

@@ -25,7 +25,7 @@ def info(options: Namespace) -> int:
             try:
                 score = piece.read(music21)
                 report = report_on(score)
-                chords = _chords(score) if options.harmony else None
+                chords = _chords(score, music21) if options.harmony else None
             except MusicCoreError as error:
                 failed += 1
                 rows.append({"source": piece.name, "error": error.message})
@@ -45,7 +45,7 @@ def info(options: Namespace) -> int:
     return Exit.BAD_REQUEST if failed == len(rows) else Exit.PARTIAL
 
 
-def _chords(score: Score) -> list[dict[str, object]]:
+def _chords(score: Score, music21: Music21) -> list[dict[str, object]]:
     return [
         {
             "seconds": round(score.seconds_at(chord.start), 3),
@@ -54,7 +54,7 @@ def _chords(score: Score) -> list[dict[str, object]]:
             "name": chord.name,
             "pitches": [pitch_name(pitch) for pitch in chord.pitches],
         }
-        for chord in analyse_harmony(score).chords
+        for chord in analyse_harmony(score, music21=music21).chords
     ]
 
 

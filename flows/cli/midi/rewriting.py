@@ -37,7 +37,7 @@ def convert(options: Namespace) -> int:
                 talk(f"{piece.name}: failed: {error.message}")
                 rows.append({**row, "result": "failed", "notes": None, "error": error.message})
                 continue
-            write_score(target, score, force=options.force)
+            write_score(target, score, force=options.force, music21=music21)
             talk(f"{piece.name}: {score.n_notes} notes, {score.seconds:.1f} s")
             rows.append({**row, "result": "written", "notes": score.n_notes, "error": None})
             if not options.json:
