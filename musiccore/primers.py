@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from musiccore import audio
 from musiccore.audio import Audio
@@ -111,10 +112,11 @@ def composed_bars(tempo: float, limit: float) -> int:
     Raises:
         ConfigError: if not even one does.
     """
-    bars = floor(limit / _bar(tempo) + 1e-9)
+    bars = floor(limit / bar_length(tempo) + 1e-9)
     if bars < 1:
         raise ConfigError(
-            f"primer_seconds is {limit:g}; one bar lasts {_bar(tempo):.2f} s at tempo {tempo:g}",
+            f"primer_seconds is {limit:g}; one bar at tempo {tempo:g} lasts "
+            f"{bar_length(tempo):.2f} s",
             hint="ask for longer music, or for a faster primer",
         )
     return bars
@@ -126,10 +128,11 @@ def composed_samples(tempo: float, limit: float, sample_rate: int) -> int:
     Raises:
         ConfigError: if not even one bar fits.
     """
-    return round(composed_bars(tempo, limit) * _bar(tempo) * sample_rate)
+    return round(composed_bars(tempo, limit) * bar_length(tempo) * sample_rate)
 
 
-def _bar(tempo: float) -> float:
+def bar_length(tempo: float) -> float:
+    """Return the seconds of a composed bar."""
     return _QUARTERS_A_BAR * 60.0 / tempo
 
 
@@ -174,7 +177,7 @@ def play_primer(score: Score, n_samples: int, config: ModelConfig) -> Audio:
     return audio.limit_peak(louder)
 
 
-def _fitted(samples: audio.Samples, n_samples: int, rate: int) -> Audio:
+def _fitted(samples: npt.NDArray[np.float32], n_samples: int, rate: int) -> Audio:
     """Return samples [1, T] cut, or filled with silence, to `n_samples`."""
     out = np.zeros((1, n_samples), dtype=np.float32)
     kept = min(n_samples, samples.shape[1])

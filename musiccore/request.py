@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from musiccore.composing.options import parse_key
 from musiccore.config import ModelConfig, PriorConfig, TimeConfig
 from musiccore.errors import AudioError, ConditioningError, ConfigError
 from musiccore.units import codes_in, samples_in
@@ -128,10 +129,12 @@ class SamplingOptions(_Frozen):
 class ComposedPrimer(_Frozen):
     """A beginning that the recurrent model composes: a chorale, played and then continued."""
 
-    key: Literal["", "C", "C#", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B"] = Field(
+    key: str = Field(
         default="",
         title="Key",
-        description="Its tonic. Empty: the one that the model was trained in, or as drawn.",
+        description="Its tonic, such as `A` or `Bb`. Empty: the one that the model was trained in, "
+        "or as drawn.",
+        max_length=8,
     )
     mode: Literal["", "major", "minor"] = Field(
         default="",
@@ -147,11 +150,11 @@ class ComposedPrimer(_Frozen):
         allow_inf_nan=False,
     )
     temperature: float = Field(
-        default=1.0,
+        default=0.95,
         title="Temperature",
         description="Below 1 is safer, above 1 wilder.",
-        gt=0,
-        le=3,
+        ge=0.1,
+        le=2,
         allow_inf_nan=False,
     )
     seed: int | None = Field(
@@ -161,6 +164,14 @@ class ComposedPrimer(_Frozen):
         ge=0,
         le=MAX_SEED,
     )
+
+    @field_validator("key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        tonic, mode, name = parse_key(value)
+        if mode is not None:
+            raise ValueError(f"it is {value!r}; say the mode in `mode`")
+        return "" if tonic is None else name
 
 
 class GenerationRequest(_Frozen):

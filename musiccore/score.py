@@ -260,11 +260,16 @@ class Score:
                 meter = changes[tick]
 
     def until(self, seconds: float) -> Score:
-        """Return the score with only the notes that begin before a time in seconds."""
+        """Return the notes that begin before a time, none of them longer than up to it."""
+        last = self.tick_at(seconds)
         kept = tuple(
             replace(
                 part,
-                notes=tuple(n for n in part.notes if self.seconds_at(n.start) < seconds - 1e-6),
+                notes=tuple(
+                    note if note.end <= last else replace(note, duration=last - note.start)
+                    for note in part.notes
+                    if note.start < last
+                ),
             )
             for part in self.parts
         )

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Final
 
+from musiccore.composing import ComposeOptions, compose
+from musiccore.composing.options import MAX_SEED
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError
 from musiccore.midi import write_midi
 from musiccore.primers import (
     LONGEST_COMPOSED,
+    bar_length,
     composed_bars,
     is_score,
     read_primer_score,
 )
 from musiccore.request import GenerationRequest
+
+_BARS_BEYOND: Final = 4
+"""Bars that are composed and left out, so that the primer does not end with a cadence."""
 
 
 def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
@@ -29,8 +36,6 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
     Returns:
         A MIDI file; equal requests give equal bytes on one machine.
     """
-    from musiccore.composing import ComposeOptions, compose
-
     asked = request.primer_compose
     assert asked is not None
     limit = request.primer_seconds or min(request.seconds / 2, LONGEST_COMPOSED)
@@ -38,18 +43,19 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
     key = asked.key
     if not key and config.name == "nano":
         key = "C" if mode == "major" else "A"
-    return write_midi(
-        compose(
-            ComposeOptions(
-                seed=request.sampling.seed if asked.seed is None else asked.seed,
-                bars=composed_bars(asked.tempo, limit),
-                key=key,
-                mode=mode,
-                tempo=asked.tempo,
-                temperature=asked.temperature,
-            )
+    seed = request.sampling.seed if asked.seed is None else asked.seed
+    bars = composed_bars(asked.tempo, limit)
+    score = compose(
+        ComposeOptions(
+            seed=seed % (MAX_SEED + 1),
+            bars=bars + _BARS_BEYOND,
+            key=key,
+            mode="minor" if mode == "minor" else "major",
+            tempo=asked.tempo,
+            temperature=asked.temperature,
         )
     )
+    return write_midi(score.until(bars * bar_length(asked.tempo)))
 
 
 def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) -> bytes | None:

@@ -68,7 +68,7 @@ def _composed(options: Namespace) -> dict[str, object]:
         given["tempo"] = options.primer_tempo
     key, _, mode = (options.primer_compose or "").strip().partition(" ")
     if key:
-        given["key"] = key[0].upper() + key[1:].replace("b", "-")
+        given["key"] = key
     if mode:
         given["mode"] = mode.strip().lower()
     return given

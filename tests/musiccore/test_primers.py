@@ -63,7 +63,7 @@ def test_limit_that_does_not_fit_is_refused(limit, words) -> None:
 def test_composed_primer_is_whole_bars() -> None:
     assert primers.composed_bars(120.0, 9.9) == 4
     assert primers.composed_samples(120.0, 9.9, 16_000) == 128_000
-    with pytest.raises(ConfigError, match=r"one bar lasts 2.00 s"):
+    with pytest.raises(ConfigError, match=r"one bar at tempo 120 lasts 2.00 s"):
         primers.composed_bars(120.0, 1.9)
 
 
