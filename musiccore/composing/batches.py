@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from musiccore.composing.config import ComposerConfig
 from musiccore.composing.features import UNKNOWN_REFERENCE, Past, describe, reference_of
-from musiccore.composing.model import ComposerConfig, Inputs
+from musiccore.composing.model import Inputs
 from musiccore.voices import Grid
 
 UNKNOWN_MARK = -1

@@ -123,7 +123,7 @@ class Drawing:
         with torch.inference_mode():
             inputs = self._inputs()
             read, self.state = self.model.read(inputs, self.state)
-            flat, row = read[:, 0], _flat(inputs)
+            flat, row = read[:, 0], inputs.flat()
             codes = torch.zeros(len(self.reference), config.n_voices, dtype=torch.long)
             for n, voice in enumerate(config.order):
                 logits = self.model.voice_logits(n, flat, row, codes)
@@ -264,7 +264,3 @@ class Drawing:
         again = self.chances[:, t, voices:] < marks[:, :voices]
         self.struck[:, t] = (frame > 0) & (~held | again)
         self.fermata[:, t], self.last[:, t] = marks[:, voices], marks[:, voices + 1]
-
-
-def _flat(inputs: Inputs) -> Inputs:
-    return inputs.at(torch.ones(inputs.bucket.shape, dtype=torch.bool))

@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from musiccore.composing.model import Composer, ComposerConfig
+from musiccore.composing.config import ComposerConfig
+from musiccore.composing.model import Composer
 from musiccore.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"

@@ -9,74 +9,30 @@ look alike.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from musiccore.composing.config import ComposerConfig
 from musiccore.composing.features import MAX_AGE, N_BUCKETS, UNKNOWN_REFERENCE
-from musiccore.errors import ConfigError
+from musiccore.composing.heads import (
+    SPAN,
+    Dropout,
+    Facts,
+    Known,
+    Own,
+    VoiceHead,
+    interval,
+    n_intervals,
+)
 
 _BAR = 16  # quarter-note bars of four and three, in sixteenths: positions a step may have
 _WALTZ = 12
-_LEAP = 12  # melodic intervals told apart, in semitones each way
-_SPAN = 28  # harmonic intervals told apart
+_MARKS_WIDTH = 96
 
 State = list[tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposerConfig:
-    """Sizes of a model.
-
-    Attributes:
-        n_voices: voices of the grid, highest first.
-        steps_per_quarter: steps of a quarter note.
-        low: lowest pitch it knows, counted from the reference.
-        high: highest.
-        width: of each recurrent layer.
-        n_layers: recurrent layers.
-        head_width: of the network of a voice.
-        dropout: share of units silenced in training.
-    """
-
-    n_voices: int = 4
-    steps_per_quarter: int = 4
-    low: int = 28
-    high: int = 91
-    width: int = 256
-    n_layers: int = 2
-    head_width: int = 256
-    dropout: float = 0.3
-
-    def __post_init__(self) -> None:
-        for name in ("n_voices", "steps_per_quarter", "width", "n_layers", "head_width"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, want at least 1")
-        if self.high <= self.low:
-            raise ConfigError(f"high is {self.high}, want more than low, {self.low}")
-
-    @property
-    def n_pitches(self) -> int:
-        """Pitches a voice can take."""
-        return self.high - self.low + 1
-
-    @property
-    def n_classes(self) -> int:
-        """Rest, pitches, hold."""
-        return self.n_pitches + 2
-
-    @property
-    def hold(self) -> int:
-        """Class of a voice that keeps its pitch or rest; as an input: before the start."""
-        return self.n_pitches + 1
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """Order in which voices are drawn: highest, lowest, then the inner ones downwards."""
-        if self.n_voices == 1:
-            return (0,)
-        return (0, self.n_voices - 1, *range(1, self.n_voices - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,101 +59,9 @@ class Inputs:
         """Return the steps of a mask `[B, T]` in one row."""
         return Inputs(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
-
-class Dropout(nn.Module):
-    """Silence the same units at every step of a piece, drawn from the caller's generator."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(
-        self, x: Tensor, generator: torch.Generator | None, rows: Tensor | None = None
-    ) -> Tensor:
-        """Silence units of `x`: `[B, T, D]`, or `[N, D]` with the piece of each of its rows."""
-        if generator is None or self.rate == 0:
-            return x
-        n_pieces = x.shape[0] if rows is None else int(rows[-1]) + 1
-        keep = torch.rand((n_pieces, x.shape[-1]), generator=generator) >= self.rate
-        scale = (keep / (1 - self.rate)).to(x.dtype)
-        return x * (scale.unsqueeze(1) if rows is None else scale[rows])
-
-
-class VoiceHead(nn.Module):
-    """Logits of one voice, given the state and the voices drawn before it."""
-
-    def __init__(self, config: ComposerConfig, n_known: int) -> None:
-        super().__init__()
-        self.config = config
-        width, classes = config.head_width, config.n_classes
-        self.from_state = nn.Linear(config.width, width)
-        # One table, summed over its columns: previous, earlier, age, bucket, then the voices known.
-        sizes = [classes, classes, MAX_AGE + 1, N_BUCKETS, *[classes, 2] * n_known]
-        starts = torch.tensor([0, *sizes]).cumsum(0)
-        self.starts: Tensor
-        self.register_buffer("starts", starts[:-1], persistent=False)
-        self.facts = nn.EmbeddingBag(int(starts[-1]), width, mode="sum")
-        self.hidden = nn.Linear(width, width)
-        self.dropout = Dropout(config.dropout)
-        self.out = nn.Linear(width, classes)
-        self.melodic = nn.Linear(width, 2 * _LEAP + 2)
-        self.harmonic = nn.ModuleList(nn.Linear(width, 2 * _SPAN + 2) for _ in range(n_known))
-        self.copy = nn.Parameter(torch.zeros(N_BUCKETS))
-        nn.init.normal_(self.facts.weight, std=0.1)
-        for layer in (self.melodic, *self.harmonic):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-    def forward(
-        self,
-        state: Tensor,
-        own: tuple[Tensor, Tensor, Tensor, Tensor],
-        known: list[tuple[Tensor, Tensor]],
-        generator: torch.Generator | None,
-        rows: Tensor | None,
-    ) -> Tensor:
-        """Return logits `[N, classes]`.
-
-        Args:
-            state: `[N, width]`.
-            own: previous code, age, earlier code and bucket of this voice, each `[N]`.
-            known: new code and whether it moved, of each voice drawn before, each `[N]`.
-            generator: draws the silenced units; None outside training.
-            rows: piece of each row, `[N]`, for the generator.
-        """
-        previous, age, earlier, bucket = own
-        columns = [previous, earlier, age, bucket]
-        for code, moved in known:
-            columns += [code, moved]
-        x = self.from_state(state) + self.facts(torch.stack(columns, -1) + self.starts)
-        x = self.dropout(F.gelu(x), generator, rows)
-        x = self.dropout(x + F.gelu(self.hidden(x)), generator, rows)
-        logits = self.out(x).float()
-        relative = self._relative(self.melodic(x).float(), previous, _LEAP)
-        for (code, _), layer in zip(known, self.harmonic, strict=True):
-            relative = relative + self._relative(layer(x).float(), code, _SPAN)
-        logits = logits + F.pad(relative, (1, 1))
-        return self._with_copy(logits, previous, earlier, bucket)
-
-    def _relative(self, scores: Tensor, code: Tensor, reach: int) -> Tensor:
-        """Turn scores of intervals from `code` into scores of pitches `[N, pitches]`."""
-        pitches = torch.arange(1, self.config.n_pitches + 1)
-        interval = pitches - code.unsqueeze(-1)
-        index = torch.where(interval.abs() <= reach, interval + reach, 2 * reach + 1)
-        silent = (code == 0) | (code == self.config.hold)
-        index = torch.where(silent.unsqueeze(-1), 2 * reach + 1, index)
-        return scores.gather(-1, index)
-
-    def _with_copy(
-        self, logits: Tensor, previous: Tensor, earlier: Tensor, bucket: Tensor
-    ) -> Tensor:
-        """Favour what followed the similar place; forbid to write a hold as a new pitch."""
-        hold = self.config.hold
-        target = torch.where(earlier == previous, hold, earlier).unsqueeze(-1)
-        gain = (self.copy[bucket] * (bucket > 0)).unsqueeze(-1)
-        logits = logits.scatter_add(-1, target, gain)
-        # Before the start `previous` is the hold class itself: then there is nothing to hold.
-        return logits.scatter(-1, previous.unsqueeze(-1), float("-inf"))
+    def flat(self) -> Inputs:
+        """Return all steps in one row."""
+        return self.at(torch.ones_like(self.bucket, dtype=torch.bool))
 
 
 class Composer(nn.Module):
@@ -207,23 +71,22 @@ class Composer(nn.Module):
         super().__init__()
         self.config = config
         voices, classes = config.n_voices, config.n_classes
-        self.pitch = nn.ModuleList(nn.Embedding(classes, 48) for _ in range(voices))
-        self.age = nn.ModuleList(nn.Embedding(MAX_AGE + 1, 12) for _ in range(voices))
-        self.earlier = nn.ModuleList(nn.Embedding(classes, 24) for _ in range(voices))
-        self.bucket = nn.Embedding(N_BUCKETS, 16)
-        self.bar = nn.Embedding(_BAR * config.steps_per_quarter // 4, 24)
-        self.waltz = nn.Embedding(_WALTZ * config.steps_per_quarter // 4, 12)
-        self.reference = nn.Embedding(UNKNOWN_REFERENCE + 1, 16)
-        n_inputs = voices * (48 + 12 + 24) + 16 + 24 + 12 + 16
-        self.enter = nn.Linear(n_inputs, config.width)
+        spq = config.steps_per_quarter
+        sizes = [classes, MAX_AGE + 1, classes] * voices
+        sizes += [n_intervals(SPAN)] * (voices * (voices - 1) // 2)
+        sizes += [N_BUCKETS, _BAR * spq // 4, _WALTZ * spq // 4, UNKNOWN_REFERENCE + 1]
+        self.enter = Facts(sizes, config.width)
+        self.bar, self.waltz = _BAR * spq // 4, _WALTZ * spq // 4
         self.layers = nn.ModuleList(
             nn.LSTM(config.width, config.width, batch_first=True) for _ in range(config.n_layers)
         )
         self.dropout = Dropout(config.dropout)
         self.heads = nn.ModuleList(VoiceHead(config, n) for n in range(voices))
-        self.marks_in = nn.Linear(config.width, 96)
-        self.marks_known = nn.EmbeddingBag(voices * classes, 96, mode="sum")
-        self.marks = nn.Linear(96, voices + 2)  # struck again for each voice; fermata; last step
+        self.marks_in = nn.Linear(config.width, _MARKS_WIDTH)
+        self.marks_known = Facts([classes] * voices, _MARKS_WIDTH)
+        self.marks = nn.Linear(
+            _MARKS_WIDTH, voices + 2
+        )  # struck again for each voice; fermata; last step
         for layer in self.layers:
             for name, tensor in layer.named_parameters():
                 if "weight_hh" in name:
@@ -235,16 +98,15 @@ class Composer(nn.Module):
         self, inputs: Inputs, state: State | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         """Return what is known before each step `[B, T, width]`, and the state after the last."""
-        parts = []
+        shape, steps = inputs.bucket.shape, inputs.flat()
+        columns: list[Tensor] = []
         for v in range(self.config.n_voices):
-            parts.append(self.pitch[v](inputs.previous[..., v]))
-            parts.append(self.age[v](inputs.ages[..., v]))
-            parts.append(self.earlier[v](inputs.earlier[..., v]))
-        parts.append(self.bucket(inputs.bucket))
-        parts.append(self.bar(inputs.position % self.bar.num_embeddings))
-        parts.append(self.waltz(inputs.position % self.waltz.num_embeddings))
-        parts.append(self.reference(inputs.reference))
-        x = F.gelu(self.enter(torch.cat(parts, -1)))
+            columns += [steps.previous[:, v], steps.ages[:, v], steps.earlier[:, v]]
+        for upper, lower in combinations(range(self.config.n_voices), 2):
+            before = steps.previous
+            columns.append(interval(before[:, upper], before[:, lower], SPAN, self.config.hold))
+        columns += [steps.bucket, steps.position % self.bar, steps.position % self.waltz]
+        x = F.gelu(self.enter([*columns, steps.reference])).view(*shape, -1)
         after: State = []
         for n, layer in enumerate(self.layers):
             x = self.dropout(x, generator)
@@ -265,12 +127,12 @@ class Composer(nn.Module):
         """Return logits `[N, classes]` of the n-th voice in order, `codes` of others given."""
         order = self.config.order
         voice = order[n]
-        known = [(codes[:, v], (codes[:, v] != inputs.previous[:, v]).long()) for v in order[:n]]
-        own = (
-            inputs.previous[:, voice],
-            inputs.ages[:, voice],
-            inputs.earlier[:, voice],
-            inputs.bucket,
+        known = [Known(previous=inputs.previous[:, v], code=codes[:, v]) for v in order[:n]]
+        own = Own(
+            previous=inputs.previous[:, voice],
+            age=inputs.ages[:, voice],
+            earlier=inputs.earlier[:, voice],
+            bucket=inputs.bucket,
         )
         logits: Tensor = self.heads[n](read, own, known, generator, rows)
         return logits
@@ -303,7 +165,6 @@ class Composer(nn.Module):
 
     def mark_logits(self, read: Tensor, codes: Tensor) -> Tensor:
         """Return logits of the marks `[N, V + 2]`, given all voices of the step."""
-        facts = codes + torch.arange(self.config.n_voices) * self.config.n_classes
-        x = F.gelu(self.marks_in(read) + self.marks_known(facts))
+        x = F.gelu(self.marks_in(read) + self.marks_known(codes.unbind(-1)))
         marks: Tensor = self.marks(x).float()
         return marks

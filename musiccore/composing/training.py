@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musiccore.composing.batches import UNKNOWN_MARK, Example, make_batch, make_example
+from musiccore.composing.config import ComposerConfig
 from musiccore.composing.features import reference_of
 from musiccore.composing.files import read_state, save_model, write_state
-from musiccore.composing.model import Composer, ComposerConfig
+from musiccore.composing.model import Composer
 from musiccore.errors import ConfigError
 from musiccore.voices import VoiceGrid
 
