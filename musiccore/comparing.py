@@ -86,18 +86,19 @@ def compare(made: Audio, file: Audio) -> Likeness:
     offset = _offset(moved, file)
     first, second = _overlap(moved.samples, file.samples, offset)
     gain = _gain(first, second)
-    expected = first * np.float32(gain)
+    alike = gain > 0  # else nothing of the one is in the other
+    expected = first * np.float32(gain if alike else 1.0)
     error = float(np.square(second - expected, dtype=np.float64).sum())
     level = float(np.square(second, dtype=np.float64).sum())
     snr = None if error == 0 else 10 * np.log10(max(level, 1e-30) / error)
-    if gain <= 0:  # nothing of the one is in the other
+    if not alike:
         snr = 0.0
     return Likeness(
         identical=False,
         snr_db=None if snr is None else round(float(snr), 2),
         spectral_convergence=round(_convergence(expected.mean(axis=0), second.mean(axis=0)), 5),
         offset_seconds=round(offset / rate, 6),
-        gain_db=round(float(20 * np.log10(gain)), 3) if gain > 0 else 0.0,
+        gain_db=round(float(20 * np.log10(gain)), 3) if alike else 0.0,
         seconds=round(second.shape[1] / rate, 4),
         resampled=resampled,
         mixed=mixed,
@@ -109,6 +110,8 @@ def _offset(made: Audio, file: Audio) -> int:
     if made.n_samples == file.n_samples and _alike(made.samples, file.samples):
         return 0
     coarse = MIN_RATE
+    if min(made.n_samples, file.n_samples) < made.sample_rate // coarse * 2:
+        return 0  # too short to be looked for
     here, there = to_mono(made), to_mono(file)
     factor = made.sample_rate / coarse
     long, short = resample(here, coarse).samples[0], resample(there, coarse).samples[0]
@@ -187,4 +190,4 @@ def _convergence(made: _Wave, file: _Wave) -> float:
             spectra.append(np.abs(np.fft.rfft(part, axis=1)))
         error += float(np.square(spectra[0] - spectra[1]).sum())
         whole += float(np.square(spectra[1]).sum())
-    return (error / whole) ** 0.5 if whole else (0.0 if error == 0 else 1.0)
+    return float(np.sqrt(error / whole)) if whole else float(error > 0)

@@ -20,6 +20,7 @@ from musiccore.storage import open_store
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("generate", "batch", "upsample", "resume", "plan", "runs", "show", "verify", "explain"),
+    "reproduce",
     *("doctor", "parity", "evaluate", "train"),
 )
 TINY = ("--model", "tiny", "--seconds", "0.45", "--seed", "3")
