@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flows.cli.budget import hand_over, session_budget
 from flows.cli.making import is_interruption, stoppable
-from flows.cli.output import Exit, checking, data, data_json, table, talk
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, table, talk
 from flows.cli.progress import shown
 from musiccore.audio import FORMATS
 from musiccore.errors import ConfigError
@@ -28,26 +28,29 @@ def reproduce(options: Namespace) -> int:
         wanted = Wanted.of(Path(options.file))
         _check_out(options)
         _as_it_was(wanted)
-    with _store(options, wanted), stoppable(), session_budget(options), shown():
-        with checking():
-            prospect = begin_again.fn(options.file, options.primer or "")
-        _announce(options, wanted, prospect)
-        if options.dry_run:
-            if options.json:
-                data_json({"run": prospect.run_id, **_prospect_json(prospect)})
-            return Exit.DONE
-        try:
-            make_again.fn(prospect.run_id, options.file)
-            report = compare_again.fn(prospect.run_id, options.file, options.out or "")
-        except BaseException as error:
-            if not is_interruption(error):
-                raise
-            options.keep = True
-            talk(str(error) or "interrupted")
-            talk(f"hint: go on with `{_command(options)}`")
-            if options.json:
-                data_json({"run": prospect.run_id, "state": "unfinished", "store": _place()})
-            return Exit.INTERRUPTED
+    try:
+        with _store(options, wanted), stoppable(), session_budget(options), shown():
+            return _work(options, wanted)
+    except BaseException as error:
+        if not is_interruption(error):
+            raise
+        talk(str(error) or "interrupted")
+        talk(f"hint: go on with `{_command(options)}`")
+        if options.json:
+            data_json({"state": "unfinished", "store": _place()})
+        return Exit.INTERRUPTED
+
+
+def _work(options: Namespace, wanted: Wanted) -> int:
+    with checking():
+        prospect = begin_again.fn(options.file, options.primer or "")
+    _announce(options, wanted, prospect)
+    if options.dry_run:
+        if options.json:
+            data_json({"run": prospect.run_id, **_prospect_json(prospect)})
+        return Exit.DONE
+    make_again.fn(prospect.run_id, options.file)
+    report = compare_again.fn(prospect.run_id, options.file, options.out or "")
     _show(options, prospect, report)
     return Exit.FAILED if report.verdict == "different" else Exit.DONE
 
@@ -74,21 +77,25 @@ def _as_it_was(wanted: Wanted) -> None:
 
 @contextmanager
 def _store(options: Namespace, wanted: Wanted) -> Iterator[None]:
-    """Work in a store of its own, which is found again after a kill and removed at the end."""
+    """Work in a store of its own, found again after a kill or a failure, removed at the end."""
     if options.store is not None:
         yield
         return
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir(), f"jukeflow-{user}-{wanted.run_id}")
+    fresh = not folder.exists()
     folder.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and (folder.is_symlink() or folder.stat().st_uid != user):
         raise ConfigError(f"store: {folder} belongs to somebody else", hint="use --store FOLDER")
     os.environ["JUKEFLOW_STORE"] = str(folder)
     try:
         yield
-    finally:
-        if not options.keep:
+    except BadRequest:
+        if fresh:
             shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place() -> str:

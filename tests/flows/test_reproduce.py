@@ -165,11 +165,20 @@ def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, caps
         patch.setattr(tasks.sampling.ModelSampler, "__call__", stopped)
         assert main(["reproduce", str(master)]) == 4
     (store,) = temporary.iterdir()
+    sampled = list(steps)
+    with monkeypatch.context() as patch:  # again, before anything is sampled
+        patch.setattr("tasks.models.Models.digests", _interrupted)
+        assert main(["reproduce", str(master)]) == 4
+    assert steps == sampled
     assert f"--store {store}" in capsys.readouterr().err
     assert main(["reproduce", str(master)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "verdict: identical"
     assert len(steps) == len(set(steps[before:])) + before
     assert list(temporary.iterdir()) == []
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def provenance(path: Path) -> dict[str, object]:
