@@ -41,7 +41,7 @@ def check_target(target: Path, sources: tuple[Path, ...] = (), *, force: bool = 
         raise ConfigError(
             f"destination: {str(target)!r} is the source itself", hint="choose another name"
         )
-    if target.is_dir():
+    if os.path.isdir(target):
         raise ConfigError(
             f"destination: {str(target)!r} is a folder", hint="name the file to write"
         )
