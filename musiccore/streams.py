@@ -261,7 +261,7 @@ class SoundWriter:
     ) -> None:
         import soundfile
 
-        self._what = f"{container} with {channels} channels at {sample_rate} Hz"
+        self._name = repr(path.name)
         self._lossy_float = subtype in ("MPEG_LAYER_III", "VORBIS", "OPUS")
         try:
             self._file: Any = soundfile.SoundFile(
@@ -275,7 +275,10 @@ class SoundWriter:
                 bitrate_mode="CONSTANT" if constant else None,
             )
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            raise AudioError(f"{self._what} cannot be written: {_reason(error)}") from error
+            raise AudioError(
+                f"{self._name} cannot be written as {container} of {channels} channels "
+                f"at {sample_rate} Hz: {_reason(error)}"
+            ) from error
 
     def write(self, block: npt.NDArray[np.generic]) -> None:
         """Append a block: int16 or int32 for PCM, float otherwise.
@@ -294,7 +297,7 @@ class SoundWriter:
                 self._file.write(np.ascontiguousarray(block[at : at + BLOCK]))
         except (soundfile.SoundFileError, RuntimeError, AssertionError) as error:
             raise AudioError(
-                f"{self._what} cannot be written: {_reason(error)}",
+                f"{self._name} cannot be written: {_reason(error)}",
                 hint="check the free space of the disk",
             ) from error
 

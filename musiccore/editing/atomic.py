@@ -63,7 +63,7 @@ def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
         force: write over a file that exists.
 
     Yields:
-        Path of the target's name, where no file is yet. A file of that name and `.json` added
+        Path of an empty file of the target's name. A file of that name and `.json` added
         appears beside the target as well.
 
     Raises:
@@ -76,6 +76,7 @@ def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
         sweep(target.parent)
         workshop, lock = _locked(target.parent)
         aside = workshop / target.name
+        aside.touch()  # so that a name or a disk that does not work is said by its own words
         yield aside
         check_target(target, force=force)
         for name in (f"{target.name}.json", target.name):

@@ -199,7 +199,7 @@ class FfmpegWriter:
         program: str,
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        self._what = container
+        self._name = repr(path.name)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
         command = [program, *_QUIET, "-y", "-f", "f32le", "-ar", str(sample_rate),
                    "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1",
@@ -222,9 +222,9 @@ class FfmpegWriter:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(np.ascontiguousarray(block, "<f4").tobytes())
-        except OSError as error:
-            self.abort()
-            raise AudioError(f"ffmpeg cannot write {self._what}: {error.strerror}") from error
+        except OSError as error:  # it has given up, and says why
+            _finish(self._process)
+            raise self._failed() from error
 
     def close(self) -> None:
         """Finish the file.
@@ -232,11 +232,17 @@ class FfmpegWriter:
         Raises:
             AudioError: if ffmpeg failed.
         """
-        failed = _finish(self._process)
+        if _finish(self._process):
+            raise self._failed()
+        self._errors.close()
+
+    def _failed(self) -> AudioError:
         said = _said(self._errors)
         self._errors.close()
-        if failed:
-            raise AudioError(f"ffmpeg cannot write {self._what}: {said}")
+        return AudioError(
+            f"{self._name} cannot be written by ffmpeg: {said}",
+            hint="check the free space of the disk",
+        )
 
     def abort(self) -> None:
         """Stop, whatever is written by then."""

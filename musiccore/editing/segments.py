@@ -111,7 +111,9 @@ class PydubWriter:
                 parameters=options,
             ).close()  # fmt: skip
         except (CouldntEncodeError, OSError) as error:
-            raise AudioError(f"pydub cannot write {plan.kind}: {str(error)[:200]}") from error
+            raise AudioError(
+                f"{self._path.name!r} cannot be written by pydub: {str(error)[:200]}"
+            ) from error
 
     def abort(self) -> None:
         """Forget what was given."""

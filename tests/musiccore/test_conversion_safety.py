@@ -135,7 +135,7 @@ def test_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, kind, engine) 
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert "cannot" in done.stderr
+    assert f"'b.{kind}' cannot be written" in done.stderr
     assert names(out) == []
 
 
