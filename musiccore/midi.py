@@ -19,7 +19,7 @@ from pathlib import Path
 import mido
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midifile import WORDS, score_of
+from musiccore.midifile import DENOMINATORS, WORDS, score_of
 from musiccore.miditrack import Damage
 from musiccore.score import Control, Part, Score, Words
 
@@ -187,11 +187,18 @@ def _piece(score: Score) -> Iterator[_Event]:
     for tempo in score.tempos:
         yield tempo.tick, _ALL, mido.MetaMessage("set_tempo", tempo=tempo.microseconds)
     for meter in score.meters:
+        if not 1 <= meter.numerator <= 255 or meter.denominator not in DENOMINATORS:
+            raise ConfigError(
+                f"meter at tick {meter.tick} is {meter.numerator}/{meter.denominator}; want 1 to "
+                f"255, and one of {', '.join(map(str, DENOMINATORS))}"
+            )
         bar = mido.MetaMessage(
             "time_signature", numerator=meter.numerator, denominator=meter.denominator
         )
         yield meter.tick, _ALL, bar
     for key in score.keys:
+        if not -7 <= key.sharps <= 7:
+            raise ConfigError(f"key at tick {key.tick} has {key.sharps} sharps; want -7 to 7")
         data = [key.sharps & 0xFF, int(key.mode == "minor")]
         yield key.tick, _ALL, mido.UnknownMetaMessage(_KEY, data=data)
     for word in score.words:

@@ -20,9 +20,11 @@ MAX_EVENTS = 1_000_000
 WORDS = {0x01: "text", 0x02: "copyright", 0x05: "lyrics", 0x06: "marker", 0x07: "cue_marker"}
 """Second byte of a text event → what `Words` call it."""
 
+DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Note values that a meter may count."""
+
 _TRACK_NAME, _INSTRUMENT_NAME, _TEMPO, _METER, _KEY = 0x03, 0x04, 0x51, 0x58, 0x59
 _PROGRAM = 0xC
-_FINEST_METER = 7  # a 128th note
 _FRAME_TEMPOS = {24: 1_000_000, 25: 1_000_000, 29: 1_001_000, 30: 1_000_000}
 """SMPTE frames a second → microseconds of a second counted in whole frames; 29 is 29.97."""
 
@@ -134,7 +136,7 @@ def _tempo(meta: Meta) -> Tempo:
 
 
 def _meter(meta: Meta) -> Meter:
-    if len(meta.data) < 2 or not meta.data[0] or meta.data[1] > _FINEST_METER:
+    if len(meta.data) < 2 or not meta.data[0] or meta.data[1] >= len(DENOMINATORS):
         raise Damage(f"the meter at tick {meta.tick} is none")
     return Meter(tick=meta.tick, numerator=meta.data[0], denominator=1 << meta.data[1])
 

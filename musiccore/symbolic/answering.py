@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from threading import Thread
 
 from musiccore.midi import read_midi, write_midi
 
 _MEMORY = 4 << 30
+_LOOK_SECONDS = 0.5
 
 Options = Mapping[str, str | bool]
 
@@ -91,6 +94,7 @@ def _serve() -> None:
     os.dup2(2, 1)  # what music21 prints is no answer
     warnings.simplefilter("ignore")
     _limit_memory()
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while line := sys.stdin.buffer.readline():
         head = json.loads(line)
         payload = sys.stdin.buffer.read(head["size"])
@@ -111,6 +115,13 @@ def _serve() -> None:
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _end_with(parent: int) -> None:
+    """End when the process that asks is gone, even in the middle of an answer."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
 
 
 def _limit_memory() -> None:

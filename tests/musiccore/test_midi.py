@@ -353,7 +353,7 @@ def scores(draw) -> Score:
 
 
 @given(scores())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_written_is_what_is_read(score) -> None:
     assert read_midi(write_midi(score)) == score
 
@@ -412,6 +412,19 @@ def test_silence_of_hours_is_written() -> None:
     late = ScoreNote(start=1 << 29, duration=1, pitch=60)
     score = Score(ticks_per_quarter=0x7FFF, parts=(Part(notes=(late,), track=1),))
     assert read_midi(write_midi(score)) == score
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"meters": (Meter(tick=9, numerator=0, denominator=4),)}, "meter at tick 9 is 0/4"),
+        ({"meters": (Meter(tick=0, numerator=4, denominator=3),)}, "meter at tick 0 is 4/3"),
+        ({"keys": (KeySignature(tick=0, sharps=8),)}, "key at tick 0 has 8 sharps"),
+    ],
+)
+def test_meter_or_key_that_the_reader_would_not_take_is_refused(wrong, why) -> None:
+    with pytest.raises(ConfigError, match=why):
+        write_midi(Score(ticks_per_quarter=96, parts=(), **wrong))
 
 
 @pytest.mark.parametrize(

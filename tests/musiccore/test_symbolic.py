@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import os
+import signal
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -31,6 +34,11 @@ Q:1/4=90
 K:D
 |:DE FG|A2 A2|B2 d2:|
 """
+# A note of 2**25 quarter notes: music21 cuts it into bars for longer than anyone waits.
+HOSTILE = (
+    b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x00\x01MTrk\x00\x00\x00\x0f"
+    b"\x00\x90\x3c\x40\x90\x80\x80\x00\x80\x3c\x00\x00\xff\x2f\x00"
+)
 CHORD = b'{"key": ["C", "major"], "chords": [[60, 64, 67]]}'
 KRN = "**kern\n*M3/4\n*k[f#]\n4g\n4a\n4b\n2.dd\n*-\n"
 
@@ -276,14 +284,10 @@ def test_missing_folder_and_strange_files_are_refused(tmp_path) -> None:
 
 
 def test_music21_that_hangs_is_killed_and_starts_again() -> None:
-    """A note of 2**25 quarter notes: music21 cuts it into bars for longer than anyone waits."""
-    hostile = io.BytesIO()
-    hostile.write(b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x00\x01MTrk\x00\x00\x00\x0f")
-    hostile.write(b"\x00\x90\x3c\x40\x90\x80\x80\x00\x80\x3c\x00\x00\xff\x2f\x00")
     with Music21(seconds=2) as music21:
         began = time.monotonic()
         with pytest.raises(Refusal, match="music21 took longer than 2 s"):
-            music21.ask("seed", hostile.getvalue())
+            music21.ask("seed", HOSTILE)
         assert time.monotonic() - began < 5
         assert music21.ask("numerals", CHORD)
 
@@ -297,3 +301,44 @@ def test_music21_that_dies_is_one_error_and_starts_again() -> None:
         with pytest.raises(Refusal, match="music21 died of it"):
             music21.ask("numerals", CHORD)
         assert music21.ask("numerals", CHORD)
+
+
+ASKING = """
+import sys
+from musiccore.symbolic import Music21
+music21 = Music21()
+music21.ask("numerals", sys.argv[1].encode())
+print(music21._process.pid, flush=True)
+music21.ask("seed", sys.stdin.buffer.read())
+"""
+
+
+def test_music21_that_hangs_ends_with_the_process_that_asked() -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASKING, CHORD.decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert asking.stdin is not None
+    assert asking.stdout is not None
+    asking.stdin.write(HOSTILE)
+    asking.stdin.close()
+    child = int(asking.stdout.readline())
+    time.sleep(0.3)
+    asking.send_signal(signal.SIGKILL)
+    asking.wait()
+    for _ in range(100):
+        time.sleep(0.05)
+        if not is_running(child):
+            return
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the process of music21 goes on")
+
+
+def is_running(process: int) -> bool:
+    """Whether it is there and no zombie that nobody has buried."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -98,7 +98,7 @@ def tune(*pitches: int, ticks: int = 96) -> Score:
 
 
 @given(SCORES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_events_give_back_everything_on_the_grid(score) -> None:
     vocabulary = EventVocabulary()
     tokens = encode_events(score)
