@@ -17,12 +17,10 @@ from musiccore.comparing import Likeness, compare
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
 from musiccore.lineage import Origin, begin, rounds_needed
-from musiccore.manifest import RNG_SCHEME, Difference
+from musiccore.manifest import Difference
 from musiccore.planning import DeviceKind, Plan
-from musiccore.records import canonical_json, sha256
-from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import plan_holes
-from musiccore.tags import read_tags, write_tags
+from musiccore.tags import write_tags
 from musiccore.takes import Rendition
 from tasks.calibration import known_speeds
 from tasks.candidates import record_round
@@ -32,78 +30,16 @@ from tasks.models import Models
 from tasks.policies import gpu_task, io_task
 from tasks.provenance import codes_digests, provenance
 from tasks.resources import OpenRun, safe_stop, shared_store, task_reporter, working
-from tasks.runs import Primer, check_request, create_run, program_versions, run_exists
+from tasks.runs import Primer, check_request, create_run, run_exists
 from tasks.sampling import sample_round, sample_song
 from tasks.settings import Settings
 from tasks.trees import choices_of
+from tasks.wanted import Wanted, differences
 
 Verdict = Literal["identical", "same codes", "different"]
 
 _OTHER_SNR: Final = 3.0  # dB; below, the difference is as loud as the sound
 _OTHER_SPECTRA: Final = 0.9  # spectral convergence; noise in a lossy file stays well below
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be made again.
-
-    Attributes:
-        origin: what the file says.
-        conversions: what was done to the file since, oldest first.
-        kind: format of the file.
-        run_id: name of the run that makes it again; the same for all files of one song.
-    """
-
-    origin: Origin
-    conversions: tuple[object, ...]
-    kind: str
-    run_id: str
-
-    @classmethod
-    def of(cls, file: Path) -> Wanted:
-        """Read a file.
-
-        Raises:
-            AudioError: if it cannot be read.
-            ConfigError: if it does not say how it was made.
-        """
-        tags = read_tags(file)
-        made = tags.get("provenance")
-        if not isinstance(made, dict) or "run" not in made:
-            raise ConfigError(
-                f"file: {file} was not made by jukeflow, or its metadata is gone",
-                hint=f"`jukeflow explain {file}` shows what it says",
-            )
-        conversions = made.get("conversions")
-        origin = Origin.of(made)
-        name = sha256(canonical_json({"origin": made["origin"], "take": origin.take}))[:16]
-        return cls(
-            origin=origin,
-            conversions=tuple(conversions) if isinstance(conversions, list) else (),
-            kind=str(tags["format"]),
-            run_id=f"again-{name}",
-        )
-
-    def request(self, primer: str) -> GenerationRequest:
-        """Return the request with the primer's file as it lies here.
-
-        Raises:
-            ConfigError: if a primer is missing, is another one, or is given and none is needed.
-        """
-        asked = self.origin.request
-        if asked.primer is None:
-            if primer:
-                raise ConfigError("primer: the file was made without one", hint="leave it out")
-            return asked
-        path = Path(primer or asked.primer)
-        data = path.read_bytes() if path.is_file() else b""
-        if sha256(data) != self.origin.primer_sha256:
-            what = "is not there" if not data else "is not the one that the music starts from"
-            raise ConfigError(
-                f"primer: {path} {what} (sha256 {self.origin.primer_sha256[:16]}…)",
-                hint="give the file with --primer FILE",
-            )
-        return asked.model_copy(update={"primer": str(path)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,30 +90,6 @@ class Prospect:
     run_id: str
     differences: tuple[Difference, ...]
     left: tuple[LevelLeft, ...]
-
-
-def differences(origin: Origin, models: Models) -> tuple[Difference, ...]:
-    """Return what decides the numbers and is not here as it was when the file was made.
-
-    Args:
-        origin: what the file says.
-        models: the networks on this machine.
-
-    Raises:
-        CheckpointError: if weights are missing.
-    """
-    here: dict[str, object] = {**models.numerics(), "rng": RNG_SCHEME}
-    here |= {f"weights of {name}": digest for name, digest in models.digests().items()}
-    here |= {f"version of {name}": text for name, text in program_versions().items()}
-    then: dict[str, object] = {name: origin.numerics.get(name) for name in models.numerics()}
-    then |= {"rng": origin.rng}
-    then |= {f"weights of {name}": digest for name, digest in origin.weights.items()}
-    then |= {f"version of {name}": text for name, text in origin.versions.items()}
-    return tuple(
-        Difference(field=name, recorded=str(then.get(name)), current=str(here.get(name)))
-        for name in dict.fromkeys([*then, *here])
-        if str(then.get(name)) != str(here.get(name))
-    )
 
 
 @io_task(task_run_name="begin-again")

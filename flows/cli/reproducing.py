@@ -18,7 +18,8 @@ from flows.cli.output import BadRequest, Exit, checking, data, data_json, table,
 from flows.cli.progress import shown
 from musiccore.audio import FORMATS
 from musiccore.errors import ConfigError
-from tasks.reproducing import Prospect, Report, Wanted, begin_again, compare_again, make_again
+from tasks.reproducing import Prospect, Report, begin_again, compare_again, make_again
+from tasks.wanted import Wanted
 
 _SHOWN = 16  # digits of a digest in the table
 
