@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musiccore.composing.baselines import bigram_nats, copy_nats
+from musiccore.composing.checks import Copies, check
 from musiccore.composing.options import ComposeOptions
 from musiccore.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
 from musiccore.midi import SUFFIXES, write_midi
 from musiccore.score import Score
+from musiccore.voices import VoiceGrid
 from tasks.policies import io_task
 from tasks.rendering import open_score
 from tasks.resources import task_reporter
 
 if TYPE_CHECKING:
+    from musiccore.composing.model import Composer
     from musiccore.composing.training import Evaluation, TrainingOptions
 
 MAX_COUNT = 100
+_N_SAMPLES, _SAMPLE_QUARTERS = 50, 56
 _LARGEST_SEED = (1 << 32) - 1
 
 
@@ -113,7 +117,7 @@ def train_composer(
         options: how to train.
         grid: length of a step.
         n_voices: voices.
-        test: judge the kept weights by the test chorales as well.
+        test: judge the kept weights by the test chorales as well, and by what they draw.
         report: told a line now and then; None for Prefect's log.
 
     Returns:
@@ -123,7 +127,7 @@ def train_composer(
         ConfigError: if the data or the folder does not fit.
     """
     from musiccore.composing.files import load_model
-    from musiccore.composing.training import judge, train
+    from musiccore.composing.learning import train
 
     if test and source != CHORALES:
         raise ConfigError("test: only the chorales have a test part", hint="leave it out")
@@ -144,12 +148,49 @@ def train_composer(
         "rows": [asdict(row) for row in corpus.rows],
     }
     if test:
-        pieces = chorale_split("test", grid)
         model, _ = load_model(Path(out))
-        result["test"] = round(judge(model, pieces), 4)
-        result["test_per_frame"] = round(judge(model, pieces) * model.config.n_voices, 4)
-        result["test_bigram"] = round(bigram_nats(known, [p.pitches for p in pieces]), 4)
+        result["test"] = test_figures(model, corpus, chorale_split("test", grid))
     return result
+
+
+def test_figures(model: Composer, corpus: Corpus, pieces: Sequence[VoiceGrid]) -> dict[str, object]:
+    """Judge a model by pieces that decided nothing, and count faults in what it draws.
+
+    Args:
+        model: any model.
+        corpus: what it was trained on.
+        pieces: of the test part.
+
+    Returns:
+        Nats per note and per step, those of repetition and of pairs of notes, and the checks of
+        the test pieces, of plain draws and of draws as `compose` makes them.
+    """
+    from musiccore.composing.drawing import Drawing, Rules
+    from musiccore.composing.judging import judge
+
+    known = [piece.pitches for piece in corpus.train]
+    heard = [piece.pitches for piece in pieces]
+    nats, beat = judge(model, pieces), model.config.steps_per_quarter
+    seeds = [(0, n) for n in range(_N_SAMPLES)]
+    plain = Drawing(model, seeds, _SAMPLE_QUARTERS * beat, Rules()).run()
+    asked = ComposeOptions()
+    rules = Rules(
+        temperature=asked.temperature, top_p=asked.top_p, parallels=asked.parallels, rests=False
+    )
+    ruled = Drawing(model, seeds, _SAMPLE_QUARTERS * beat, rules).run()
+    copies = Copies(known)
+    longest = sorted(copies.longest(grid) for grid in ruled.pitches)
+    return {
+        "nats": round(nats, 4),
+        "nats_per_step": round(nats * model.config.n_voices, 4),
+        "copy": round(copy_nats(known, heard), 4),
+        "bigram": round(bigram_nats(known, heard), 4),
+        "checks": asdict(check(heard, beat)),
+        "plain_draws": asdict(check(list(plain.pitches), beat)),
+        "ruled_draws": asdict(check(list(ruled.pitches), beat)),
+        "copied_steps_median": longest[len(longest) // 2],
+        "copied_steps_95": longest[int(0.95 * len(longest))],
+    }
 
 
 def _line(event: Evaluation) -> str:

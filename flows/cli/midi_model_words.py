@@ -88,4 +88,4 @@ def _train(commands: Commands) -> None:
     add("--seed", metavar="N", type=int, default=0, help="same seed, same model (0)")
     add("--width", metavar="N", type=int, help="of the recurrent layers")
     add("--dropout", metavar="P", type=float, help="share of units silenced")
-    add("--test", action="store_true", help="judge by the test chorales as well")
+    add("--test", action="store_true", help="judge by the test chorales as well, and count faults in 50 pieces that are drawn")

@@ -13,7 +13,7 @@ from torch import Tensor
 from musiccore.composing.config import ComposerConfig
 from musiccore.composing.features import UNKNOWN_REFERENCE, Past, describe, reference_of
 from musiccore.composing.model import Inputs
-from musiccore.voices import Grid
+from musiccore.voices import Grid, VoiceGrid
 
 UNKNOWN_MARK = -1
 
@@ -77,6 +77,11 @@ def make_example(
     marks[:, n_voices + 1] = 0
     marks[-1, n_voices + 1] = 1
     return Example(name=name, grid=grid, past=describe(grid), marks=marks)
+
+
+def example_of(grid: VoiceGrid) -> Example:
+    """Prepare a piece."""
+    return make_example(grid.name, grid.pitches, grid.struck, grid.fermata)
 
 
 def encode(

@@ -110,7 +110,7 @@ class VoiceHead(nn.Module):
         self.out = nn.Linear(width, classes)
         self.melodic = nn.Linear(width, n_intervals(LEAP))
         self.harmonic = nn.ModuleList(nn.Linear(width, n_intervals(SPAN)) for _ in range(n_known))
-        self.along = nn.Parameter(torch.zeros(n_known, 12))
+        self.along = nn.ParameterList(torch.zeros(12) for _ in range(n_known))
         self.copy = nn.Parameter(torch.zeros(N_BUCKETS))
         for layer in (self.melodic, *self.harmonic):
             nn.init.zeros_(layer.weight)

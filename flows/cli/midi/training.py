@@ -43,5 +43,5 @@ def train(options: Namespace) -> int:
             if not row["used"]:
                 talk(f"skipped {row['file']}: {row['how']}")
         if options.test:
-            talk(f"{result['test']:.4f} nats a note of the test chorales")
+            talk(f"of the test chorales, and drawn: {result['test']}")
     return Exit.DONE
