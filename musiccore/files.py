@@ -166,7 +166,7 @@ def fetch(found: Found, folder: Path, checkpoint: Callable[[float], None]) -> Pa
     if path is not None and path.is_file():
         return path
     _check_room(found, folder)
-    copy = folder / f"source{Path(place.path).suffix}"
+    copy = folder / place.name[-80:]  # a store allows longer names than a disk
     with _door("reading", place) as system:
         source = system.open(place.path, "rb") if path is None else path.open("rb")
         with source, copy.open("wb") as target:

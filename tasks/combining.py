@@ -11,7 +11,7 @@ from musiccore.editing.combining import join, stereo
 from musiccore.editing.conversion import ConversionResult
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.files import Found, expand, is_folder, look, publish, taken
+from musiccore.files import Found, expand, is_folder, look, taken
 from musiccore.listing import Conversion, kind_of
 from musiccore.places import Place, parse_place
 from tasks.converting import Row, Watch, row_of
@@ -147,9 +147,8 @@ def combine_files(
                     stage.fetched(found, _part(moved, n / count * _FETCHED))
                     for n, found in enumerate(asked.sources)
                 ]
-                made = stage.made(asked.kind)
-                result = _combined(files, made, asked.how, options, moved)
-                publish(made, asked.target, force=force)
+                result = _combined(files, stage.made(), asked.how, options, moved)
+                stage.publish(force=force)
         except MusicCoreError as error:
             message, problem = stage.explained(error)
             row = row_of(each, "failed", error=message, hint=error.hint, problem=problem)

@@ -19,7 +19,7 @@ from typing import Final, Literal, Protocol, TypedDict
 from musiccore.editing.conversion import ConversionResult, convert
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
-from musiccore.files import look, publish
+from musiccore.files import look
 from musiccore.ledger import Ledger
 from musiccore.listing import Conversion, Listing, plan_conversions
 from musiccore.places import MAGIC, Place, parse_place, split_pattern
@@ -284,14 +284,13 @@ class _Work:
             file = self._stage.fetched(source, self._reach(0.0, _FETCHED))
             copied = file != source.place.local
             progress = self._reach(_FETCHED if copied else 0.0, 1.0)
-            made = self._stage.made(self._options.kind)
-            result = convert(file, made, self._options, progress=progress)
+            result = convert(file, self._stage.made(), self._options, progress=progress)
             if self._ledger is not None:
                 now = look(source.place)
                 if now is None or now.version != source.version:
                     raise _Changing
                 self._ledger.begin(self._conversion)
-            publish(made, target, force=self._force)
+            self._stage.publish(force=self._force)
             return result
 
     def _reach(self, start: float, end: float) -> Callable[[float], None]:

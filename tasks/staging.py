@@ -11,9 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from musiccore.editing.formats import TARGETS
 from musiccore.errors import ConfigError, MissingProgram, MusicCoreError, StorageError
-from musiccore.files import Found, fetch, unwritable
+from musiccore.files import Found, fetch, look, publish, unwritable
 from musiccore.places import Place
 from musiccore.scratch import scratch
 
@@ -67,15 +66,29 @@ class Stage:
         self._names[str(file)] = str(source.place)
         return file
 
-    def made(self, kind: str) -> Path:
-        """Return the path of the target in the making.
-
-        Args:
-            kind: its format.
-        """
-        made = self._out / f"made.{TARGETS[kind].suffixes[0]}"
+    def made(self) -> Path:
+        """Return the path of the target in the making; its name is that of the target."""
+        assert self._target is not None
+        made = self._out / self._target.name
         self._made = str(made)
         return made
+
+    def publish(self, *, force: bool) -> None:
+        """Give the target its name, and with it the file of tags that some formats need.
+
+        Args:
+            force: write over what is there.
+
+        Raises:
+            ConfigError: if the name is taken.
+            StorageError: if it cannot be written.
+        """
+        target, made = self._target, Path(self._made)
+        assert target is not None
+        tags = made.with_name(f"{made.name}.json")
+        if tags.exists() and (force or look(target) is None):
+            publish(tags, target.parent.under(tags.name), force=True)
+        publish(made, target, force=force)
 
     def explained(self, error: MusicCoreError) -> tuple[str, Problem]:
         """Return what went wrong, by the addresses a person knows, and whose fault it is."""

@@ -134,25 +134,3 @@ def _plan(conversions: Iterable[Conversion], *, json: bool) -> int:
 
 def _mark(result: str) -> str:
     return " (exists)" if result == "exists" else ""
-
-
-def finish(rows: Iterable[dict[str, object]], *, json: bool) -> int:
-    """Do the work row by row, tell each, and return how all of it ended."""
-    done = []
-    for row in rows:
-        done.append(row)
-        words = {"exists": "exists, left alone", "failed": f"failed: {row['error']}"}
-        talk(f"{row['source']}: {words.get(str(row['result']), 'done')}")
-        if not json and row["result"] == "written":
-            data(str(row["destination"]))
-    counts = {word: sum(row["result"] == word for row in done) for word in _RESULTS}
-    if json:
-        data_json({"files": done, **counts})
-    elif len(done) > 1:
-        talk(", ".join(f"{number} {word}" for word, number in counts.items() if number))
-    if not counts["failed"]:
-        return Exit.DONE
-    return Exit.FAILED if len(done) == 1 else Exit.PARTIAL
-
-
-_RESULTS = ("written", "exists", "failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -19,6 +20,7 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.files import look
 from musiccore.places import parse_place
+from musiccore.tags import tag_file
 from tasks.combining import Joining, Siding, combine_files, plan_combination
 from tasks.converting import (
     Row,
@@ -126,6 +128,15 @@ def test_error_of_a_store_names_its_address(memory) -> None:
     assert f"{memory}/bad.wav" in row["error"]
     assert "/tmp" not in row["error"]
     assert row["problem"] == "source"
+
+
+def test_tags_that_a_format_cannot_hold_come_along_beside_it(tmp_path, memory) -> None:
+    source = sound(tmp_path / "a.wav")
+    tag_file(source, {"title": "Air", "licence": "CC0"})
+    (row,) = convert(str(source), "aac", f"{memory}/b.aac")
+    assert row["warnings"] == ["b.aac cannot hold tags; they are in b.aac.json"]
+    path = f"{memory.removeprefix('memory:/')}/b.aac.json"
+    assert json.loads(MemoryFileSystem().cat_file(path))["title"] == "Air"
 
 
 def test_folder_that_cannot_be_written_is_the_destinations_fault(album) -> None:
