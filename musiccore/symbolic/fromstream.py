@@ -8,6 +8,7 @@ from math import lcm
 from typing import Any
 
 from music21 import chord, dynamics, instrument, key, meter, note, repeat, stream, tempo
+from music21.exceptions21 import Music21Exception
 
 from musiccore.score import (
     DRUM_CHANNEL,
@@ -147,8 +148,8 @@ def _part(number: int, part: Stream, raw: list[_Raw], at: Any) -> Part:
     )
     programs = [(at(each.offset), each.midiProgram) for each in players]
     programs = [(tick, program) for tick, program in programs if program is not None]
-    first = programs[0][1] if programs else 0
     name = part.partName or next((each.partName for each in players if each.partName), "") or ""
+    first = programs[0][1] if programs else _program_named(name)
     notes = (
         ScoreNote(
             start=at(onset), duration=at(onset + length) - at(onset), pitch=pitch, velocity=loud
@@ -168,6 +169,15 @@ def _part(number: int, part: Stream, raw: list[_Raw], at: Any) -> Part:
         words=tuple(_lyrics(part, at)),
         track=number + 1,
     )
+
+
+def _program_named(name: str) -> int:
+    """Return the instrument that a part is named after, or the piano; a voice is no instrument."""
+    try:
+        player = instrument.fromString(name)
+    except Music21Exception:
+        return 0
+    return 0 if isinstance(player, instrument.Vocalist) else player.midiProgram or 0
 
 
 def _lyrics(part: Stream, at: Any) -> Iterator[Words]:

@@ -99,6 +99,23 @@ def test_book_of_tunes_is_read_tune_by_tune(tmp_path, music21) -> None:
         read_score(book, tune=3)
 
 
+def test_part_without_a_program_plays_the_instrument_of_its_name(tmp_path, music21) -> None:
+    notes = "".join(
+        f"<score-part id='P{n}'><part-name>{name}</part-name></score-part>"
+        for n, name in enumerate(("Violoncello", "Tenor", "Qx"))
+    )
+    bar = (
+        "<measure><attributes><divisions>1</divisions></attributes><note><pitch><step>C</step>"
+        "<octave>4</octave></pitch><duration>4</duration></note></measure>"
+    )
+    parts = "".join(f"<part id='P{n}'>{bar}</part>" for n in range(3))
+    (tmp_path / "a.musicxml").write_text(
+        f"<score-partwise><part-list>{notes}</part-list>{parts}</score-partwise>"
+    )
+    score = read_score(tmp_path / "a.musicxml", music21=music21)
+    assert [part.program for part in score.parts] == [42, 0, 0]
+
+
 def test_humdrum_is_read(tmp_path, music21) -> None:
     (tmp_path / "a.krn").write_text(KRN)
     score = read_score(tmp_path / "a.krn", music21=music21)
