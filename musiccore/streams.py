@@ -371,6 +371,7 @@ class Oversampler:
             sample_rate, 4 * sample_rate, channels, dtype="float32", quality="HQ"
         )
         self._odd = np.zeros((0, channels), dtype=np.float32)
+        self._direct = np.zeros(0, dtype=np.float32)  # of samples whose peaks are still to come
 
     def peaks(self, block: Frames | None) -> npt.NDArray[np.float32]:
         """Return the largest magnitude from each sample to before the next, of all channels.
@@ -382,6 +383,9 @@ class Oversampler:
             [T'], in order; some of a block come with the next, all after the end.
         """
         pieces = [self._odd]
+        if block is not None:
+            loudest = np.abs(block).max(axis=1).astype(np.float32)
+            self._direct = np.concatenate([self._direct, loudest])
         for at in range(0, 0 if block is None else len(block), BLOCK // 4):
             assert block is not None
             pieces.append(self._feed(block[at : at + BLOCK // 4]))
@@ -392,6 +396,8 @@ class Oversampler:
         whole = len(fine) // 4 * 4
         self._odd = fine[whole:]
         peaks: npt.NDArray[np.float32] = fine[:whole].reshape(-1, 4 * self._channels).max(axis=1)
+        direct, self._direct = self._direct[: len(peaks)], self._direct[len(peaks) :]
+        np.maximum(peaks[: len(direct)], direct, out=peaks[: len(direct)])
         return peaks
 
     def _feed(self, block: Frames, *, last: bool = False) -> npt.NDArray[np.float32]:

@@ -31,8 +31,9 @@ Tags = Mapping[str, object] | None
 
 _FULL_PEAK = 0.9999
 _LOSSY_MARGIN = 0.99  # decoders differ in the last bits
-_PASSES = 6
+_PASSES = 5
 _LOUDNESS_STEP = 0.1  # LU
+_SPARE = 0.05  # dB
 _AUDIBLE_LIMITING, _MOST_LIMITING = 6.0, 12.0  # dB
 
 
@@ -240,30 +241,37 @@ class _Job:
         """Write with the loudness wanted, under the ceiling even after decoding."""
         options, wanted = self.options, self.options.loudness
         assert wanted is not None
-        gain, ceiling = wanted - before.integrated(), options.true_peak  # dB
-        most = options.true_peak - decibels(before.true_peak()) + _MOST_LIMITING
-        for _ in range(_PASSES):
-            limiter = Limiter(self.plan.sample_rate, self.plan.channels, _factor(ceiling))
-            done = self._encode(aside, _factor(min(gain, most)), limiter)
+        loudest = decibels(before.true_peak())
+        most = options.true_peak - loudest + _MOST_LIMITING
+        gain, ceiling = min(wanted - before.integrated(), most), options.true_peak - _SPARE  # dB
+        for number in range(2 * _PASSES):
+            limiter = None
+            if gain + loudest > ceiling:
+                limiter = Limiter(self.plan.sample_rate, self.plan.channels, _factor(ceiling))
+            done = self._encode(aside, _factor(gain), limiter)
             meter = done.meter if self.plan.bits != "lossy" else _loudness_of(aside, options)
             after, peak = meter.integrated(), decibels(meter.true_peak())
-            if peak <= options.true_peak + 0.01 and abs(wanted - after) <= _LOUDNESS_STEP:
+            beyond = max(0.0, peak - options.true_peak)
+            if not beyond and (abs(wanted - after) <= _LOUDNESS_STEP or number >= _PASSES):
                 break
-            if peak > options.true_peak or limiter.lowest < 1.0:
-                ceiling = min(ceiling + options.true_peak - 0.05 - peak, options.true_peak)
+            if number >= _PASSES:  # both cannot be had: the ceiling holds
+                gain, ceiling = gain - beyond - _SPARE, ceiling - beyond - _SPARE
+                continue
+            if limiter is not None or beyond:
+                reached = gain + loudest if limiter is None else ceiling
+                ceiling = min(reached - peak + options.true_peak, options.true_peak) - _SPARE
             gain = min(gain + wanted - after, most)
-        reduction = max(0.0, -decibels(limiter.lowest))
+        reduction = 0.0 if limiter is None else max(0.0, -decibels(limiter.lowest))
         if abs(wanted - after) > 2 * _LOUDNESS_STEP:
             self.warnings.append(
                 f"loudness is {after:.1f} LUFS: {wanted:g} cannot be reached under a ceiling of "
-                f"{options.true_peak:g} dBTP without turning peaks down by more than "
-                f"{_MOST_LIMITING:g} dB"
+                f"{options.true_peak:g} dBTP"
             )
         elif reduction > _AUDIBLE_LIMITING:
             self.warnings.append(
                 f"peaks were turned down by up to {reduction:.1f} dB to reach {wanted:g} LUFS"
             )
-        if peak > options.true_peak + _LOUDNESS_STEP:
+        if beyond:
             self.warnings.append(f"the decoded sound peaks at {peak:.1f} dBTP")
         return done, Levels(
             before=before.integrated(), after=after, true_peak=peak, gain=gain, limited=reduction
