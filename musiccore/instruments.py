@@ -33,6 +33,7 @@ _SILENT = 1e-4  # of a tone's level: 80 dB down
 _LONGEST_RING = 12.0
 _KEPT_SECONDS = 8.0  # of a steady tone; what comes after is made when it is needed
 _GRID = float(1 << 22)  # tones are rounded to it, so that machines agree
+_PLAYERS = ((0.6, 0.0), (0.12, 1.0), (0.12, -1.0), (0.08, 0.43), (0.08, -0.43))  # share, detuning
 _HIGHEST = 0.42  # highest partial, as a share of the sample rate
 _CHOKED = 0.03  # seconds in which a hi-hat is stopped
 _RINGS_ON = 1 << 60  # samples that a note is held whose end nobody hears
@@ -269,11 +270,10 @@ class _Series:
             poles = np.concatenate([poles, poles - 1.0 / late])
         if timbre.ensemble:
             spread = 2.0 ** (timbre.ensemble / 1200.0)
-            amplitudes = np.concatenate([0.5 * amplitudes, 0.25 * amplitudes, 0.25 * amplitudes])
             turn: Complex = np.asarray(1j * poles.imag, dtype=np.complex128)
-            poles = np.concatenate(
-                [poles, poles - turn + turn * spread, poles - turn + turn / spread]
-            )
+            copies = [(share, spread**far) for share, far in _PLAYERS]
+            amplitudes = np.concatenate([share * amplitudes for share, _ in copies])
+            poles = np.concatenate([poles + turn * (ratio - 1.0) for _, ratio in copies])
         self._amplitudes = amplitudes
         self._poles: Complex = poles / np.float64(sample_rate)
         self._steps: Complex = np.exp(np.outer(self._poles, np.arange(_ROW)))  # [K, row]

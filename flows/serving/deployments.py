@@ -174,6 +174,12 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         tags=("audio",),
     ),
     Deployed(
+        name="midi-transcribe",
+        entrypoint="flows.transcribing.midi_transcribe",
+        pool="cpu",
+        tags=("audio",),
+    ),
+    Deployed(
         name="midi-tokenise",
         entrypoint="flows.tokenising.midi_tokenise",
         pool="cpu",

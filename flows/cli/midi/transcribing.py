@@ -1,0 +1,45 @@
+"""`midi transcribe`: the melody of a recording as MIDI, without Prefect."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from musiccore.arranging import program_of
+from musiccore.errors import AudioError, ConfigError
+from tasks.transcribing import transcribe_source, write_transcription
+
+
+def transcribe(options: Namespace) -> int:
+    with checking():
+        program_of(options.program)
+        target = Path(options.out).expanduser() if options.out else None
+        if target is not None and not target.is_dir() and target.suffix.lower() not in _SUFFIXES:
+            raise ConfigError(
+                f"out: {str(target)!r} is no MIDI file", hint="end its name with .mid"
+            )
+        if target is not None and target.is_file() and not options.force:
+            raise ConfigError(f"out: {str(target)!r} exists", hint="use --force to write over it")
+    talk("experimental: one voice at a time, best for piano and plucked strings")
+    try:
+        found = transcribe_source.fn(options.source, options.take, options.program)
+    except AudioError as error:
+        raise BadRequest(error) from error
+    written = write_transcription.fn(found, options.out or "", options.force)
+    if options.json:
+        data_json(
+            {
+                "file": written,
+                "notes": found.score.n_notes,
+                "seconds": round(found.seconds, 3),
+                "experimental": True,
+            }
+        )
+    else:
+        talk(f"{found.score.n_notes} notes in {found.seconds:.1f} s")
+        data(written)
+    return Exit.DONE
+
+
+_SUFFIXES = (".mid", ".midi")
