@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -179,9 +180,10 @@ class _Sound:
 
 def _notes(frames: _Frames, sound: _Sound) -> list[_Heard]:
     heard = _merged(list(_pieces(frames, sound)), sound)
-    for before, note in zip([None, *heard[:-1]], heard, strict=True):
-        earliest = 0 if before is None else before.first + 1
+    earliest = 0
+    for note in heard:
         note.first = max(_begin(sound, note), earliest)
+        earliest = note.first + 1
     return heard
 
 
@@ -271,7 +273,9 @@ def _begin(sound: _Sound, note: _Heard) -> int:
 
 def _octave(sound: _Sound, note: _Heard) -> int:
     """Correct a pitch by an octave if its partials say so."""
-    frames = np.arange(note.first, min(note.last, note.first + 4 * _FRAME // _HOP) + 1)
+    # The middle of the note: before, the one before it still dies away.
+    length = note.last - note.first
+    frames = np.arange(note.first + length // 3, note.first + length * 2 // 3 + 1)
 
     def strength(*multiples: float) -> float:
         return float(np.sum(sound.strengths(frames, note.pitch, _FRAME, multiples) ** 2))
@@ -304,7 +308,7 @@ def _score(heard: list[_Heard], frames: _Frames, tempo: float, program: int) -> 
     bare = Score(ticks_per_quarter=_TICKS, parts=(), tempos=tempos)
     loudest = max((_loudness(frames, note) for note in heard), default=0.0)
     notes = []
-    for note, following in zip(heard, [*heard[1:], None], strict=True):
+    for note, following in zip_longest(heard, heard[1:]):
         start, end = bare.tick_at(_seconds(note.first)), bare.tick_at(_seconds(note.last + 1))
         if following is not None:
             end = min(end, bare.tick_at(_seconds(following.first)))
@@ -320,8 +324,8 @@ def _score(heard: list[_Heard], frames: _Frames, tempo: float, program: int) -> 
 
 
 def _loudness(frames: _Frames, note: _Heard) -> float:
-    begin = frames.level[note.first : max(note.first + 1, min(note.last, note.first + 9))]
-    return float(begin.max())
+    quarter = (note.last - note.first) // 4
+    return float(np.median(frames.level[note.first + quarter : note.last - quarter + 1]))
 
 
 # How right it is --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
 from musiccore.arranging import program_of
-from musiccore.errors import AudioError, ConfigError
+from musiccore.errors import AudioError, ConfigError, NotFound
 from tasks.transcribing import transcribe_source, write_transcription
 
 
@@ -24,7 +24,7 @@ def transcribe(options: Namespace) -> int:
     talk("experimental: one voice at a time, best for piano and plucked strings")
     try:
         found = transcribe_source.fn(options.source, options.take, options.program)
-    except AudioError as error:
+    except (AudioError, NotFound) as error:
         raise BadRequest(error) from error
     written = write_transcription.fn(found, options.out or "", options.force)
     if options.json:
