@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +38,13 @@ class Encoder(Protocol):
 
 
 def open_encoder(
-    plan: TargetPlan, path: Path, options: ConversionOptions, engine: str, *, exact: bool
+    plan: TargetPlan,
+    path: Path,
+    options: ConversionOptions,
+    engine: str,
+    *,
+    exact: bool,
+    tags: Mapping[str, str],
 ) -> Encoder:
     """Open the target.
 
@@ -47,6 +54,7 @@ def open_encoder(
         options: dither and program.
         engine: "soundfile", "ffmpeg" or "pydub".
         exact: the samples are on the grid of the target already: no dither.
+        tags: what ffmpeg writes into formats whose tags only it knows.
     """
     if engine == "pydub":
         from musiccore.editing.segments import PydubWriter
@@ -57,7 +65,7 @@ def open_encoder(
         return FfmpegWriter(
             path, container=container, codec=codec, sample_rate=plan.sample_rate,
             channels=plan.channels, bitrate=plan.bitrate or 96 * plan.channels,
-            program=find_ffmpeg(options.ffmpeg, f"writing {plan.kind}"),
+            program=find_ffmpeg(options.ffmpeg, f"writing {plan.kind}"), tags=tags,
         )  # fmt: skip
     return _SoundEncoder(plan, path, dither=options.dither and not exact)
 

@@ -8,7 +8,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -185,6 +185,7 @@ class FfmpegWriter:
         channels: number of them, in the order of WAV.
         bitrate: kbit/s.
         program: path of ffmpeg.
+        tags: text by name, for formats whose tags only ffmpeg writes.
     """
 
     def __init__(
@@ -197,12 +198,14 @@ class FfmpegWriter:
         channels: int,
         bitrate: int,
         program: str,
+        tags: Mapping[str, str],
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._name = repr(path.name)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
         command = [program, *_QUIET, "-y", "-f", "f32le", "-ar", str(sample_rate),
                    "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1",
+                   *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
                    "-b:a", f"{bitrate}k", "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
         try:

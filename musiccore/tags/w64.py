@@ -90,4 +90,6 @@ def _walk(source: Source) -> Iterator[Chunk]:
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<Q", _HEAD + len(body)) + body + b"\0" * (-len(body) % 8)
+    # libsndfile skips a chunk by its size alone, and loses its way where that is no multiple of 8.
+    body += b"\0" * (-len(body) % 8)
+    return name + struct.pack("<Q", _HEAD + len(body)) + body
