@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from prefect.artifacts import create_table_artifact
 
@@ -11,6 +10,7 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.listing import Conversion, Listing
 from musiccore.places import Place
 from tasks import converting
+from tasks.artifacts import aside
 from tasks.converting import News, Row
 from tasks.filereport import FileReporter
 from tasks.policies import io_task
@@ -68,14 +68,12 @@ def convert_files(
     Returns:
         One row per file, in the order given.
     """
-    return converting.convert_files(
-        conversions,
-        options,
-        force=force,
-        jobs=jobs,
-        remember=remember,
-        watch=FileReporter(len(conversions)),
+    watch = FileReporter(len(conversions))
+    rows = converting.convert_files(
+        conversions, options, force=force, jobs=jobs, remember=remember, watch=watch
     )
+    watch.close()  # not where a signal ends the process: it has no time to lose
+    return rows
 
 
 def show_files(rows: Sequence[Row], key: str, notes: Sequence[str] = ()) -> None:
@@ -112,5 +110,4 @@ def show_table(rows: Sequence[Mapping[str, object]], key: str, description: str)
         description: one sentence above it.
     """
     cells = [{name: "" if v is None else v for name, v in row.items()} for row in rows]
-    with suppress(Exception):  # a server that has gone away
-        create_table_artifact(table=cells, key=key, description=description)
+    aside(lambda: create_table_artifact(table=cells, key=key, description=description))

@@ -1,6 +1,7 @@
 """Progress of many files inside a Prefect run: a log line per file, and a progress artifact.
 
-No call here may fail the work or hold it up.
+No call here may fail the work or hold it up. Two artifacts that are made at once can lock a server
+on SQLite for a minute, so `close` waits for the last of ours before anything else is shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from tasks.artifacts import PATIENCE_SECONDS
 from tasks.converting import Row
 
 SHOW_SECONDS = 10.0
@@ -35,7 +37,7 @@ class FileReporter:
         self._files, self._done = files, 0
         self._moving: dict[int, float] = {}
         self._lock = Lock()
-        self._last = 0.0
+        self._last = time.monotonic()
         self._artifact: UUID | None = None
         self._busy: Thread | None = None
 
@@ -61,19 +63,28 @@ class FileReporter:
             self._done += 1
             self._show()
 
+    def close(self) -> None:
+        """Show the end, and wait until it is shown, though not for ever."""
+        self._wait()
+        with self._lock:
+            self._begin()
+        self._wait()
+
     def _show(self) -> None:
-        now = time.monotonic()
-        finished = self._done >= self._files
-        if (now - self._last < SHOW_SECONDS and not finished) or self._is_busy():
-            return
-        self._last = now
+        busy = self._busy is not None and self._busy.is_alive()
+        if not busy and time.monotonic() - self._last >= SHOW_SECONDS:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._last = time.monotonic()
         percent = 100 * (self._done + sum(self._moving.values())) / max(1, self._files)
         context = self._context.copy()
         self._busy = Thread(target=context.run, args=(self._tell, percent), daemon=True)
         self._busy.start()
 
-    def _is_busy(self) -> bool:
-        return self._busy is not None and self._busy.is_alive()
+    def _wait(self) -> None:
+        if self._busy is not None:
+            self._busy.join(PATIENCE_SECONDS)
 
     def _tell(self, percent: float) -> None:
         with suppress(Exception):  # a server that has gone away

@@ -46,12 +46,13 @@ def test_broken_file_does_not_stop_a_folder(prefect_server, album) -> None:
 def test_table_of_the_flow_run_says_how_each_ended(prefect_server, album) -> None:
     state = convert(str(album), "ogg", return_state=True)
     with get_client(sync_client=True) as client:
-        artifacts = [
-            a
+        artifacts = {
+            a.key: a
             for a in client.read_artifacts()
-            if a.key == "converted" and a.flow_run_id == state.state_details.flow_run_id
-        ]
-    (artifact,) = artifacts
+            if a.flow_run_id == state.state_details.flow_run_id
+        }
+    assert artifacts["converting"].data == 100.0
+    artifact = artifacts["converted"]
     assert sorted(row["result"] for row in json.loads(artifact.data)) == [
         "failed",
         "written",
