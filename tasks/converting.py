@@ -19,10 +19,10 @@ from typing import Final, Literal, Protocol, TypedDict
 from musiccore.editing.conversion import ConversionResult, convert
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
-from musiccore.files import look
+from musiccore.files import expand, look
 from musiccore.ledger import Ledger
 from musiccore.listing import Conversion, Listing, plan_conversions
-from musiccore.places import MAGIC, Place, parse_place, split_pattern
+from musiccore.places import Place, parse_place
 from musiccore.scratch import remove_ownerless
 from musiccore.streams import bits_of
 from tasks.settings import Settings
@@ -128,11 +128,16 @@ def memory_of(source: str, destination: str) -> Place:
     """Return the folder that remembers what was converted: the destination, else the source.
 
     Args:
-        source: a folder, or a pattern.
+        source: a folder, a pattern or a file.
         destination: a folder; empty where files are written beside their sources.
     """
-    place = parse_place(destination or source, "destination" if destination else "source")
-    return split_pattern(place)[0] if MAGIC.search(place.path) else place
+    if destination:
+        return parse_place(destination, "destination")
+    place = parse_place(source, "source")
+    expanded = expand(place)
+    if expanded is not None:
+        return expanded[0]
+    return place if look(place) is None else place.parent
 
 
 def find_news(

@@ -194,6 +194,14 @@ def test_other_options_make_everything_new(album) -> None:
     assert news(str(album / "sub"), out) == {}
 
 
+def test_files_beside_their_sources_are_remembered_there(album) -> None:
+    assert news(str(album / "sub" / "*.wav"), "") == {"2.wav": "written", "3.wav": "written"}
+    assert news(str(album / "sub"), "") == {}
+    assert news(str(album / "sub" / "2.wav"), "") == {}
+    sound(album / "sub" / "2.wav", 0.5)
+    assert news(str(album / "sub" / "2.wav"), "") == {"2.wav": "written"}
+
+
 def test_lost_target_is_made_again_and_a_foreign_one_left_alone(album) -> None:
     out = album.parent / "out"
     out.mkdir()
