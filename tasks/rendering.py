@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from musiccore.arranging import program_of, read_to_play, with_program, with_tempo
 from musiccore.audio import MAX_RATE, MIN_RATE
 from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
+from musiccore.editing.atomic import check_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.performing import LOUDNESS, Engine, Player
 from musiccore.score import Score
@@ -215,6 +216,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
         AudioError: if the file cannot be written.
         MissingProgram: if FluidSynth or an encoder is missing.
     """
+    check_target(target, (Path(source),), force=force)
     player = rendering.player()
     try:
         score, digest = open_score(source)
@@ -230,7 +232,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     described = player.describe()
     with appearing(target, force=force) as aside:
         options = ConversionOptions(kind=kind, bits=bits, dither=False)
-        made = deliver(performance, aside, options)
+        made = deliver(performance, aside, options, force=True)
         notes = [*made.changes, *made.warnings]
         tags = _tags(source, score, digest, rendering, described)
         try:
