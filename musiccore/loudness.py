@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.streams import Frames, Oversampler
+from musiccore.resampling import Oversampler
+from musiccore.streams import Frames
 
 Real = npt.NDArray[np.float64]
 

@@ -1,7 +1,7 @@
-"""Sound in blocks: files of any length are read, resampled and written in constant memory.
+"""Sound in blocks: files of any length are read and written in constant memory.
 
-With `audio` the door to soundfile and soxr. A block is float [T, C], at most `BLOCK` frames:
-libsndfile's encoders are safe at that size and not above.
+With `audio` the door to soundfile; `resampling` changes rates. A block is float [T, C], at most
+`BLOCK` frames: libsndfile's encoders are safe at that size and not above.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -320,88 +320,3 @@ class SoundWriter:
 def _reason(error: Exception) -> str:
     detail = getattr(error, "error_string", None) or str(error) or "fewer bytes than were given"
     return str(detail).removeprefix("Error : ").rstrip(".")
-
-
-def resampled(
-    blocks: Iterable[Frames], before: int, after: int, channels: int, dtype: str
-) -> Iterator[Frames]:
-    """Change the sample rate of a stream; the same samples whatever the size of the blocks.
-
-    Args:
-        blocks: [T, C] each, of `dtype`.
-        before: Hz of the blocks.
-        after: Hz wanted.
-        channels: C.
-        dtype: "float32" or "float64".
-
-    Yields:
-        Blocks [T, C] of at most about `BLOCK` frames, together `n * after / before` frames,
-        rounded.
-    """
-    if before == after:
-        yield from blocks
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(before, after, channels, dtype=dtype, quality="VHQ")
-    step = max(256, min(BLOCK, BLOCK * before // after))
-    for block in blocks:
-        for at in range(0, len(block), step):
-            piece = stream.resample_chunk(np.ascontiguousarray(block[at : at + step]))
-            if len(piece):
-                yield piece
-    last = stream.resample_chunk(np.zeros((0, channels), dtype=dtype), last=True)
-    if len(last):
-        yield last
-
-
-class Oversampler:
-    """What lies between the samples: the sound at four times its rate.
-
-    Args:
-        sample_rate: Hz.
-        channels: number of them.
-    """
-
-    def __init__(self, sample_rate: int, channels: int) -> None:
-        import soxr
-
-        self._channels = channels
-        self._stream = soxr.ResampleStream(
-            sample_rate, 4 * sample_rate, channels, dtype="float32", quality="HQ"
-        )
-        self._odd = np.zeros((0, channels), dtype=np.float32)
-        self._direct = np.zeros(0, dtype=np.float32)  # of samples whose peaks are still to come
-
-    def peaks(self, block: Frames | None) -> npt.NDArray[np.float32]:
-        """Return the largest magnitude from each sample to before the next, of all channels.
-
-        Args:
-            block: [T, C]; None at the end.
-
-        Returns:
-            [T'], in order; some of a block come with the next, all after the end.
-        """
-        pieces = [self._odd]
-        if block is not None:
-            loudest = np.abs(block).max(axis=1).astype(np.float32)
-            self._direct = np.concatenate([self._direct, loudest])
-        for at in range(0, 0 if block is None else len(block), BLOCK // 4):
-            assert block is not None
-            pieces.append(self._feed(block[at : at + BLOCK // 4]))
-        if block is None:
-            empty = np.zeros((0, self._channels), dtype=np.float32)
-            pieces.append(self._feed(empty, last=True))
-        fine = np.abs(np.concatenate(pieces))
-        whole = len(fine) // 4 * 4
-        self._odd = fine[whole:]
-        peaks: npt.NDArray[np.float32] = fine[:whole].reshape(-1, 4 * self._channels).max(axis=1)
-        direct, self._direct = self._direct[: len(peaks)], self._direct[len(peaks) :]
-        np.maximum(peaks[: len(direct)], direct, out=peaks[: len(direct)])
-        return peaks
-
-    def _feed(self, block: Frames, *, last: bool = False) -> npt.NDArray[np.float32]:
-        frames: npt.NDArray[np.float32] = self._stream.resample_chunk(
-            np.ascontiguousarray(block, dtype=np.float32), last=last
-        )
-        return frames

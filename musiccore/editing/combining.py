@@ -17,7 +17,8 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import Tap, cut, mixed, rising
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.errors import ConfigError
-from musiccore.streams import Frames, resampled
+from musiccore.resampling import resampled
+from musiccore.streams import Frames
 
 MAX_CROSSFADE = 60.0
 MAX_DELAY_MS = 1000.0

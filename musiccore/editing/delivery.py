@@ -22,7 +22,8 @@ from musiccore.editing.sources import Sound, open_sound
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError
 from musiccore.loudness import LoudnessMeter, decibels
-from musiccore.streams import Frames, resampled
+from musiccore.resampling import resampled
+from musiccore.streams import Frames
 
 Progress = Callable[[float], None]
 Tags = Mapping[str, object] | None

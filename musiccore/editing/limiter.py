@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.streams import Frames, Oversampler
+from musiccore.resampling import Oversampler
+from musiccore.streams import Frames
 
 Real = npt.NDArray[np.float64]
 
