@@ -155,6 +155,7 @@ class Performance:
         self, player: Player, score: Score, sample_rate: int, loudness: float | None
     ) -> None:
         self.sample_rate, self.channels = sample_rate, 2
+        self.name = score.name or "score"
         self.bits, self.dtype, self.kind = "float", "float32", "score"
         self.exact = False
         self.warnings: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from musiccore.arranging import read_to_play, with_program
 from musiccore.audio import Audio
 from musiccore.errors import AudioError
 from musiccore.performing import Player, perform
@@ -95,3 +96,25 @@ def test_f1_counts_each_note_once() -> None:
     late = replace(score, tempos=(Tempo(tick=0, microseconds=900_000),))
     assert note_f1(score, late) < 0.2
     assert note_f1(replace(score, parts=()), replace(score, parts=())) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "program", "least"),
+    [
+        *(("own", program, 0.85) for program in (0, 24, 11, 73, 71, 68, 40, 56, 48, 52, 19)),
+        *(("fluidsynth", program, 0.85) for program in (0, 24, 11, 73, 71)),
+        *(("fluidsynth", program, 0.45) for program in (68, 40, 56, 48, 52)),
+    ],
+)
+def test_sopranos_of_chorales_are_found(engine, program, least) -> None:
+    """The table of docs/midi.md."""
+    for name in ("bwv66.6", "bwv269", "bwv281"):
+        score = read_to_play(name)
+        soprano = score.parts[0]
+        notes = tuple(note for note in soprano.notes if score.seconds_at(note.end) < 24.0)
+        score = with_program(replace(score, parts=(replace(soprano, notes=notes),)), program)
+        found = transcribe(Player.find(engine).perform(score, sample_rate=RATE))
+        value = note_f1(score, found)
+        print(f"{engine} {program} {name} {value:.2f}")  # noqa: T201
+        assert value >= least
