@@ -20,6 +20,7 @@ class ComposerConfig:
         n_layers: recurrent layers.
         head_width: of the network of a voice.
         dropout: share of units silenced in training.
+        unheard: share of facts (a pitch, an interval, an age) left out in training.
     """
 
     n_voices: int = 4
@@ -29,7 +30,8 @@ class ComposerConfig:
     width: int = 256
     n_layers: int = 2
     head_width: int = 256
-    dropout: float = 0.3
+    dropout: float = 0.45
+    unheard: float = 0.15
 
     def __post_init__(self) -> None:
         for name in ("n_voices", "steps_per_quarter", "width", "n_layers", "head_width"):

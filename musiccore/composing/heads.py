@@ -41,19 +41,26 @@ class Facts(nn.Module):
     Args:
         sizes: of each number, how many values it has.
         width: of the sum.
+        unheard: share of numbers that are left out in training.
     """
 
-    def __init__(self, sizes: Sequence[int], width: int) -> None:
+    def __init__(self, sizes: Sequence[int], width: int, unheard: float) -> None:
         super().__init__()
+        self.unheard = unheard
         starts = torch.tensor([0, *sizes]).cumsum(0)
         self.starts: Tensor
         self.register_buffer("starts", starts[:-1], persistent=False)
         self.table = nn.EmbeddingBag(int(starts[-1]), width, mode="sum")
         nn.init.normal_(self.table.weight, std=0.1)
 
-    def forward(self, columns: Sequence[Tensor]) -> Tensor:
+    def forward(self, columns: Sequence[Tensor], generator: torch.Generator | None) -> Tensor:
         """Return `[N, width]` for columns of `[N]`."""
-        found: Tensor = self.table(torch.stack(list(columns), -1) + self.starts)
+        index = torch.stack(list(columns), -1) + self.starts
+        weights = None
+        if generator is not None and self.unheard:
+            heard = torch.rand(index.shape, generator=generator) >= self.unheard
+            weights = heard / (1 - self.unheard)
+        found: Tensor = self.table(index, per_sample_weights=weights)
         return found
 
 
@@ -104,6 +111,7 @@ class VoiceHead(nn.Module):
                 *[n_intervals(SPAN)] * n_pairs,
             ],
             width,
+            config.unheard,
         )
         self.hidden = nn.Linear(width, width)
         self.dropout = Dropout(config.dropout)
@@ -133,7 +141,7 @@ class VoiceHead(nn.Module):
             generator: draws the silenced units; None outside training.
             rows: piece of each row, `[N]`, for the generator.
         """
-        x = self.from_state(state) + self.facts(self._columns(own, known))
+        x = self.from_state(state) + self.facts(self._columns(own, known), generator)
         x = self.dropout(F.gelu(x), generator, rows)
         x = self.dropout(x + F.gelu(self.hidden(x)), generator, rows)
         relative = self._relative(self.melodic(x).float(), own.previous, LEAP)

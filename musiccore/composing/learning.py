@@ -131,6 +131,7 @@ class Run:
             n_layers=options.n_layers,
             head_width=options.head_width,
             dropout=options.dropout,
+            unheard=options.unheard,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)

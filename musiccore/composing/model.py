@@ -64,6 +64,19 @@ class Inputs:
         return self.at(torch.ones_like(self.bucket, dtype=torch.bool))
 
 
+def _advance(
+    layer: nn.LSTM, x: Tensor, state: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Run a layer; a single step goes round the machinery for sequences, which costs more."""
+    if x.shape[1] > 1:
+        y, last = layer(x, state)
+        return y, last
+    nothing = x.new_zeros(len(x), layer.hidden_size)
+    before = (nothing, nothing) if state is None else (state[0][0], state[1][0])
+    h, c = torch.lstm_cell(x[:, 0], before, *layer.parameters())
+    return h[:, None], (h[None], c[None])
+
+
 class Composer(nn.Module):
     """The model."""
 
@@ -75,7 +88,7 @@ class Composer(nn.Module):
         sizes = [classes, MAX_AGE + 1, classes] * voices
         sizes += [n_intervals(SPAN)] * (voices * (voices - 1) // 2)
         sizes += [N_BUCKETS, _BAR * spq // 4, _WALTZ * spq // 4, UNKNOWN_REFERENCE + 1]
-        self.enter = Facts(sizes, config.width)
+        self.enter = Facts(sizes, config.width, config.unheard)
         self.bar, self.waltz = _BAR * spq // 4, _WALTZ * spq // 4
         self.layers = nn.ModuleList(
             nn.LSTM(config.width, config.width, batch_first=True) for _ in range(config.n_layers)
@@ -83,7 +96,7 @@ class Composer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.heads = nn.ModuleList(VoiceHead(config, n) for n in range(voices))
         self.marks_in = nn.Linear(config.width, _MARKS_WIDTH)
-        self.marks_known = Facts([classes] * voices, _MARKS_WIDTH)
+        self.marks_known = Facts([classes] * voices, _MARKS_WIDTH, config.unheard)
         self.marks = nn.Linear(
             _MARKS_WIDTH, voices + 2
         )  # struck again for each voice; fermata; last step
@@ -106,11 +119,12 @@ class Composer(nn.Module):
             before = steps.previous
             columns.append(interval(before[:, upper], before[:, lower], SPAN, self.config.hold))
         columns += [steps.bucket, steps.position % self.bar, steps.position % self.waltz]
-        x = F.gelu(self.enter([*columns, steps.reference])).view(*shape, -1)
+        x = F.gelu(self.enter([*columns, steps.reference], generator)).view(*shape, -1)
         after: State = []
         for n, layer in enumerate(self.layers):
             x = self.dropout(x, generator)
-            y, last = layer(x, None if state is None else state[n])
+            assert isinstance(layer, nn.LSTM)
+            y, last = _advance(layer, x, None if state is None else state[n])
             after.append(last)
             x = y if n == 0 else x + y
         return self.dropout(x, generator), after
@@ -161,10 +175,12 @@ class Composer(nn.Module):
         for n, voice in enumerate(self.config.order):
             logits = self.voice_logits(n, read, inputs, codes, generator, rows)
             nats[voice] = F.cross_entropy(logits, classes[:, voice], reduction="none")
-        return torch.stack(nats, -1), self.mark_logits(read, codes)
+        return torch.stack(nats, -1), self.mark_logits(read, codes, generator)
 
-    def mark_logits(self, read: Tensor, codes: Tensor) -> Tensor:
+    def mark_logits(
+        self, read: Tensor, codes: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Return logits of the marks `[N, V + 2]`, given all voices of the step."""
-        x = F.gelu(self.marks_in(read) + self.marks_known(codes.unbind(-1)))
+        x = F.gelu(self.marks_in(read) + self.marks_known(codes.unbind(-1), generator))
         marks: Tensor = self.marks(x).float()
         return marks

@@ -19,6 +19,7 @@ class TrainingOptions:
         n_layers: recurrent layers.
         head_width: of the network of each voice.
         dropout: share of units silenced.
+        unheard: share of facts (a pitch, an interval, an age) left out.
         learning_rate: at its highest; it falls along a cosine.
         weight_decay: pull of weights towards zero.
         batch_size: pieces of one step.
@@ -35,11 +36,12 @@ class TrainingOptions:
     width: int = 256
     n_layers: int = 2
     head_width: int = 256
-    dropout: float = 0.3
+    dropout: float = 0.45
+    unheard: float = 0.15
     learning_rate: float = 3e-3
-    weight_decay: float = 0.03
+    weight_decay: float = 0.1
     batch_size: int = 16
-    any_reference: float = 0.15
+    any_reference: float = 0.35
     averaging: float = 0.998
     patience: int = 6
     evaluations: int = 20
@@ -50,8 +52,9 @@ class TrainingOptions:
         for name in ("minutes", "width", "batch_size", "patience", "evaluations", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: it is {getattr(self, name)}, want more than 0")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout: it is {self.dropout}, want 0 up to 1")
+        for name in ("dropout", "unheard", "any_reference", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name}: it is {getattr(self, name)}, want 0 up to 1")
         if self.steps is not None and self.steps < 1:
             raise ConfigError(f"steps: it is {self.steps}, want at least 1")
 

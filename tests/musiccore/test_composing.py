@@ -405,7 +405,7 @@ LEARNT, HELD_OUT = [walk(n) for n in range(8)], [walk(n) for n in range(20, 23)]
 
 def test_training_lowers_the_loss(tmp_path) -> None:
     trained = train(
-        LEARNT, HELD_OUT, tmp_path, replace(TINY, steps=60, averaging=0.9, learning_rate=0.02)
+        LEARNT, HELD_OUT, tmp_path, replace(TINY, steps=40, averaging=0.9, learning_rate=0.02)
     )
     assert trained.stopped == "planned"
     assert trained.best.valid < trained.curve[0].valid - 0.3
@@ -458,10 +458,10 @@ def test_folder_of_another_training_is_refused(tmp_path) -> None:
 
 
 def test_training_stops_when_nothing_improves(tmp_path) -> None:
-    hopeless = replace(TINY, steps=400, evaluations=100, patience=2, learning_rate=1e-9)
+    hopeless = replace(TINY, steps=400, evaluations=100, patience=2, learning_rate=1e-30)
     trained = train(LEARNT, HELD_OUT, tmp_path, hopeless)
     assert trained.stopped == "patience"
-    assert trained.curve[-1].step < 400
+    assert trained.curve[-1].step == 12
 
 
 def test_minutes_become_steps_after_an_epoch(tmp_path) -> None:
