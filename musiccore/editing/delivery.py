@@ -20,7 +20,7 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.editing.targets import TargetPlan, plan_target
-from musiccore.errors import AudioError, ConfigError
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
 from musiccore.resampling import resampled
 from musiccore.streams import Frames
@@ -141,7 +141,17 @@ class Delivery:
 
         Raises:
             AudioError: if the sound cannot be read or written.
+            MissingProgram: if ffmpeg is needed and lacks the codec.
         """
+        try:
+            return self._write(aside)
+        except MissingProgram as error:
+            if self.options.engine != "auto" or TARGETS[self.plan.kind].foreign:
+                raise
+            self.engine, self.warnings = "soundfile", [error.message]
+            return self._write(aside)
+
+    def _write(self, aside: Path) -> ConversionResult:
         self._refuse_damage()
         before = None if self.options.loudness is None else self._measured()
         if before is None or not math.isfinite(before.integrated()):

@@ -22,6 +22,7 @@ from musiccore.streams import Frames
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
 _AU_HEAD = struct.Struct(">4s5I")  # magic, offset of the samples, size, encoding, rate, channels
 _AU_FLOAT = 6
+_LACKS = ("Unknown encoder", "Unknown output format", "not a suitable output format")
 _SPEAKER = re.compile(r"^(\[[^\]]*\]\s*)+")
 
 
@@ -234,14 +235,21 @@ class FfmpegWriter:
 
         Raises:
             AudioError: if ffmpeg failed.
+            MissingProgram: if it lacks the codec.
         """
         if _finish(self._process):
             raise self._failed()
         self._errors.close()
 
-    def _failed(self) -> AudioError:
+    def _failed(self) -> AudioError | MissingProgram:
         said = _said(self._errors)
         self._errors.close()
+        if any(words in said for words in _LACKS):  # a small build of ffmpeg
+            return MissingProgram(
+                f"{self._name} cannot be written: this ffmpeg lacks the codec ({said})",
+                hint="pip install 'jukeflow[ffmpeg]' and name that one, or install a full ffmpeg",
+                extra="ffmpeg",
+            )
         return AudioError(
             f"{self._name} cannot be written by ffmpeg: {said}",
             hint="check the free space of the disk",

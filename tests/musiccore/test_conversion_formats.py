@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from musiccore.editing import (
     open_sound,
     plan_target,
 )
-from musiccore.errors import AudioError, ConfigError
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000)
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT")
@@ -367,3 +368,28 @@ def test_engine_that_cannot_write_the_format_is_refused(tmp_path) -> None:
     source = put(tmp_path / "a.wav", chord(8000, 1), 8000)
     with pytest.raises(ConfigError, match="engine: ffmpeg is not used for flac"):
         convert(source, tmp_path / "a.flac", ConversionOptions(kind="flac", engine="ffmpeg"))
+
+
+def test_ffmpeg_without_the_codec_is_done_without_where_that_is_possible(tmp_path) -> None:
+    small = tmp_path / "ffmpeg"
+    small.write_text("#!/bin/sh\necho \"[x @ 0x1] Unknown encoder 'it'\" >&2\nexit 1\n")
+    small.chmod(0o755)
+    source = put(tmp_path / "a.wav", chord(44100, 2, 2.0), 44100)
+    result = convert(source, tmp_path / "a.mp3", ConversionOptions(kind="mp3", ffmpeg=str(small)))
+    assert result.engine == "soundfile"
+    assert "this ffmpeg lacks the codec (Unknown encoder 'it')" in result.warnings[0]
+    for kind, engine in (("m4a", "auto"), ("mp3", "ffmpeg")):
+        options = ConversionOptions(kind=kind, engine=engine, ffmpeg=str(small))
+        with pytest.raises(MissingProgram, match=f"b.{kind}' cannot be written: this ffmpeg lacks"):
+            convert(source, tmp_path / f"b.{kind}", options)
+    with pytest.raises(ConfigError, match=r"ffmpeg: '/nowhere' is no program"):
+        convert(source, tmp_path / "b.m4a", ConversionOptions(kind="m4a", ffmpeg="/nowhere"))
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize(("engine", "most"), [("soundfile", 4.0), ("ffmpeg", 1.5)])
+def test_minute_becomes_mp3_in_few_cpu_seconds(tmp_path, engine, most) -> None:
+    source = put(tmp_path / "a.wav", chord(44100, 2, 60.0), 44100)
+    before = os.times()
+    convert(source, tmp_path / "a.mp3", ConversionOptions(kind="mp3", engine=engine))
+    assert sum(os.times()[:4]) - sum(before[:4]) < most

@@ -174,13 +174,7 @@ def test_progress_goes_up_to_one(tmp_path) -> None:
     assert told[-1] == 1.0
 
 
-def test_memory_does_not_grow_with_the_sound(tmp_path) -> None:
-    long = tmp_path / "long.wav"
-    with soundfile.SoundFile(long, "w", 8000, 2, "PCM_16") as file:
-        second = np.random.default_rng(0).integers(-3000, 3000, (8000, 2), dtype=np.int16)
-        for _ in range(600):
-            file.write(second)
-    code = """
+MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy, soundfile, soxr
@@ -189,9 +183,32 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 convert(Path(sys.argv[1]), Path(sys.argv[2]), ConversionOptions(kind="flac", sample_rate=11025))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    done = subprocess.run([sys.executable, "-c", code, long, tmp_path / "b.flac"],
+
+
+def test_memory_does_not_grow_with_the_sound(tmp_path) -> None:
+    long = tmp_path / "long.wav"
+    with soundfile.SoundFile(long, "w", 8000, 2, "PCM_16") as file:
+        second = np.random.default_rng(0).integers(-3000, 3000, (8000, 2), dtype=np.int16)
+        for _ in range(600):
+            file.write(second)
+    done = subprocess.run([sys.executable, "-c", MEMORY, long, tmp_path / "b.flac"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert (
         float(done.stdout) < 20
     )  # MiB; the samples alone are 37 as float32, and 50 at the new rate
     assert os.path.getsize(tmp_path / "b.flac") > 1 << 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [10, 30])
+@pytest.mark.parametrize("words", ["", ", loudness=-14.0, fade_out=5.0"])
+def test_hours_need_no_more_memory_than_minutes(tmp_path, minutes, words) -> None:
+    long = tmp_path / "long.wav"
+    with soundfile.SoundFile(long, "w", 44100, 2, "PCM_16") as file:
+        second = np.random.default_rng(0).integers(-3000, 3000, (44100, 2), dtype=np.int16)
+        for _ in range(60 * minutes):
+            file.write(second)
+    code = MEMORY.replace('kind="flac", sample_rate=11025', f'kind="flac"{words}')
+    done = subprocess.run([sys.executable, "-c", code, long, tmp_path / "b.flac"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert float(done.stdout) < 150
