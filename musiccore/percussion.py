@@ -71,17 +71,18 @@ _KICK: Final = Drum(
 )  # fmt: skip
 _SNARE: Final = Drum(
     partials=((185.0, 0.6), (330.0, 0.4)), fall=1.2, ring=0.07, noise=0.9, hiss=0.09,
-    band=(900, 12_000), level=0.9,
+    band=(900, 12_000), level=1.5,
 )  # fmt: skip
 _CLAP: Final = Drum(noise=1.0, hiss=0.06, band=(800, 6000), claps=3, level=0.8)
 
 _KIT: Final = {
     35: _KICK, 36: _KICK, 37: _wood(1700, ring=0.02), 38: _SNARE, 39: _CLAP, 40: _SNARE,
-    41: _skin(82, 0.3), 42: _metal(0.035, low=6500), 43: _skin(98, 0.28),
-    44: _metal(0.03, low=6000), 45: _skin(117, 0.26), 46: _metal(0.3, low=6500),
-    47: _skin(139, 0.24), 48: _skin(165, 0.22), 49: _metal(0.8, low=3000, level=0.6),
-    50: _skin(196, 0.2), 51: _metal(0.5, low=5000, level=0.4, tone=0.5),
-    52: _metal(0.6, low=2500), 53: _metal(0.7, low=8000, level=0.4, tone=1.0),
+    41: _skin(82, 0.3), 42: _metal(0.035, low=6500, level=1.4), 43: _skin(98, 0.28),
+    44: _metal(0.03, low=6000, level=1.3), 45: _skin(117, 0.26),
+    46: _metal(0.3, low=6500, level=0.7), 47: _skin(139, 0.24), 48: _skin(165, 0.22),
+    49: _metal(0.8, low=3000, level=0.6), 50: _skin(196, 0.2),
+    51: _metal(0.5, low=5000, level=0.4, tone=0.5), 52: _metal(0.6, low=2500),
+    53: _metal(0.7, low=8000, level=0.4, tone=1.0),
     54: _metal(0.1, low=7000), 55: _metal(0.35, low=4000),
     56: Drum(partials=((562.0, 1.0), (845.0, 0.8)), ring=0.12, level=0.6),
     57: _metal(0.9, low=2600, level=0.6), 58: _shaken(0.3, low=2000),

@@ -97,7 +97,7 @@ _ALL: Final = (
     ),
     Timbre(
         name="bell", ratios=((1, 1, 1), (2.756, 0.45, 0.6), (5.404, 0.2, 0.35), (8.933, 0.08, 0.2)),
-        ring=1.6, attack=0.002, held=False, level=1.2,
+        ring=1.6, attack=0.002, held=False, level=0.9,
     ),
     Timbre(
         name="vibraphone", ratios=((1, 1, 1), (3.984, 0.2, 0.25), (9.8, 0.06, 0.1)), ring=2.2,
@@ -107,16 +107,16 @@ _ALL: Final = (
         name="tubular bell",
         ratios=((1, 1, 1), (0.5, 0.25, 1.2), (1.5, 0.5, 0.7), (2.0, 0.4, 0.5), (2.66, 0.3, 0.4),
                 (3.4, 0.2, 0.3)),
-        ring=2.0, attack=0.002, held=False, level=1.2,
+        ring=2.0, attack=0.002, held=False, level=0.85,
     ),
     Timbre(
         name="organ",
         ratios=((1, 1, 1), (2, 0.6, 1), (3, 0.35, 1), (4, 0.4, 1), (6, 0.15, 1), (8, 0.15, 1)),
-        attack=0.015, release=0.07, level=0.6,
+        attack=0.015, release=0.07, level=0.9,
     ),
     Timbre(
         name="accordion", partials=18, tilt=0.9, formants=_NASAL, attack=0.03, release=0.08,
-        ensemble=4.0, level=0.5,
+        ensemble=4.0, level=1.2,
     ),
     Timbre(
         name="guitar", partials=22, tilt=1.1, stretch=3e-5, ring=0.9, damping=0.25, attack=0.003,
@@ -128,7 +128,7 @@ _ALL: Final = (
     ),
     Timbre(
         name="distorted guitar", partials=24, tilt=0.75, formants=_BODY, ring=6.0, damping=0.02,
-        attack=0.004, release=0.08, level=0.6,
+        attack=0.004, release=0.08, level=0.85,
     ),
     Timbre(
         name="bass", partials=14, tilt=1.3, ring=1.6, damping=0.35, attack=0.004, release=0.09,
@@ -136,7 +136,7 @@ _ALL: Final = (
     ),
     Timbre(
         name="solo strings", partials=22, tilt=1.0, formants=_BODY, attack=0.04, bloom=0.004,
-        release=0.15, tremolo=(0.1, 5.5), level=0.6,
+        release=0.15, tremolo=(0.1, 5.5), level=0.9,
     ),
     Timbre(
         name="pizzicato", partials=14, tilt=1.2, ring=0.28, damping=0.4, attack=0.003, release=0.1,
@@ -144,7 +144,7 @@ _ALL: Final = (
     ),
     Timbre(
         name="harp", partials=16, tilt=1.3, ring=1.3, damping=0.35, attack=0.003, held=False,
-        level=1.3,
+        level=1.0,
     ),
     Timbre(
         name="timpani",
@@ -154,35 +154,35 @@ _ALL: Final = (
     ),
     Timbre(
         name="strings", partials=20, tilt=1.1, formants=_BODY, attack=0.05, bloom=0.006,
-        release=0.22, ensemble=5.0, tremolo=(0.05, 5.2), level=0.55,
+        release=0.22, ensemble=5.0, tremolo=(0.05, 5.2), level=1.2,
     ),
     Timbre(
         name="choir", partials=22, tilt=1.5, formants=_VOWEL, attack=0.05, bloom=0.005,
-        release=0.22, ensemble=5.0, tremolo=(0.05, 4.8), level=0.6,
+        release=0.22, ensemble=5.0, tremolo=(0.05, 4.8), level=1.25,
     ),
     Timbre(
         name="brass", partials=20, tilt=0.9, formants=(Formant(hertz=1200, width=700, gain=0.9),),
-        attack=0.02, bloom=0.006, release=0.09, level=0.6,
+        attack=0.02, bloom=0.006, release=0.09, level=0.85,
     ),
     Timbre(
         name="reed", partials=20, tilt=0.9, formants=_NASAL, attack=0.02, bloom=0.002,
-        release=0.08, tremolo=(0.06, 5.2), level=0.5,
+        release=0.08, tremolo=(0.06, 5.2), level=0.85,
     ),
     Timbre(
         name="clarinet", partials=19, tilt=1.0, even=0.12, attack=0.025, bloom=0.003, release=0.08,
-        level=0.6,
+        level=0.9,
     ),
     Timbre(
         name="flute", partials=7, tilt=2.1, attack=0.035, bloom=0.004, release=0.09,
-        tremolo=(0.12, 5.0), level=0.75,
+        tremolo=(0.12, 5.0), level=1.05,
     ),
     Timbre(
-        name="square lead", partials=21, tilt=1.0, even=0.0, attack=0.004, release=0.06, level=0.4,
+        name="square lead", partials=21, tilt=1.0, even=0.0, attack=0.004, release=0.06, level=0.8,
     ),
-    Timbre(name="saw lead", partials=24, tilt=1.0, attack=0.004, release=0.06, level=0.4),
+    Timbre(name="saw lead", partials=24, tilt=1.0, attack=0.004, release=0.06, level=0.8),
     Timbre(
         name="pad", partials=14, tilt=1.4, attack=0.05, bloom=0.02, release=0.5, ensemble=6.0,
-        level=0.5,
+        level=1.1,
     ),
     Timbre(
         name="plucked", partials=20, tilt=0.9, ring=0.7, damping=0.25, attack=0.003, release=0.1,

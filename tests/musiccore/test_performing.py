@@ -147,6 +147,16 @@ def test_result_has_the_loudness_that_was_asked_for() -> None:
     assert loudness_lufs(audio.samples, RATE) == pytest.approx(-20.0, abs=0.1)
 
 
+def test_instruments_are_about_equally_loud() -> None:
+    levels = []
+    for name in family_names():
+        program = next(program for program in range(128) if timbre_of(program).name == name)
+        tune = [(500 * n, 450, (48 if name == "bass" else 60) + 4 * n) for n in range(4)]
+        audio = perform(_score(_part(tune, program=program)), loudness=None, sample_rate=22_050)
+        levels.append(loudness_lufs(audio.samples, 22_050))
+    assert np.ptp(levels) < 6.0
+
+
 def _rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 

@@ -26,3 +26,8 @@ def test_wrong_value_is_refused_by_name(name, value):
     with pytest.raises(ConfigError) as caught:
         Settings.from_environment({name: value})
     assert name.removeprefix("JUKEFLOW_").lower() in caught.value.message.lower()
+
+
+def test_sound_font_and_library_come_from_the_environment():
+    found = Settings.from_environment({"SOUNDFONT": "a.sf2", "JUKEFLOW_FLUIDSYNTH": "/b.so"})
+    assert (found.soundfont, found.fluidsynth) == ("a.sf2", "/b.so")
