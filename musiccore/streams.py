@@ -185,8 +185,11 @@ class SoundReader:
         stop = self.n_frames if stop is None else min(stop, self.n_frames)
         position = 0
         # The decoders of lossy formats land a little off after a jump: decode up to there.
-        if start < self.n_frames and self.kind in _SEEKABLE:
-            position = int(self._file.seek(start))
+        if 0 < start < self.n_frames and self.kind in _SEEKABLE:
+            try:
+                position = int(self._file.seek(start))
+            except (soundfile.SoundFileError, RuntimeError) as error:
+                raise self._undecodable(error) from error
         while position < stop:
             try:
                 # A new array for each block: whoever takes it may keep or change it.

@@ -168,6 +168,8 @@ class Delivery:
                 )
             self.warnings.append(f"{self.sound.name!r} holds no sound")
         self.warnings += keep_tags(self._tags_from, aside, self.plan, self.options, self._more_tags)
+        if self._progress is not None:
+            self._progress(1.0)
         return self._result(done.frames, levels)
 
     def _write_plain(self, aside: Path) -> _Pass:
@@ -318,14 +320,18 @@ class Delivery:
     def _told(self, blocks: Iterator[Frames]) -> Iterator[Frames]:
         """Count what is heard, and tell how far it is."""
         done = 0
-        for block in blocks:
-            done += len(block)
-            if self._progress is not None:
-                share = min(1.0, done / max(self.heard, 1))
-                self._progress(min(1.0, (self._passes_done + share) / self._passes))
-            yield block
-        self.heard = done
-        self._passes_done += 1
+        try:
+            for block in blocks:
+                done += len(block)
+                self._tell(done / max(self.heard, 1))
+                yield block
+            self.heard = done
+        finally:  # also where nobody listens to the end
+            self._passes_done += 1
+
+    def _tell(self, share: float) -> None:
+        if self._progress is not None:
+            self._progress(min(1.0, (self._passes_done + min(1.0, share)) / self._passes))
 
 
 class _Pass:

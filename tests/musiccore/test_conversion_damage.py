@@ -206,3 +206,12 @@ def test_decoder_of_mp3_does_not_talk_to_the_terminal(tmp_path, good, capfd) -> 
         read(tmp_path / "a.mp3")
     os.write(2, b"but others do\n")
     assert capfd.readouterr() == ("", "but others do\n")
+
+
+def test_cut_of_a_damaged_file_is_one_line_too(tmp_path, good) -> None:
+    data = good["flac"]
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
+    with pytest.raises(AudioError, match=r"'.*a\.flac' cannot be decoded as flac"):
+        attempt(tmp_path, tmp_path / "a.flac", "wav", start=6.0)
+    (tmp_path / "b.flac").write_bytes(damaged(data))
+    assert attempt(tmp_path, tmp_path / "b.flac", "wav", start=1.0, end=2.0).seconds == 1.0

@@ -172,6 +172,11 @@ def test_progress_goes_up_to_one(tmp_path) -> None:
     assert told == sorted(told)
     assert 0.0 < told[0] < 0.5
     assert told[-1] == 1.0
+    part: list[float] = []
+    options = ConversionOptions(kind="flac", seconds=0.5)
+    convert(tmp_path / "a.wav", tmp_path / "c.flac", options, progress=part.append)
+    assert part == sorted(part)
+    assert part[-1] == 1.0
 
 
 MEMORY = """
