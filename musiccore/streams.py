@@ -29,6 +29,7 @@ MAX_STREAM_CHANNELS = 16
 _WORD_BITS = {"8": "8", "16": "16", "20": "24", "24": "24", "32": "32"}
 _KINDS = {"WAV": "wav", "WAVEX": "wav", "RF64": "rf64", "W64": "w64", "FLAC": "flac", "OGG": "ogg",
           "MP3": "mp3", "AIFF": "aiff", "CAF": "caf", "AU": "au"}  # fmt: skip
+_COMPRESSED = ("flac", "mp3", "ogg", "opus")
 _SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
 
 
@@ -190,11 +191,13 @@ class SoundReader:
                 position = int(self._file.seek(start))
             except (soundfile.SoundFileError, RuntimeError) as error:
                 raise self._undecodable(error) from error
+        # A block with an error in it is lost: where that can be, blocks are short.
+        step = BLOCK if self.kind not in _COMPRESSED else BLOCK // 4
         while position < stop:
             try:
                 # A new array for each block: whoever takes it may keep or change it.
                 with self._listening():
-                    block = self._file.read(min(BLOCK, stop - position), self.dtype, always_2d=True)
+                    block = self._file.read(min(step, stop - position), self.dtype, always_2d=True)
             except (soundfile.SoundFileError, RuntimeError) as error:
                 problem = self._undecodable(error)
                 if not position:
