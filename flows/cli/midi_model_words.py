@@ -36,8 +36,8 @@ def _compose(commands: Commands) -> None:
         metavar="S",
         type=float,
         help="length, 3 to 600 (30). The piece ends with a cadence near it: without --tempo the "
-        "tempo bends by up to 12 %% so that mostly the seconds are met, else it is at most 15 %% "
-        "or two bars away. With --continue: length of what is added",
+        "tempo bends by up to 12 %% so that mostly the seconds are met, else it is at most two "
+        "bars away, or a quarter of the length if that is less. With --continue: length of what is added",
     )
     length.add_argument("--bars", metavar="N", type=int, help="length in bars instead, 1 to 256")
     add("--key", metavar="KEY", default="", help="such as `A`, `Bb` or `F# minor` (as drawn)")
@@ -88,4 +88,8 @@ def _train(commands: Commands) -> None:
     add("--seed", metavar="N", type=int, default=0, help="same seed, same model (0)")
     add("--width", metavar="N", type=int, help="of the recurrent layers")
     add("--dropout", metavar="P", type=float, help="share of units silenced")
-    add("--test", action="store_true", help="judge by the test chorales as well, and count faults in 50 pieces that are drawn")
+    add(
+        "--test",
+        action="store_true",
+        help="judge by the test chorales as well, and count faults in 50 pieces that are drawn",
+    )

@@ -95,8 +95,8 @@ class ComposeOptions:
 
     Attributes:
         seed: same seed, same piece.
-        seconds: wanted length; it ends with a cadence within 15 % or two bars of it, whichever is
-            more.
+        seconds: wanted length; it ends with a cadence within two bars of it, or within a quarter of
+            the length if that is less.
         bars: wanted length in bars instead, as near.
         key: such as `A` or `Bb major`; empty lets the seed choose.
         mode: `major` or `minor`; None lets the seed or the key choose.

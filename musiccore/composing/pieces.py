@@ -39,6 +39,7 @@ N_PIECES = 12
 
 N_ROUNDS = 3
 _FINAL_QUARTERS = 2
+_SLACK_BARS = 2
 _TEMPO_FREEDOM = 0.12
 _DEFAULT_SECONDS = 30.0
 _COMMON_TONICS = (0, 2, 3, 4, 5, 7, 9, 10)
@@ -185,7 +186,7 @@ def _search(
     final = _FINAL_QUARTERS * beat
     start = wanted - final
     before = len(given.pitches) if given is not None else 0
-    slack = max(round(0.15 * (wanted - before)), 2 * BEATS * beat)
+    slack = min(_SLACK_BARS * BEATS * beat, (wanted - before) // 4)
     earliest, latest = max(start - slack, before + beat, 2 * beat), start + slack
     start = max(start, earliest)
     fixed = None if given is None else given.pitches

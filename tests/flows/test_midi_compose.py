@@ -146,6 +146,6 @@ def test_flows_train_and_compose(prefect_server, tmp_path) -> None:
     model = str(tmp_path / "model")
     figures = midi_train(source=str(tmp_path / "in"), out=model, minutes=0.01, voices=1)
     assert figures["stopped"] in ("planned", "overtime")
-    rows = midi_compose(destination=str(tmp_path / "out"), count=2, seconds=5, model=model)
-    assert [row["seed"] for row in rows] == [0, 1]
+    rows = midi_compose(destination=str(tmp_path / "out"), seed=3, seconds=5, model=model)
+    assert [row["seed"] for row in rows] == [3]
     assert all(Path(str(row["file"])).is_file() for row in rows)
