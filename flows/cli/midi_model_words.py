@@ -37,7 +37,8 @@ def _compose(commands: Commands) -> None:
         type=float,
         help="length, 3 to 600 (30). The piece ends with a cadence near it: without --tempo the "
         "tempo bends by up to 12 %% so that mostly the seconds are met, else it is at most two "
-        "bars away, or a quarter of the length if that is less. With --continue: length of what is added",
+        "bars away, or a quarter of the length if that is less. With --continue: length of what "
+        "is added",
     )
     length.add_argument("--bars", metavar="N", type=int, help="length in bars instead, 1 to 256")
     add("--key", metavar="KEY", default="", help="such as `A`, `Bb` or `F# minor` (as drawn)")
