@@ -135,6 +135,12 @@ class ComposeOptions:
         _within("top_p", self.top_p, 0.1, 1)
         if self.seconds is not None and self.bars is not None:
             raise ConfigError("seconds: bars are given as well", hint="leave out one of them")
+        n_bars = (self.seconds or 0) * (self.tempo or DEFAULT_TEMPO) / 60 / BEATS
+        if n_bars > MAX_BARS:
+            raise ConfigError(
+                f"seconds: {self.seconds:g} s at tempo {self.tempo:g} are {n_bars:.0f} bars",
+                hint=f"ask for at most {MAX_BARS} bars",
+            )
         if self.instruments not in PROGRAMS:
             raise ConfigError(
                 f"instruments: {self.instruments!r} is unknown",

@@ -300,6 +300,7 @@ def test_continuation_begins_with_the_given_music() -> None:
         ({"seconds": float("nan")}, "seconds"),
         ({"seconds": 10, "bars": 4}, "seconds"),
         ({"bars": 0}, "bars"),
+        ({"seconds": 600, "tempo": 240}, "600 bars"),
         ({"tempo": 500}, "tempo"),
         ({"temperature": 0}, "temperature"),
         ({"seed": -1}, "seed"),
