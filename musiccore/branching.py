@@ -7,7 +7,6 @@ what a worker does for it afterwards. Both are pure functions of the tree.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConditioningError, ConfigError
@@ -161,18 +160,14 @@ def _round_number(tree: Tree, choice: Choice, wanted: int | None) -> int:
     return wanted
 
 
-_NO_PRIMER: Final = {"primer": None, "primer_compose": None, "primer_seconds": None}
-
-
 def _check_changes(tree: Tree, choice: Choice, number: int, tables: Path | None) -> None:
     """Check what would be in force; the primer's file has done its work and may be gone."""
     takes = choice.takes or tuple(part.take for part in choice.parts[:1])
     there = [tree.changes(take) for take in takes] or [tree.rounds[number].changes]
     for before in there:
         request = tree.request(merged(before, choice.changes))
-        whole = request.model_copy(update=_NO_PRIMER)
         try:
-            whole.check(config=tree.facts.config, label_tables=tables)
+            request.without_primer().check(config=tree.facts.config, label_tables=tables)
         except ConditioningError as error:
             raise ConfigError(f"changes: {error.message}", hint=error.hint) from error
 

@@ -6,6 +6,7 @@ the song comes from are left out.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -63,6 +64,7 @@ class Origin:
         pcm_sha256: of the sound as it was delivered.
         primer_sha256: of the primer's file; empty without one.
         primer_samples: length of the primer that was used, in samples.
+        score: the score that it starts from, as a MIDI file; empty without one.
         weights: network → sha256 of its weights.
         numerics: what else decides the numbers.
         versions: of the programs.
@@ -80,6 +82,7 @@ class Origin:
     pcm_sha256: str
     primer_sha256: str
     primer_samples: int
+    score: bytes
     weights: Mapping[str, str]
     numerics: Mapping[str, Json]
     versions: Mapping[str, str]
@@ -116,6 +119,7 @@ class Origin:
                 pcm_sha256=str(provenance["pcm_sha256"]),
                 primer_sha256=str(primer.get("sha256", "")),
                 primer_samples=_whole(primer.get("n_samples", 0)),
+                score=b64decode(origin.get("score", ""), validate=True),
                 weights=_texts(provenance["weights"]),
                 numerics=dict(_mapping(provenance["numerics"])),
                 versions=_texts(origin["versions"]),

@@ -232,6 +232,11 @@ class GenerationRequest(FrozenModel):
         """Whether the piece starts from something."""
         return self.primer is not None or self.primer_compose is not None
 
+    def without_primer(self) -> GenerationRequest:
+        """Return the rest of the request, for checks where the primer is known otherwise."""
+        changes = {"primer": None, "primer_compose": None, "primer_seconds": None}
+        return self.model_copy(update=changes)
+
     def temperatures(self, config: ModelConfig) -> tuple[float, ...]:
         """Return the temperature of each level, level 0 first."""
         wanted = self.sampling.temperature

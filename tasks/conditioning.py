@@ -37,10 +37,21 @@ def keep_score(run_id: str) -> dict[str, object]:
         if expected is not None and not run.journal.events_of("score", "primer"):
             midi = primer_midi(run.request, run.config, expected.sha256)
             if midi is not None:
-                name = Path(run.request.primer or "composed.mid").name
-                blob = run.journal.put_blob(midi)
-                run.journal.append("score", name=name, blob=blob.to_json())
+                record_score(run, midi)
         return {"score": bool(run.journal.events_of("score"))}
+
+
+def record_score(run: OpenRun, midi: bytes) -> None:
+    """Keep the score that a run starts from, unless it is kept already.
+
+    Args:
+        run: the claimed run.
+        midi: a MIDI file.
+    """
+    if not run.journal.events_of("score"):
+        name = Path(run.request.primer or "composed.mid").name
+        blob = run.journal.put_blob(midi)
+        run.journal.append("score", name=name, blob=blob.to_json())
 
 
 @gpu_task(task_run_name="condition-{run_id}")

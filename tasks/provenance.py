@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -9,10 +10,12 @@ from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.lineage import origin_json
 from musiccore.takes import Rendition
+from tasks.conditioning import primer_score
 from tasks.levels import codes_sha256
 from tasks.resources import OpenRun
 from tasks.sampling import song_codes, take_codes
 
+_LONGEST_SCORE = 64 * 1024  # bytes of MIDI that go into a file's metadata
 _COMPUTED = ("batches", "windows", "primer", "pack")  # follow from the request, or stand elsewhere
 
 
@@ -69,6 +72,7 @@ def provenance(
         "origin": {
             **origin_json(tree, take, song),
             "primer": record.numerics.get("primer"),
+            **_score(run),
             "pack": record.numerics.get("pack"),
             "versions": dict(record.versions),
         },
@@ -78,6 +82,14 @@ def provenance(
     if song is not None and song.version:
         facts["version"] = song.version
     return facts
+
+
+def _score(run: OpenRun) -> dict[str, object]:
+    """Return the score that a run starts from, so that its file is not needed again."""
+    midi = primer_score(run)
+    if midi is None or len(midi) > _LONGEST_SCORE:
+        return {}
+    return {"score": b64encode(midi).decode("ascii")}
 
 
 def codes_digests(

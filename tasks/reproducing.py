@@ -25,7 +25,7 @@ from musiccore.takes import Rendition
 from tasks.calibration import known_speeds
 from tasks.candidates import record_round
 from tasks.codec import song_audio, take_audio
-from tasks.conditioning import condition, keep_score
+from tasks.conditioning import condition, keep_score, record_score
 from tasks.models import Models
 from tasks.policies import gpu_task, io_task
 from tasks.provenance import codes_digests, provenance
@@ -105,16 +105,21 @@ def begin_again(file: str, primer: str = "") -> Prospect:
     """
     wanted, settings = Wanted.of(Path(file)), Settings.from_environment()
     origin, store = wanted.origin, shared_store(settings)
-    request = wanted.request(primer)
-    config = check_request(request, settings)
-    found = Primer.of(request, config)
+    request, score = wanted.request(primer), b"" if primer else origin.score
+    known: Primer | None = None
+    if score:
+        known = Primer(n_samples=origin.primer_samples, sha256=origin.primer_sha256)
+    config = check_request(request.without_primer() if score else request, settings)
+    found = known or Primer.of(request, config)
     if (found.sha256 if found else "") != origin.primer_sha256:
         raise ConfigError("primer: this machine composes another one than the music starts from")
     models = Models(config, settings)
     unlike = differences(origin, models)
     if not run_exists(store, wanted.run_id):
-        create_run(store, request, wanted.run_id, config, models, pack=origin.pack)
+        create_run(store, request, wanted.run_id, config, models, primer=found, pack=origin.pack)
     with working(wanted.run_id) as run:
+        if score:
+            record_score(run, score)
         _choose_again(run, origin)
         left = _left(run, origin, config, settings)
     return Prospect(run_id=wanted.run_id, differences=unlike, left=left)

@@ -140,6 +140,7 @@ def create_run(
     config: ModelConfig,
     models: Models,
     *,
+    primer: Primer | None = None,
     pack: Json = None,
 ) -> None:
     """Write the run's record; the same request under the same name continues it.
@@ -150,6 +151,7 @@ def create_run(
         run_id: name of the run.
         config: of the model.
         models: its networks on this machine.
+        primer: what is known of its primer; by default it is looked at.
         pack: where the run's rows lie in passes that it shares with others.
 
     Raises:
@@ -164,7 +166,7 @@ def create_run(
         request=request.model_dump(mode="json"),
         seed=request.sampling.seed,
         models=dict(models.digests()),
-        numerics=run_numerics(request, config, models, Primer.of(request, config), pack),
+        numerics=run_numerics(request, config, models, primer or Primer.of(request, config), pack),
         versions=program_versions(),
     )
     try:

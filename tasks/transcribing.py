@@ -111,9 +111,11 @@ def run_audio(store: Store, run: str, take: int | None) -> tuple[Audio, str]:
         ]
         if not heard:
             known = sorted({n for one in picture.tree.rounds.values() for n in one.published})
+            finished = picture.status.master is not None
             raise ConfigError(
                 f"take: {take} of run {run!r} cannot be heard",
-                hint=f"takes that can: {', '.join(map(str, known)) or 'none'}",
+                hint=f"takes that can: {', '.join(map(str, known)) or 'none'}"
+                + ("; without a take, the finished song" if finished else ""),
             )
         file, name = heard[-1].fields.get("file"), f"{run}-take{take}"
     if not isinstance(file, dict):

@@ -59,6 +59,8 @@ class Wanted:
     def request(self, primer: str) -> GenerationRequest:
         """Return the request with the primer's file as it lies here.
 
+        Where the file holds the score itself, nothing else is needed.
+
         Raises:
             ConfigError: if a primer is missing, is another one, or is given and none is needed.
         """
@@ -66,6 +68,8 @@ class Wanted:
         if asked.primer is None:
             if primer:
                 raise ConfigError("primer: the file was made without one", hint="leave it out")
+            return asked
+        if self.origin.score and not primer:
             return asked
         path = Path(primer or asked.primer)
         data = path.read_bytes() if path.is_file() else b""

@@ -28,6 +28,8 @@ def explain(options: Namespace) -> int:
         talk(f"{options.file} was composed by jukeflow")
     elif "run" in provenance:
         talk(f"{options.file} was made by jukeflow; `jukeflow reproduce` makes it again")
+    elif provenance.get("kind") == "rendering":
+        talk(f"{options.file} is a score that jukeflow played")
     elif "conversions" in provenance:
         talk(f"{options.file} was converted by jukeflow, and not made by it")
     else:

@@ -104,6 +104,7 @@ def test_metadata_tell_how_to_compose_it_again(song):
 
 
 def test_score_file_may_go_once_the_run_has_it(tmp_path, monkeypatch):
+    from flows.__main__ import main
     from flows.resume import resume
     from flows.rounds import keep_score
     from tasks.starting import start_run
@@ -118,3 +119,6 @@ def test_score_file_may_go_once_the_run_has_it(tmp_path, monkeypatch):
     path.unlink()
     assert resume("four")["state"] == "done"
     assert (tmp_path / "runs/four/export/score.mid").is_file()
+
+    # Not even to make the song again: the delivered file holds the score.
+    assert main(["reproduce", str(tmp_path / "runs/four/export/master.flac")]) == 0
