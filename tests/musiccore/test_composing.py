@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +20,9 @@ from musiccore.composing.config import ComposerConfig
 from musiccore.composing.drawing import Drawing, Rules
 from musiccore.composing.files import CARD, SHIPPED, WEIGHTS, load_model, save_model
 from musiccore.composing.judging import judge
-from musiccore.composing.learning import train
 from musiccore.composing.model import Composer
 from musiccore.composing.options import Key, parse_key
 from musiccore.composing.pieces import provenance_of
-from musiccore.composing.training import TrainingOptions
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.midi import write_midi
 from musiccore.score import Part, Score, ScoreNote, Tempo
@@ -343,7 +338,7 @@ def test_importing_the_library_loads_no_torch() -> None:
 
 
 def test_composed_pieces_obey_the_rules() -> None:
-    pieces = [fold(compose(ComposeOptions(seed=seed, seconds=20)))[0] for seed in (21, 22, 23)]
+    pieces = [fold(compose(ComposeOptions(seed=seed, seconds=15)))[0] for seed in (21, 22)]
     figures = check([piece.pitches for piece in pieces])
     assert figures.crossings <= 0.05
     assert figures.parallels <= 0.015
@@ -398,84 +393,3 @@ def test_a_model_of_one_voice_composes(tmp_path) -> None:
     assert [part.name for part in score.parts] == ["Voice 1"]
     with pytest.raises(ConfigError, match="one voice"):
         compose(ComposeOptions(model=tmp_path, harmonised=melody((0, 384, 60))))
-
-
-TINY = TrainingOptions(steps=12, width=16, head_width=16, batch_size=4, evaluations=3)
-LEARNT, HELD_OUT = [walk(n) for n in range(8)], [walk(n) for n in range(20, 23)]
-
-
-def test_training_lowers_the_loss(tmp_path) -> None:
-    trained = train(
-        LEARNT, HELD_OUT, tmp_path, replace(TINY, steps=40, averaging=0.9, learning_rate=0.02)
-    )
-    assert trained.stopped == "planned"
-    assert trained.best.valid < trained.curve[0].valid - 0.3
-    model, _ = load_model(tmp_path)
-    assert judge(model, HELD_OUT) == pytest.approx(trained.best.valid, abs=1e-3)
-
-
-_CHILD = """
-import sys, torch
-sys.path.insert(0, sys.argv[2])
-torch.set_num_threads(1)
-from pathlib import Path
-from test_composing import HELD_OUT, LEARNT, TINY
-from musiccore.composing.learning import train
-train(LEARNT, HELD_OUT, Path(sys.argv[1]), TINY, lambda event: print(event.step, flush=True))
-"""
-
-
-def test_killed_training_goes_on_to_equal_weights(tmp_path) -> None:
-    straight = train(LEARNT, HELD_OUT, tmp_path / "straight", TINY)
-    words = [sys.executable, "-c", _CHILD, str(tmp_path / "killed"), str(Path(__file__).parent)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "4\n"
-        child.send_signal(signal.SIGKILL)
-    steps = []
-    resumed = train(
-        LEARNT, HELD_OUT, tmp_path / "killed", TINY, lambda event: steps.append(event.step)
-    )
-    assert steps[0] > 4
-    assert [event.valid for event in resumed.curve] == [event.valid for event in straight.curve]
-    for name in (WEIGHTS,):
-        assert (tmp_path / "killed" / name).read_bytes() == (
-            tmp_path / "straight" / name
-        ).read_bytes()
-
-
-def test_finished_training_is_not_done_again(tmp_path) -> None:
-    first = train(LEARNT, HELD_OUT, tmp_path, TINY)
-    seen: list[object] = []
-    again = train(LEARNT, HELD_OUT, tmp_path, TINY, seen.append)
-    assert seen == []
-    assert again.curve == first.curve
-
-
-def test_folder_of_another_training_is_refused(tmp_path) -> None:
-    train(LEARNT, HELD_OUT, tmp_path, TINY)
-    with pytest.raises(ConfigError, match="other data"):
-        train(LEARNT[1:], HELD_OUT, tmp_path, TINY)
-
-
-def test_training_stops_when_nothing_improves(tmp_path) -> None:
-    hopeless = replace(TINY, steps=400, evaluations=100, patience=2, learning_rate=1e-30)
-    trained = train(LEARNT, HELD_OUT, tmp_path, hopeless)
-    assert trained.stopped == "patience"
-    assert trained.curve[-1].step == 12
-
-
-def test_minutes_become_steps_after_an_epoch(tmp_path) -> None:
-    timed = replace(TINY, steps=None, minutes=0.02)
-    trained = train(LEARNT, HELD_OUT, tmp_path, timed)
-    assert trained.curve[-1].cpu_minutes < 0.04
-    assert trained.curve[-1].steps > 2
-
-
-@pytest.mark.slow
-def test_a_minute_of_training_beats_pairs_of_notes(tmp_path) -> None:
-    learnt = [read_voices(name) for name in names_of("train")]
-    held_out = [read_voices(name) for name in names_of("valid")]
-    trained = train(learnt, held_out, tmp_path, TrainingOptions(minutes=1))
-    pairs = bigram_nats([g.pitches for g in learnt], [g.pitches for g in held_out])
-    assert trained.best.valid < min(pairs, 0.6)
