@@ -87,8 +87,9 @@ def _train(commands: Commands) -> None:
     add("--grid", choices=("1/16", "1/8", "1/4"), default="1/16", help="length of a step (1/16)")
     add("--voices", metavar="N", type=int, default=4, help="voices of a folder's pieces (4)")
     add("--seed", metavar="N", type=int, default=0, help="same seed, same model (0)")
-    add("--width", metavar="N", type=int, help="of the recurrent layers")
-    add("--dropout", metavar="P", type=float, help="share of units silenced")
+    add("--width", metavar="N", type=int, help="of the recurrent layers (256)")
+    add("--dropout", metavar="P", type=float, help="share of units silenced (0.45)")
+    add("--unheard", metavar="P", type=float, help="share of facts left out (0.15)")
     add(
         "--test",
         action="store_true",

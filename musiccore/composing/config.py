@@ -31,7 +31,7 @@ class ComposerConfig:
     n_layers: int = 2
     head_width: int = 256
     dropout: float = 0.45
-    unheard: float = 0.2
+    unheard: float = 0.15
 
     def __post_init__(self) -> None:
         for name in ("n_voices", "steps_per_quarter", "width", "n_layers", "head_width"):

@@ -37,7 +37,7 @@ class TrainingOptions:
     n_layers: int = 2
     head_width: int = 256
     dropout: float = 0.45
-    unheard: float = 0.2
+    unheard: float = 0.15
     learning_rate: float = 3e-3
     weight_decay: float = 0.1
     batch_size: int = 16

@@ -14,7 +14,7 @@ def train(options: Namespace) -> int:
 
     asked = {
         name: value
-        for name in ("minutes", "seed", "steps", "width", "dropout")
+        for name in ("minutes", "seed", "steps", "width", "dropout", "unheard")
         if (value := getattr(options, name)) is not None
     }
     with checking():
