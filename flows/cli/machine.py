@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from argparse import Namespace
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from flows.cli.output import Exit, data, data_json, table
@@ -15,6 +16,8 @@ from musiccore.presets import PRESETS
 from tasks.models import cpu_count, networks, weights_path
 from tasks.resources import shared_store
 from tasks.settings import Settings
+
+_OPTIONAL = ("ffmpeg", "fluidsynth", "sound player")
 
 
 def doctor(options: Namespace) -> int:
@@ -27,6 +30,7 @@ def doctor(options: Namespace) -> int:
         _device(settings),
         _store(settings),
         ("prefect server", True, configured_api_url() or "embedded"),
+        *_helpers(settings),
         *(_weights(name, settings) for name in sorted(PRESETS)),
     ]
     if options.json:
@@ -40,10 +44,10 @@ def doctor(options: Namespace) -> int:
 
 
 def _word(name: str, ok: bool) -> str:
-    """Return what a check found, in a word: weights of released models are a choice."""
+    """Return what a check found, in a word: released weights and some programs are a choice."""
     if ok:
         return "ok"
-    return "not here" if name.startswith("model ") else "MISSING"
+    return "not here" if name in _OPTIONAL or name.startswith("model ") else "MISSING"
 
 
 def models_list(options: Namespace) -> int:
@@ -105,6 +109,30 @@ def _device(settings: Settings) -> tuple[str, bool, str]:
         return "device", True, f"{choose_device(settings.device)}, {settings.dtype}"
     except (MusicCoreError, ImportError) as error:
         return "device", False, str(error).splitlines()[0]
+
+
+def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:
+    """Return what converting, rendering and playing find on this machine."""
+    from musiccore.editing.ffmpeg import find_ffmpeg
+    from musiccore.fluidsynth import find_fluidsynth
+    from musiccore.playback import find_mixer
+
+    def fluidsynth() -> str:
+        found = find_fluidsynth(library=settings.fluidsynth, soundfont=settings.soundfont)
+        return f"{found.library}, {found.font.path}"
+
+    finders: tuple[Callable[[], str], ...] = (
+        lambda: find_ffmpeg(settings.ffmpeg, "m4a, aac, wma, webm and video"),
+        fluidsynth,
+        lambda: f"pygame {find_mixer().__file__}",
+    )
+    rows = []
+    for name, find in zip(_OPTIONAL, finders, strict=True):
+        try:
+            rows.append((name, True, find()))
+        except MusicCoreError as error:
+            rows.append((name, False, f"{error.message}; {error.hint}"))
+    return rows
 
 
 def _store(settings: Settings) -> tuple[str, bool, str]:

@@ -177,7 +177,16 @@ def test_models_and_doctor_answer_in_json(tmp_path, capsys):
     models = {row["model"]: row for row in json.loads(capsys.readouterr().out)}
     assert models["tiny"]["ready"]
     main(["doctor", "--store", str(tmp_path), "--json"])
-    assert {"torch", "store"} <= {row["check"] for row in json.loads(capsys.readouterr().out)}
+    found = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"torch", "store", "ffmpeg", "fluidsynth", "sound player"} <= found.keys()
+
+
+def test_doctor_says_which_extra_brings_what_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FFMPEG_BINARY", str(tmp_path / "none"))
+    main(["doctor", "--store", str(tmp_path), "--json"])
+    (row,) = (r for r in json.loads(capsys.readouterr().out) if r["check"] == "ffmpeg")
+    assert not row["ok"]
+    assert "ffmpeg" in row["value"]
 
 
 def _wait_for_windows(store: Path, process: subprocess.Popen[str], n: int) -> None:
