@@ -15,7 +15,7 @@ import pytest
 from musiccore import pictures
 from musiccore.audio import Audio, read, write, write_preview
 from musiccore.errors import MusicCoreError
-from musiccore.songpage import SongFile, SongPage, Track, song_page
+from musiccore.songpage import SongFile, SongPage, StartingScore, Track, song_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>"
 CLIP = Audio(
@@ -94,6 +94,23 @@ def test_everything_is_on_the_page():
     assert "top k" not in document.text
     assert len(document.all("audio")) == 4
     assert len(document.all("img")) == 8
+
+
+def test_score_that_the_music_started_from_has_a_roll_a_sound_a_file_and_a_check():
+    heard = Track(title=EVIL, audio=write_preview(CLIP), roll=PNG)
+    score = StartingScore(
+        track=heard,
+        files=[SongFile(path="score.mid", label="MIDI", n_bytes=1200)],
+        check={"what follows": "0.81; in any other key at most 0.40"},
+    )
+    document = Document(song_page(page(score=score)))
+    assert "The score it started from" in document.text
+    assert "0.81; in any other key at most 0.40" in document.text
+    assert "./score.mid" in [link["href"] for link in document.all("a")]
+    assert len(document.all("audio")) == 5
+    assert any(str(image["alt"]).startswith("Piano roll of ") for image in document.all("img"))
+    assert "The score it started from" not in Document(song_page(page())).text
+    assert re.search(r"<kbd>1</kbd> to <kbd>5</kbd>", song_page(page(score=score)))
 
 
 def test_sounds_and_pictures_are_inside_and_can_be_read():
