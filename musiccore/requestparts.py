@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from musiccore.composing.options import parse_key
+from musiccore.errors import ConfigError
 
 MAX_SEED = 2**63 - 1
 MAX_SECONDS = 3600.0
@@ -151,7 +152,10 @@ class ComposedPrimer(FrozenModel):
     @field_validator("key")
     @classmethod
     def _is_key(cls, value: str) -> str:
-        tonic, mode, name = parse_key(value)
+        try:
+            tonic, mode, name = parse_key(value)
+        except ConfigError as error:
+            raise ValueError("it is no key; say such as `A` or `Bb`") from error
         if mode is not None:
             raise ValueError(f"it is {value!r}; say the mode in `mode`")
         return "" if tonic is None else name

@@ -42,6 +42,8 @@ def _request(**data: Any) -> GenerationRequest:
         ("choose", {"choose": "worst"}),
         *(("title", {"title": x}) for x in ("", "x" * 121, "a\nb", "a\x00", "\u202etitle", 3)),
         *(("primer", {"primer": x}) for x in ("", "a\x00b", 3, "x" * 5000)),
+        *(("primer_compose.key", {"primer_compose": {"key": x}}) for x in ("H", "A minor", 3)),
+        ("primer_compose.tempo", {"primer_compose": {"tempo": 500}}),
         *(("model", {"model": x}) for x in ("", None, 3, "x" * 65)),
         *(
             ("conditioning.lyrics", {"conditioning": {"lyrics": x}})
