@@ -155,7 +155,7 @@ class ComposedPrimer(FrozenModel):
         try:
             tonic, mode, name = parse_key(value)
         except ConfigError as error:
-            raise ValueError("it is no key; say such as `A` or `Bb`") from error
+            raise ValueError("it is no key such as `A` or `Bb`") from error
         if mode is not None:
-            raise ValueError(f"it is {value!r}; say the mode in `mode`")
+            raise ValueError("its mode goes into `mode`")
         return "" if tonic is None else name
