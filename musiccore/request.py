@@ -232,6 +232,13 @@ class GenerationRequest(FrozenModel):
         """Whether the piece starts from something."""
         return self.primer is not None or self.primer_compose is not None
 
+    @property
+    def composed_limit(self) -> float:
+        """Return the most seconds that a composed primer may last."""
+        from musiccore.primers import LONGEST_COMPOSED
+
+        return self.primer_seconds or min(self.seconds / 2, LONGEST_COMPOSED)
+
     def without_primer(self) -> GenerationRequest:
         """Return the rest of the request, for checks where the primer is known otherwise."""
         changes = {"primer": None, "primer_compose": None, "primer_seconds": None}
@@ -303,8 +310,7 @@ class GenerationRequest(FrozenModel):
         from musiccore import primers  # reads and decodes; only requests with a primer need it
 
         if self.primer_compose is not None:
-            limit = self.primer_seconds or min(self.seconds / 2, primers.LONGEST_COMPOSED)
-            return primers.composed_samples(self.primer_compose.tempo, limit, rate)
+            return primers.composed_samples(self.primer_compose.tempo, self.composed_limit, rate)
         if self.primer is None:
             return None
         try:

@@ -78,7 +78,8 @@ def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict
     Raises:
         ConfigError: if the file exists, or the request does not fit.
     """
-    from musiccore.composing.pieces import compose_piece, provenance_of
+    from musiccore.composing.pieces import compose_piece
+    from musiccore.composing.writing import provenance_of
 
     _one_thread()
     target = Path(destination)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +11,12 @@ from musiccore.config import ModelConfig
 from musiccore.errors import AudioError
 from musiccore.midi import write_midi
 from musiccore.primers import (
-    LONGEST_COMPOSED,
     bar_length,
     composed_bars,
     is_score,
     read_primer_score,
 )
+from musiccore.records import sha256 as digest_of
 from musiccore.request import GenerationRequest
 
 _BARS_BEYOND: Final = 4
@@ -38,13 +37,12 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
     """
     asked = request.primer_compose
     assert asked is not None
-    limit = request.primer_seconds or min(request.seconds / 2, LONGEST_COMPOSED)
     mode = asked.mode or ("minor" if "minor" in request.conditioning.genre.split() else "major")
     key = asked.key
     if not key and config.name == "nano":
         key = "C" if mode == "major" else "A"
     seed = request.sampling.seed if asked.seed is None else asked.seed
-    bars = composed_bars(asked.tempo, limit)
+    bars = composed_bars(asked.tempo, request.composed_limit)
     score = compose(
         ComposeOptions(
             seed=seed % (MAX_SEED + 1),
@@ -74,7 +72,7 @@ def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) ->
     """
     if request.primer_compose is not None:
         data = compose_primer(request, config)
-        if hashlib.sha256(data).hexdigest() != sha256:
+        if digest_of(data) != sha256:
             raise AudioError(
                 "primer: this machine composes another one than the run began with",
                 hint="go on where the run began, or start another run",
@@ -94,7 +92,7 @@ def primer_file(request: GenerationRequest, sha256: str) -> bytes:
     """
     path = Path(request.primer or "")
     data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if digest_of(data) != sha256:
         raise AudioError(
             f"primer {request.primer!r} is missing, or not the file that the run began with",
             hint="put the file back where it was, or start another run",

@@ -27,7 +27,7 @@ from tasks.provenance import codes_digests, provenance, song_title
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.runs import program_versions
 from tasks.sampling import song_codes
-from tasks.scores import SCORE_FILE, starting_score
+from tasks.scores import ROLL_FILE, SCORE_FILE, SongScore, starting_score
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 
@@ -122,13 +122,14 @@ def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:
     master = audio.limit_peak(song_audio(run, song, 0))
     files: list[Deliverable] = []
     previews: dict[str, bytes] = {}
-    for name, kind, data, pcm in _files(run, song, master):
+    score = starting_score(run, song)
+    for name, kind, data, pcm in _files(run, song, master, score):
         path = f"{folder}/{name}"
         store.put(path, data)
         files.append(_deliverable(path, kind, data, pcm))
         if kind == "picture":
             previews[name] = data
-    page = song_page(_page(run, song, master, previews, files, folder)).encode()
+    page = song_page(_page(run, song, master, score, previews, files, folder)).encode()
     store.put(f"{folder}/index.html", page)
     files.append(_deliverable(f"{folder}/index.html", "page", page, None))
     manifest = _manifest(run, song, files).to_bytes()
@@ -152,7 +153,7 @@ def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:
 
 
 def _files(
-    run: OpenRun, song: Rendition, master: Audio
+    run: OpenRun, song: Rendition, master: Audio, score: SongScore | None
 ) -> Iterator[tuple[str, str, bytes, str | None]]:
     """Yield name, kind, bytes and PCM digest of every file but page and manifest."""
     pcm, codes = audio.pcm_sha256(master), codes_digests(run, song.take, song)
@@ -171,9 +172,9 @@ def _files(
         yield f"level_{level}_waveform.png", "picture", pictures.waveform(sound), None
         yield f"level_{level}_spectrogram.png", "picture", pictures.spectrogram(sound), None
 
-    if (score := starting_score(run, song)) is not None:
+    if score is not None:
         yield SCORE_FILE, "score", score.midi, None
-        yield "score_roll.png", "picture", score.roll(), None
+        yield ROLL_FILE, "picture", score.roll(), None
 
 
 def _codes(run: OpenRun, song: Rendition) -> Codes:
@@ -185,6 +186,7 @@ def _page(
     run: OpenRun,
     song: Rendition,
     master: Audio,
+    score: SongScore | None,
     previews: dict[str, bytes],
     files: list[Deliverable],
     folder: str,
@@ -198,7 +200,6 @@ def _page(
     )
     described = [words.artist, words.genre, f"{master.seconds:.1f} s", request.model]
     codes = _codes(run, song)
-    score = starting_score(run, song)
     return SongPage(
         title=song_title(run, song.take),
         summary=" · ".join(part for part in described if part),
@@ -217,7 +218,7 @@ def _page(
             for file in files
             if file.kind in ("master", "codes")
         ],
-        score=None if score is None else score.on_page(master),
+        score=None if score is None else score.on_page(master, previews[ROLL_FILE]),
         levels=[
             Track(
                 title=f"Level {level}",

@@ -17,6 +17,7 @@ from tasks.conditioning import primer_score
 from tasks.resources import OpenRun
 
 SCORE_FILE: Final = "score.mid"
+ROLL_FILE: Final = "score_roll.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +39,20 @@ class SongScore:
         seconds = self.heard.seconds
         return pictures.piano_roll(self.score.until(seconds), seconds=seconds)
 
-    def on_page(self, master: Audio) -> StartingScore:
-        """Return the part of a song's page that is about its score."""
+    def on_page(self, master: Audio, roll: bytes) -> StartingScore:
+        """Return the part of a song's page that is about its score.
+
+        Args:
+            master: the finished song.
+            roll: what `roll` drew.
+        """
         check = check_against_score(self.score, master, self.heard.seconds)
         return StartingScore(
             track=Track(
                 title="Score",
                 note=f"{self.heard.seconds:.1f} s, {self.score.n_notes} notes in the file",
                 audio=audio.write_preview(audio.limit_peak(self.heard)),
-                roll=self.roll(),
+                roll=roll,
                 spectrogram=pictures.spectrogram(self.heard),
             ),
             files=[SongFile(path=SCORE_FILE, label="MIDI", n_bytes=len(self.midi))],

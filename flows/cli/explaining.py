@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ from musiccore.tags import SHOWN, read_tags
 _LAST = ("lyrics", "recipe", "origin", "conversions")  # long; after everything else
 _DIGITS = 16  # of a digest
 _SCORES = (".mid", ".midi", ".kar")
-_COMPOSED_BY = "jukeflow"  # key of the JSON text in a composed MIDI file
 
 
 def explain(options: Namespace) -> int:
@@ -51,6 +49,7 @@ def _tags(path: Path) -> dict[str, object]:
 
 def _score_tags(path: Path) -> dict[str, object]:
     """Return what a MIDI file says: name, copyright, and how it was composed here."""
+    from musiccore.composing.writing import provenance_of
     from musiccore.midi import read_midi
 
     score = read_midi(path)
@@ -60,20 +59,9 @@ def _score_tags(path: Path) -> dict[str, object]:
     for words in score.words:
         if words.kind == "copyright":
             found.setdefault("licence", words.text)
-        elif words.kind == "text" and words.text.startswith("{"):
-            made = _composed(words.text)
-            if made is not None:
-                found["provenance"] = made
+    if (made := provenance_of(score)) is not None:
+        found["provenance"] = made
     return found
-
-
-def _composed(text: str) -> dict[str, object] | None:
-    try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    made = whole.get(_COMPOSED_BY) if isinstance(whole, dict) else None
-    return made if isinstance(made, dict) else None
 
 
 def _print_fields(values: Mapping[str, object], prefix: str = "") -> None:

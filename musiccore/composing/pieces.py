@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -23,7 +22,6 @@ from musiccore.composing.options import (
     parse_key,
 )
 from musiccore.composing.writing import (
-    PROVENANCE,
     TICKS_PER_QUARTER,
     slowed_quarters,
     struck_of,
@@ -258,19 +256,6 @@ def _score(
         **facts,
     }
     return to_score(grid, key, tempos, options.instruments, options.seed, provenance, melody)
-
-
-def provenance_of(score: Score) -> dict[str, object] | None:
-    """Return how a composed score says it was made; None for any other."""
-    for words in score.words:
-        if words.kind == "text" and words.text.startswith("{"):
-            try:
-                found = json.loads(words.text).get(PROVENANCE)
-            except ValueError:
-                continue
-            if isinstance(found, dict):
-                return found
-    return None
 
 
 def _key(options: ComposeOptions) -> Key:

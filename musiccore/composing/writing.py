@@ -157,3 +157,16 @@ def struck_of(pitches: Grid) -> NDArray[np.bool_]:
     """Return where notes begin if none is struck again."""
     struck: NDArray[np.bool_] = (np.diff(pitches, axis=0, prepend=0) != 0) & (pitches > 0)
     return struck
+
+
+def provenance_of(score: Score) -> dict[str, object] | None:
+    """Return how a composed score says it was made; None for any other."""
+    for words in score.words:
+        if words.kind == "text" and words.text.startswith("{"):
+            try:
+                found = json.loads(words.text).get(PROVENANCE)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(found, dict):
+                return found
+    return None

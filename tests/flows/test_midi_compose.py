@@ -9,7 +9,7 @@ import pytest
 
 from flows.__main__ import main
 from flows.composing import midi_compose, midi_train
-from musiccore.composing.pieces import provenance_of
+from musiccore.composing.writing import provenance_of
 from musiccore.midi import read_midi, write_midi
 from musiccore.score import Part, Score, ScoreNote
 

@@ -22,7 +22,7 @@ from musiccore.composing.files import CARD, SHIPPED, WEIGHTS, load_model, save_m
 from musiccore.composing.judging import judge
 from musiccore.composing.model import Composer
 from musiccore.composing.options import Key, parse_key
-from musiccore.composing.pieces import provenance_of
+from musiccore.composing.writing import provenance_of
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.midi import write_midi
 from musiccore.score import Part, Score, ScoreNote, Tempo
