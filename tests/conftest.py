@@ -1,18 +1,70 @@
-"""Settings for every test, and one Prefect server for the whole run.
+"""Settings for every test, what they may need, and one Prefect server for each worker.
 
 One processor thread, since small matrices run slower on two.
 """
+
+from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests import programs
+
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before torch and numpy are imported
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+# Files that share what is dear to make, or that fill the machine with servers of their own, are one
+# group: a group runs in one process, one test after the other. Every other file is its own group.
+_GROUPS = {
+    "tests/browser/test_room.py": "room",
+    "tests/browser/test_round_file.py": "room",
+    "tests/browser/test_story.py": "serve",
+    "tests/flows/serving/test_serve.py": "serve",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("jukeflow")
+    group.addoption(
+        "--programs",
+        choices=programs.MODES,
+        default="system",
+        help="what tests may use: what the system has, what Python packages bring, or none of both",
+    )
+    group.addoption(
+        "--complete", action="store_true", help="fail, instead of skip, where a program is missing"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    programs.hide(config.getoption("--programs"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests of processes and servers wait for half of their time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min((cores or 1) + 1, 6)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        file = item.path.relative_to(config.rootpath).as_posix()
+        item.add_marker(pytest.mark.xdist_group(_GROUPS.get(file, file)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("programs"):
+        reasons = [reason for name in mark.args if (reason := programs.missing(name))]
+        if reasons and item.config.getoption("--complete"):
+            pytest.fail(f"--complete, but {reasons[0]}", pytrace=False)
+        if reasons:
+            pytest.skip(reasons[0])
 
 
 @pytest.fixture(scope="session")

@@ -63,10 +63,13 @@ def test_bad_run_ids_are_refused_by_name(run_id: object) -> None:
     assert str(caught.value).isascii()
 
 
-@pytest.mark.parametrize(
-    "run_id", ["a", "0", "song-1", "a.b_c-d", "a" * 64, "console", "nully", new_run_id()]
-)
+@pytest.mark.parametrize("run_id", ["a", "0", "song-1", "a.b_c-d", "a" * 64, "console", "nully"])
 def test_good_run_ids_are_kept(run_id: str) -> None:
+    assert validate_run_id(run_id) == run_id
+
+
+def test_new_run_ids_are_good() -> None:
+    run_id = new_run_id()
     assert validate_run_id(run_id) == run_id
 
 
