@@ -23,6 +23,8 @@ def midi(
     loudness: Annotated[float, Field(ge=-70.0, le=-1.0)] = -16.0,
     transpose: Annotated[int, Field(ge=-127, le=127)] = 0,
     tempo_scale: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0,
+    reverb: bool = False,
+    chorus: bool = False,
 ) -> list[dict[str, object]]:
     """Play a score, every one of a folder, or a Bach chorale by its name.
 
@@ -38,12 +40,19 @@ def midi(
         loudness: in LUFS; -16 is usual for music.
         transpose: semitones up or down.
         tempo_scale: 2 plays twice as fast, 0.5 half as fast.
+        reverb: add the sound of a room; fluidsynth alone can.
+        chorus: add several players who are not quite together; fluidsynth alone can.
 
     Returns:
         One row per score: where it came from, where it went, how it ended.
     """
     rendering = Rendering(
-        engine=engine, loudness=loudness, transpose=transpose, tempo_scale=tempo_scale
+        engine=engine,
+        loudness=loudness,
+        transpose=transpose,
+        tempo_scale=tempo_scale,
+        reverb=reverb,
+        chorus=chorus,
     )
     rows = [
         render_file(score, audio, force, rendering)

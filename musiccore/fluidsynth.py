@@ -2,7 +2,11 @@
 
 The only door to that library. It is found on the system or inside the wheel of the extra `play`;
 sound fonts are found on this machine and never come with this program. Reverb and chorus are off
-and blocks are of one size, so that the same score, font and library give the same samples.
+unless asked for, and blocks are of one size, so that the same score, font and library give the
+same samples.
+
+A font may play an instrument with a sample on each side. MIDI's pan moves both of them by the same
+distance, so that hard left leaves one in the middle; a balance that follows the pan silences it.
 """
 
 from __future__ import annotations
@@ -20,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import ConfigError, MissingProgram
-from musiccore.gestures import controls_of
-from musiccore.score import Score
+from musiccore.gestures import PAN, controls_of
+from musiccore.score import Control, Score
 from musiccore.soundfonts import HINT, SoundFont, find_font, package_folder
 
 Samples = npt.NDArray[np.float32]
@@ -33,7 +37,25 @@ _VOICES = 512
 _CHECK_RATE = 44_100
 _MAX_CHANNELS = 256
 _MELODIC_CHANNEL_TYPE, _DRUM_CHANNEL_TYPE = 0, 1
+_BALANCE = 8  # the controller
+_CENTRE, _HALF = 64, 63  # of pan and balance
 _QUIET_LEVELS = 5  # levels of the library's log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What FluidSynth adds to the instruments, by the depth that the score asks for.
+
+    Attributes:
+        reverb: the sound of a room (controller 91).
+        chorus: several players who are not quite together (controller 93).
+    """
+
+    reverb: bool = False
+    chorus: bool = False
+
+
+DRY: Final = Effects()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +65,12 @@ class FluidSynth:
     Attributes:
         library: path or name of the shared library.
         font: what it plays on.
+        effects: what is added to the dry sound.
     """
 
     library: str
     font: SoundFont
+    effects: Effects = DRY
 
     def version(self) -> str:
         """Return the version of the library."""
@@ -58,7 +82,7 @@ class FluidSynth:
         Raises:
             MissingProgram: if the library refuses it.
         """
-        with _Synth(_load(self.library), self.font, 1, _CHECK_RATE):
+        with self._synth(1, _CHECK_RATE):
             pass
 
     def stream(self, score: Score, sample_rate: int, n_samples: int) -> Iterator[Samples]:
@@ -77,7 +101,7 @@ class FluidSynth:
         """
         events = iter(_events(score, sample_rate))
         event = next(events, None)
-        with _Synth(_load(self.library), self.font, len(score.parts), sample_rate) as synth:
+        with self._synth(len(score.parts), sample_rate) as synth:
             for start in range(0, n_samples, _BLOCK):
                 block = np.zeros((2, min(_BLOCK, n_samples - start)), dtype=np.float32)
                 done, stop = start, start + block.shape[1]
@@ -89,9 +113,15 @@ class FluidSynth:
                 synth.write(block[:, done - start :])
                 yield block
 
+    def _synth(self, n_channels: int, sample_rate: int) -> _Synth:
+        return _Synth(_load(self.library), self.font, self.effects, n_channels, sample_rate)
+
 
 def find_fluidsynth(
-    *, library: str | os.PathLike[str] = "", soundfont: str | os.PathLike[str] = ""
+    *,
+    library: str | os.PathLike[str] = "",
+    soundfont: str | os.PathLike[str] = "",
+    effects: Effects = DRY,
 ) -> FluidSynth:
     """Find the library and a sound font.
 
@@ -99,12 +129,15 @@ def find_fluidsynth(
         library: path of the library; empty looks on the system, then in the extra `play`.
         soundfont: path of a sound font; empty looks in the folders of the system, then for the
             one that pretty_midi brings.
+        effects: what is added to the dry sound.
 
     Raises:
         ConfigError: if a path that was given is wrong.
         MissingProgram: if one of them is missing or of no use; the message says which.
     """
-    found = FluidSynth(library=_find_library(os.fspath(library)), font=find_font(soundfont))
+    named = find_font(soundfont) if os.fspath(soundfont) else None  # a wrong path is said first
+    found_library = find_library(os.fspath(library))
+    found = FluidSynth(library=found_library, font=named or find_font(), effects=effects)
     found.check()
     return found
 
@@ -112,7 +145,16 @@ def find_fluidsynth(
 # The library ------------------------------------------------------------------------------------
 
 
-def _find_library(given: str) -> str:
+def find_library(given: str = "") -> str:
+    """Find the shared library.
+
+    Args:
+        given: its path; empty looks on the system, then in the extra `play`.
+
+    Raises:
+        ConfigError: if the path is wrong.
+        MissingProgram: if it is nowhere.
+    """
     if given:
         if not Path(given).expanduser().is_file():
             raise ConfigError(f"fluidsynth: {given!r} does not exist", hint="check the path")
@@ -205,7 +247,7 @@ def _events(score: Score, sample_rate: int) -> list[_Event]:
         kind = _DRUM_CHANNEL_TYPE if part.is_drums else _MELODIC_CHANNEL_TYPE
         add(0.0, -2, channel, "set_channel_type", kind)
         add(0.0, -1, channel, "program_change", part.program)
-        for control in controls_of(score, index):
+        for control in _balanced(controls_of(score, index)):
             seconds = score.seconds_at(control.tick)
             if control.kind == 0xB:
                 add(seconds, 1, channel, "cc", *control.data)
@@ -225,14 +267,35 @@ def _events(score: Score, sample_rate: int) -> list[_Event]:
     return sorted(events, key=lambda event: (event.sample, event.order))
 
 
+def _balanced(controls: Sequence[Control]) -> Iterator[Control]:
+    """Let the balance follow the pan, where the score does not set it itself.
+
+    It follows slowly, by the cube: half-way to a side an instrument of one sample stays near where
+    pan alone puts it, and hard on a side the other one is silent.
+    """
+    own = any(control.kind == 0xB and control.data[0] == _BALANCE for control in controls)
+    for control in controls:
+        yield control
+        if control.kind == 0xB and control.data[0] == PAN and not own:
+            side = max((control.data[1] - _CENTRE) / _HALF, -1.0)
+            value = _CENTRE + _HALF * side**3 - (side == -1.0)  # 0 to 127
+            yield Control(tick=control.tick, kind=0xB, data=(_BALANCE, round(value)))
+
+
 class _Synth:
     """One instance of the library's synthesiser, inside a `with` block."""
 
     def __init__(
-        self, lib: ctypes.CDLL, font: SoundFont, n_channels: int, sample_rate: int
+        self,
+        lib: ctypes.CDLL,
+        font: SoundFont,
+        effects: Effects,
+        n_channels: int,
+        sample_rate: int,
     ) -> None:
         self._lib = lib
         self._font = font
+        self._effects = effects
         self._channels = min(max(-(-n_channels // 16) * 16, 16), _MAX_CHANNELS)
         self._rate = sample_rate
         self._settings: int | None = None
@@ -246,8 +309,8 @@ class _Synth:
         lib.fluid_settings_setnum(self._settings, b"synth.sample-rate", float(self._rate))
         lib.fluid_settings_setnum(self._settings, b"synth.gain", _GAIN)
         for name, value in (
-            (b"synth.reverb.active", 0),
-            (b"synth.chorus.active", 0),
+            (b"synth.reverb.active", int(self._effects.reverb)),
+            (b"synth.chorus.active", int(self._effects.chorus)),
             (b"synth.polyphony", _VOICES),
             (b"synth.midi-channels", self._channels),
             (b"synth.cpu-cores", 1),

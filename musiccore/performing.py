@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio import Audio
-from musiccore.errors import AudioError, MissingProgram
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.score import Score
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Player:
         *,
         library: str | os.PathLike[str] = "",
         soundfont: str | os.PathLike[str] = "",
+        reverb: bool = False,
+        chorus: bool = False,
     ) -> Player:
         """Find what plays.
 
@@ -66,17 +68,21 @@ class Player:
             engine: `fluidsynth`, `own`, or `auto`: the first where it is found, else the second.
             library: FluidSynth's library; empty looks for it.
             soundfont: what FluidSynth plays on; empty looks for one.
+            reverb: the sound of a room, which FluidSynth alone can add.
+            chorus: several players instead of one, which FluidSynth alone can add.
 
         Raises:
-            ConfigError: if a path that was given is wrong.
+            ConfigError: if a path that was given is wrong, or `own` shall add an effect.
             MissingProgram: if `fluidsynth` was asked for and something is missing.
         """
         if engine == "own":
+            check_effects(engine, reverb=reverb, chorus=chorus)
             return cls()
-        from musiccore.fluidsynth import find_fluidsynth
+        from musiccore.fluidsynth import Effects, find_fluidsynth
 
+        effects = Effects(reverb=reverb, chorus=chorus)
         try:
-            found = find_fluidsynth(library=library, soundfont=soundfont)
+            found = find_fluidsynth(library=library, soundfont=soundfont, effects=effects)
         except MissingProgram as error:
             if engine == "fluidsynth":
                 raise
@@ -239,6 +245,19 @@ def perform(
         MissingProgram: if `fluidsynth` was asked for and is not here.
     """
     return Player.find(engine).perform(score, sample_rate=sample_rate, loudness=loudness)
+
+
+def check_effects(engine: Engine, *, reverb: bool, chorus: bool) -> None:
+    """Check that an engine has the effects that are wanted.
+
+    Raises:
+        ConfigError: if it is `own`, which has none.
+    """
+    wanted = "reverb" if reverb else "chorus" if chorus else ""
+    if wanted and engine == "own":
+        raise ConfigError(
+            f"{wanted}: the engine own has none", hint="use the engine fluidsynth, or auto"
+        )
 
 
 def length_of(score: Score, sample_rate: int) -> int:

@@ -14,7 +14,7 @@ from musiccore.audio import MAX_RATE, MIN_RATE
 from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.editing.atomic import check_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
-from musiccore.performing import LOUDNESS, Engine, Player
+from musiccore.performing import LOUDNESS, Engine, Player, check_effects
 from musiccore.score import Score
 from musiccore.symbolic import SCORE_SUFFIXES, chorale_names
 from musiccore.tags import tag_file
@@ -37,6 +37,8 @@ class Rendering:
         transpose: semitones.
         tempo_scale: 2 plays twice as fast.
         program: number or name of one instrument for all parts; empty plays those of the score.
+        reverb: the sound of a room, with FluidSynth.
+        chorus: several players instead of one, with FluidSynth.
 
     Raises:
         ConfigError: if one of them is wrong.
@@ -49,12 +51,15 @@ class Rendering:
     transpose: int = 0
     tempo_scale: float = 1.0
     program: str = ""
+    reverb: bool = False
+    chorus: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):
             raise ConfigError(
                 f"engine: {self.engine!r} is unknown", hint="use auto, own or fluidsynth"
             )
+        check_effects(self.engine, reverb=self.reverb, chorus=self.chorus)
         if not MIN_RATE <= self.sample_rate <= MAX_RATE:
             raise ConfigError(
                 f"sample_rate is {self.sample_rate}; it must be {MIN_RATE} to {MAX_RATE} Hz"
@@ -79,6 +84,8 @@ class Rendering:
             self.engine,
             library=settings.fluidsynth,
             soundfont=self.soundfont or settings.soundfont,
+            reverb=self.reverb,
+            chorus=self.chorus,
         )
 
     def arranged(self, score: Score) -> Score:

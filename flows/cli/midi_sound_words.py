@@ -109,6 +109,12 @@ def _engine_options(words: ArgumentParser) -> None:
     words.add_argument(
         "--soundfont", metavar="FILE", help="sound font for FluidSynth (SOUNDFONT, the system's)"
     )
+    words.add_argument(
+        "--reverb", action="store_true", help="add the sound of a room (FluidSynth alone can)"
+    )
+    words.add_argument(
+        "--chorus", action="store_true", help="add several players for one (FluidSynth alone can)"
+    )
 
 
 def _transcribe(commands: Commands) -> None:

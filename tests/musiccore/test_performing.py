@@ -20,7 +20,7 @@ from musiccore.timbres import family_names, timbre_of
 
 RATE = 44_100
 A4, C4, A5, A2 = 69, 60, 81, 45
-ENGINES = ("own", "fluidsynth")
+NEEDS_FLUIDSYNTH = pytest.mark.programs("fluidsynth")
 
 
 def _score(*parts: Part, tempo: int = 500_000) -> Score:
@@ -93,13 +93,8 @@ def _lag(samples: np.ndarray, second: float) -> float:
     return float(np.argmax(piece > 0.1 * piece.max())) / RATE - 0.05
 
 
-def _player(engine: str) -> Player:
-    return Player.find("fluidsynth" if engine == "fluidsynth" else "own")
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_notes_are_in_tune_and_in_time(engine: str) -> None:
-    samples = _player(engine).perform(_score(_part(MELODY))).samples[0]
+def test_notes_are_in_tune_and_in_time(player: Player) -> None:
+    samples = player.perform(_score(_part(MELODY))).samples[0]
     for start, _, pitch in MELODY:
         note = samples[round(start / 1000 * RATE) :][: round(0.8 * RATE)]
         assert abs(_cents(note, pitch)) < 3.0
@@ -116,11 +111,10 @@ def test_every_family_is_in_tune_and_in_time(name: str) -> None:
         assert abs(_lag(samples, 0.5)) < 0.02
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_same_score_same_bytes_within_full_scale(engine: str) -> None:
+def test_same_score_same_bytes_within_full_scale(player: Player) -> None:
     drums = _part([(n, 100, 35 + n % 47) for n in range(0, 4000, 61)], channel=DRUM_CHANNEL)
     loud = _score(drums, *(_part(MELODY, velocity=127, program=p) for p in (0, 19, 48, 61)))
-    one, other = (_player(engine).perform(loud) for _ in range(2))
+    one, other = (player.perform(loud) for _ in range(2))
     assert pcm_sha256(one) == pcm_sha256(other)
     assert one.peak <= CEILING + 1e-6
     assert one.seconds == pytest.approx(loud.seconds + 1.0, abs=1e-4)
@@ -161,11 +155,10 @@ def _rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_velocity_volume_and_expression_are_heard(engine: str) -> None:
+def test_velocity_volume_and_expression_are_heard(player: Player) -> None:
     def level(**gestures: object) -> float:
         part = _part([(0, 500, A4)], **gestures)  # type: ignore[arg-type]
-        return _rms(_player(engine).perform(_score(part), loudness=None).samples[:, :RATE])
+        return _rms(player.perform(_score(part), loudness=None).samples[:, :RATE])
 
     plain = level()
     assert level(velocity=40) < 0.5 * plain
@@ -173,21 +166,66 @@ def test_velocity_volume_and_expression_are_heard(engine: str) -> None:
     assert level(controls=[(0, 0xB, 11, 64)]) < 0.5 * plain
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_pan_moves_between_the_channels(engine: str) -> None:
+def test_pan_moves_between_the_channels(player: Player) -> None:
     part = _part([(0, 800, A4)], controls=[(0, 0xB, 10, 0)])
-    left, right = _player(engine).perform(_score(part)).samples
+    left, right = player.perform(_score(part)).samples
     assert _rms(left) > 50 * _rms(right)
-    left, right = _player(engine).perform(_score(_part([(0, 800, A4)]))).samples
+    left, right = player.perform(_score(_part([(0, 800, A4)]))).samples
     assert _rms(left) == pytest.approx(_rms(right), rel=0.05)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_pedal_holds_a_note_until_it_is_lifted(engine: str) -> None:
+def _sides(player: Player, *controls: tuple[int, int, int, int]) -> tuple[float, float]:
+    audio = player.perform(_score(_part([(0, 800, A4)], controls=controls)), loudness=None)
+    return _rms(audio.samples[0]), _rms(audio.samples[1])
+
+
+@NEEDS_FLUIDSYNTH
+def test_instrument_with_a_sample_on_each_side_can_be_on_one_side_alone(stereo_font) -> None:
+    player = Player.find("fluidsynth", soundfont=stereo_font)
+    left, right = _sides(player, (0, 0xB, 10, 0))
+    assert left > 50 * right
+    left, right = _sides(player, (0, 0xB, 10, 127))
+    assert right > 50 * left
+    left, right = _sides(player, (0, 0xB, 10, 32))
+    assert 1.5 < left / right < 4.0
+    left, right = _sides(player, (0, 0xB, 10, 0), (0, 0xB, 8, 64))  # a balance of the score's own
+    assert right > 0.3 * left
+
+
+@NEEDS_FLUIDSYNTH
+def test_effects_are_heard_only_where_they_are_asked_for(font) -> None:
+    score = _score(_part([(0, 300, A4)], controls=[(0, 0xB, 91, 127), (0, 0xB, 93, 127)]))
+    dry, wet, many = (
+        Player.find("fluidsynth", soundfont=font, **effects).perform(score, loudness=None).samples
+        for effects in ({}, {"reverb": True}, {"chorus": True})
+    )
+    silent = slice(round(0.6 * RATE), round(0.8 * RATE))  # the note has ended, a room has not
+    assert _rms(dry[:, silent]) < 1e-6
+    assert _rms(wet[:, silent]) > 2e-5
+    assert _rms(many[:, : RATE // 4] - dry[:, : RATE // 4]) > 0.02 * _rms(dry[:, : RATE // 4])
+
+
+def test_effect_that_an_engine_lacks_is_refused() -> None:
+    for effect in ("reverb", "chorus"):
+        with pytest.raises(ConfigError, match=f"{effect}: the engine own has none"):
+            Player.find("own", **{effect: True})
+
+
+@pytest.mark.programs("fluidsynth", "sound font")
+def test_sound_font_of_this_machine_plays_the_right_notes_in_time() -> None:
+    """Whatever it is: a font may be tuned like a real instrument, but not to another note."""
+    samples = Player.find("fluidsynth").perform(_score(_part(MELODY))).samples[0]
+    for start, _, pitch in MELODY:
+        note = samples[round(start / 1000 * RATE) :][: round(0.8 * RATE)]
+        assert abs(_cents(note, pitch)) < 15.0
+        assert abs(_lag(samples, start / 1000)) < 0.03
+
+
+def test_pedal_holds_a_note_until_it_is_lifted(player: Player) -> None:
     pedal = [(0, 0xB, 64, 127), (1500, 0xB, 64, 0)]
     held = _score(_part([(0, 200, A4), (1900, 100, A2)], controls=pedal))
     free = _score(_part([(0, 200, A4), (1900, 100, A2)]))
-    sound = [_player(engine).perform(one, loudness=None).samples[0] for one in (held, free)]
+    sound = [player.perform(one, loudness=None).samples[0] for one in (held, free)]
     after, lifted = (
         slice(round(1.0 * RATE), round(1.4 * RATE)),
         slice(round(1.8 * RATE), round(1.88 * RATE)),
@@ -196,14 +234,13 @@ def test_pedal_holds_a_note_until_it_is_lifted(engine: str) -> None:
     assert _rms(sound[0][lifted]) < 0.1 * _rms(sound[0][after])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_bend_moves_the_pitch_by_its_range(engine: str) -> None:
+def test_bend_moves_the_pitch_by_its_range(player: Player) -> None:
     up = (0x3FFF & 0x7F, 0x3FFF >> 7)
     controls = [(0, 0xE, *up)]
-    samples = _player(engine).perform(_score(_part([(0, 900, A4)], program=0, controls=controls)))
+    samples = player.perform(_score(_part([(0, 900, A4)], program=0, controls=controls)))
     assert abs(_cents(samples.samples[0][: round(0.8 * RATE)], A4 + 2)) < 5.0
     wide = [(0, 0xB, 101, 0), (0, 0xB, 100, 0), (0, 0xB, 6, 12), (0, 0xE, *up)]
-    samples = _player(engine).perform(_score(_part([(0, 900, A4)], program=0, controls=wide)))
+    samples = player.perform(_score(_part([(0, 900, A4)], program=0, controls=wide)))
     assert abs(_cents(samples.samples[0][: round(0.8 * RATE)], A4 + 12)) < 15.0
 
 
@@ -282,6 +319,10 @@ def test_missing_font_or_library_is_named(tmp_path) -> None:
         Player.find("auto", soundfont=tmp_path / "none.sf2")
     with pytest.raises(ConfigError, match=r"fluidsynth: .* does not exist"):
         Player.find("fluidsynth", library=tmp_path / "none.so")
+
+
+@NEEDS_FLUIDSYNTH
+def test_broken_font_is_named(tmp_path) -> None:
     broken = tmp_path / "broken.sf2"
     broken.write_bytes(b"RIFF\x10\0\0\0sfbk1234")
     with pytest.raises(MissingProgram, match="cannot read the sound font"):
@@ -330,4 +371,4 @@ def _speed(player: Player, score: Score) -> float:
     ("own", 0, 100), ("own", 19, 100), ("own", 48, 100), ("fluidsynth", 0, 40),
 ])  # fmt: skip
 def test_four_voices_play_much_faster_than_they_sound(engine, program, goal) -> None:
-    assert _speed(_player(engine), _chorale(program)) >= goal
+    assert _speed(Player.find(engine), _chorale(program)) >= goal

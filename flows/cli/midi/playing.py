@@ -17,7 +17,7 @@ _LINE_SECONDS = 10.0
 
 
 def play(options: Namespace) -> int:
-    from musiccore.performing import Player
+    from musiccore.performing import Player, check_effects
     from musiccore.playback import Output, find_mixer, load_sound
     from musiccore.playback import play as start
     from tasks.settings import Settings
@@ -31,6 +31,7 @@ def play(options: Namespace) -> int:
             buffer=options.buffer,
         )
         source = _source(options)
+        check_effects(options.engine, reverb=options.reverb, chorus=options.chorus)
         settings = Settings.from_environment()
     find_mixer()
     with _terminable():
@@ -38,6 +39,8 @@ def play(options: Namespace) -> int:
             options.engine,
             library=settings.fluidsynth,
             soundfont=options.soundfont or settings.soundfont,
+            reverb=options.reverb,
+            chorus=options.chorus,
         )
         if player.reason:
             talk(f"played on our own instruments: {player.reason}")
