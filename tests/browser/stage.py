@@ -109,9 +109,14 @@ class Stage:
         assert answer.is_success, answer.text
 
 
-def eventually(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds."""
+def soon(holds: Callable[[], object], seconds: float = 15.0) -> bool:
+    """Wait until something holds; tell whether it does."""
     end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+    while not (found := holds()) and time.monotonic() < end:
         time.sleep(0.2)
+    return bool(found)
+
+
+def eventually(holds: Callable[[], object], what: str) -> None:
+    """Wait until something holds."""
+    assert soon(holds, PATIENCE), f"not within {PATIENCE:.0f} s: {what}"
