@@ -6,6 +6,7 @@ One processor thread, since small matrices run slower on two.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+QUICK_SECONDS = 5.0
 
 # Files that share what is dear to make, or that fill the machine with servers of their own, are one
 # group: a group runs in one process, one test after the other. Every other file is its own group.
@@ -65,6 +68,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"--complete, but {reasons[0]}", pytrace=False)
         if reasons:
             pytest.skip(reasons[0])
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="any"),
+        pytest.param(True, marks=pytest.mark.benchmark, id="timed"),
+    ]
+)
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that shall take no time; the clock is read among the benchmarks only.
+
+    In the default run the neighbours on the machine would be measured.
+    """
+    began = time.process_time()
+    yield
+    if request.param:
+        assert time.process_time() - began < QUICK_SECONDS
 
 
 @pytest.fixture(scope="session")

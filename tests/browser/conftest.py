@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.pages import SCREENSHOTS
+from tests.browser.pages import PATIENCE, SCREENSHOTS
 from tests.flows.rooms import TOKEN, chosen, new_run, room_app, served, work
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -31,27 +30,19 @@ _ARGUMENTS = (
 )
 
 
-def _missing() -> str:
-    """Return why there is no browser; empty if there is one."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
-        return "playwright is not installed: pip install playwright"
-    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
-        return "Chromium is not installed: apt-get install chromium"
-    return ""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.programs("chromium"))
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """Chromium of this machine; the tests are skipped, loudly, where there is none.
+    """Chromium of this machine.
 
     Not longer than a module: while it is open, an event loop runs in this thread, and tests of
     other folders want to start theirs.
     """
-    if why := _missing():
-        warnings.warn(f"NO PAGE IS TESTED IN A BROWSER: {why}", stacklevel=1)
-        pytest.skip(f"no page is tested in a browser: {why}")
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -76,7 +67,7 @@ def look(browser, request) -> Iterator[object]:
             **options,
         )
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(1000 * PATIENCE)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
@@ -136,7 +127,7 @@ def room(nano_store) -> Iterator[str]:
 def waiting(nano_store, request) -> str:
     """Name of a run that waits for a choice and may be changed by this test."""
     name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
-    new_run(name, model="nano", seconds=4.2, takes=2, title="Waiting", sampling={"seed": 3})
+    new_run(name, model="tiny", seconds=4.2, takes=2, title="Waiting", sampling={"seed": 3})
     return name
 
 

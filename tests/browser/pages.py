@@ -13,7 +13,10 @@ SOUNDS = (
 WIDTHS = "[document.documentElement.scrollWidth, innerWidth]"
 
 
-def until(page, expression: str, seconds: float = 10.0) -> None:
+PATIENCE = 60.0  # seconds, on a machine that does something else as well
+
+
+def until(page, expression: str, seconds: float = PATIENCE) -> None:
     """Wait until an expression is true on the page."""
     end = time.monotonic() + seconds
     while not page.evaluate(f"Boolean({expression})"):
@@ -29,6 +32,19 @@ def sounds(page) -> list[dict[str, float]]:
 def played(page, index: int, seconds: float) -> None:
     """Wait until a candidate plays and is beyond a time."""
     until(page, f"({SOUNDS})[{index}].time > {seconds}")
+
+
+def note_beginnings(page) -> None:
+    """Let the page remember where each sound begins to play."""
+    page.evaluate(
+        "window.beginnings = []; document.addEventListener('play', "
+        "event => window.beginnings.push(event.target.currentTime), true)"
+    )
+
+
+def beginnings(page) -> list[float]:
+    """Return where sounds began to play, the last one last."""
+    return page.evaluate("window.beginnings")
 
 
 def loaded(page) -> None:

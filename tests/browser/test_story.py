@@ -109,14 +109,14 @@ def choose_on_a_phone(stage: Stage, look) -> None:
     keep(page, "3-phone")
     page.locator("[data-action=continue]").tap()
     page.get_by_text("Continue take 2 by 2 s.").first.wait_for()
-    page.get_by_text("Round 2 (goes on)").wait_for(timeout=60_000)  # the page renews itself
+    page.get_by_text("Round 2 (goes on)").wait_for(timeout=120_000)  # the page renews itself
     leave(page)
 
 
 def step_back_and_branch(stage: Stage, look) -> None:
     page = enter(stage, look)
     page.locator("[data-action=back]").click()
-    page.get_by_text("Round 1 (the beginning)").wait_for(timeout=60_000)  # it leads there
+    page.get_by_text("Round 1 (the beginning)").wait_for(timeout=120_000)  # it leads there
     assert read_tree(store(stage), RUN).position == 1
     page.keyboard.press("1")
     page.locator("[name=seconds]").fill("2")
@@ -134,7 +134,7 @@ def audition(stage: Stage, look) -> None:
     page.locator("[name=to]").fill("0:02")
     page.locator("[data-action=audition]").click()
     page.get_by_text("Audition take 5 from 0:00 to 0:02.").first.wait_for()
-    page.get_by_text("Audition 0.0–2.0 s, full quality").wait_for(timeout=90_000)
+    page.get_by_text("Audition 0.0–2.0 s, full quality").wait_for(timeout=120_000)
     eventually(lambda: waits(stage) == 3, "the end of the audition")
     loaded(page)
     page.keyboard.press("a")

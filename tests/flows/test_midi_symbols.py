@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -264,15 +263,14 @@ HOSTILE = {
 }
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize(
     "command", [["info"], ["tokenise", "--form", "seed"], ["tokenise", "--form", "events"]]
 )
 def test_hostile_file_is_one_line_that_names_it(tmp_path, capsys, kind, command) -> None:
     (tmp_path / "h.mid").write_bytes(HOSTILE[kind])
-    began = time.monotonic()
     assert main(["midi", *command, str(tmp_path / "h.mid")]) == 2
-    assert time.monotonic() - began < 5
     said = capsys.readouterr().err
     assert said.count("error:") == 1
     assert "h.mid" in said

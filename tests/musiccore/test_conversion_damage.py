@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +46,14 @@ def damaged(data: bytes) -> bytes:
 
 
 def attempt(folder: Path, source: Path, kind: str = "mp3", **words: object):
-    """Convert; whatever happens is quick, and a failure leaves nothing behind."""
+    """Convert; a failure leaves nothing behind."""
     target = folder / "out" / f"b.{kind}"
-    began = time.monotonic()
     try:
         return convert(source, target, ConversionOptions(kind=kind, **words), force=True)
     except BaseException:
         assert not target.exists()
         assert not list((folder / "out").glob(".*"))
         raise
-    finally:
-        assert time.monotonic() - began < 5
 
 
 REFUSED = {

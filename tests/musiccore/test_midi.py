@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import struct
-import time
 from pathlib import Path
 
 import mido
@@ -200,6 +199,7 @@ def test_bad_file_is_one_clear_error(data, why) -> None:
     refused(data, why)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("make", "why"),
     [
@@ -215,11 +215,9 @@ def test_large_bad_file_is_one_clear_error(make, why) -> None:
 
 
 def refused(data: bytes, why: str) -> None:
-    """One line, within five seconds."""
-    began = time.process_time()
+    """Refuse it in one line."""
     with pytest.raises(AudioError, match=why) as caught:
         read_midi(data)
-    assert time.process_time() - began < 5
     assert "\n" not in caught.value.message
 
 

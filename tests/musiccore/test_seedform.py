@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +65,9 @@ def test_file_that_the_old_program_found_empty_has_notes(tmp_path) -> None:
 
 
 def test_file_that_takes_too_long_ends_in_one_error(folder) -> None:
-    began = time.monotonic()
     why = r"a\.mid' cannot be read: music21 took longer"
     with Music21(seconds=0.01) as music21, pytest.raises(AudioError, match=why):
         seed_strings(folder / "a.mid", music21=music21)
-    assert time.monotonic() - began < 5
 
 
 def test_folder_without_scores_is_refused(tmp_path) -> None:
