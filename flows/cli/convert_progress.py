@@ -12,9 +12,12 @@ from flows.cli.output import is_terminal, talk
 from tasks.converting import Row, Unwatched, Watch
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 LINE_SECONDS = 10.0
+BAR_CELLS = 12  # of a terminal, at least, for the bar itself
+_BESIDE_CELLS = 17  # percentage, remaining time and the gaps
 
 
 class FileLines:
@@ -62,8 +65,20 @@ class FileBars:
     def moved(self, index: int, fraction: float) -> None:
         with self._lock:
             if index not in self._bars:
-                self._bars[index] = self._progress.add_task(self._names[index], total=1.0)
+                from rich.markup import escape
+
+                name = escape(self._fitting(self._names[index]))
+                self._bars[index] = self._progress.add_task(name, total=1.0)
             self._progress.update(self._bars[index], completed=fraction)
+
+    def _fitting(self, name: str) -> str:
+        """Return a name, or its end, so that the bar has room beside it."""
+        from rich.cells import cell_len, set_cell_size
+
+        room = max(self._progress.console.width - BAR_CELLS - _BESIDE_CELLS, 8)
+        if cell_len(name) <= room:
+            return name
+        return "…" + set_cell_size(name[::-1], room - 1).rstrip()[::-1]
 
     def ended(self, index: int, row: Row) -> None:
         with self._lock:
@@ -87,14 +102,21 @@ def shown_files(names: Sequence[str]) -> Iterator[Watch]:
         yield FileLines(len(names))
     else:
         from rich.console import Console
-        from rich.markup import escape
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-        ]
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            yield FileBars(progress, [escape(name) for name in names])
+        with file_bars_on(Console(stderr=True), names) as bars:
+            yield bars
+
+
+@contextmanager
+def file_bars_on(console: Console, names: Sequence[str]) -> Iterator[FileBars]:
+    """Show bars on a terminal."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
+        yield FileBars(progress, names)

@@ -11,15 +11,25 @@ from flows.cli.output import is_terminal, range_text, talk
 from tasks.progress import Reporter, Status, reporting
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 LINE_SECONDS = 10.0
+BAR_CELLS = 12  # of a terminal, at least, for the bar itself
+_PERCENT_CELLS = 4
 
 
-def _facts(status: Status) -> str:
+def _facts(status: Status, cells: int | None = None) -> str:
+    """Return the time that is left, and of speed and reason what there is room for."""
+    left = f"{range_text(status.seconds_low, status.seconds_high)} left"
     speed = "" if status.codes_per_second is None else f"{status.codes_per_second:.0f} codes/s, "
     reason = f" ({status.reason})" if status.reason else ""
-    return f"{speed}{range_text(status.seconds_low, status.seconds_high)} left{reason}"
+    whole = f"{speed}{left}{reason}"
+    if cells is None or len(whole) <= cells:
+        return whole
+    shorter = (f"{left}{reason}", f"{speed}{left}", left)
+    fitting = next((text for text in shorter if len(text) <= cells), "")
+    return fitting or f"{left[: max(cells - 1, 0)]}…"
 
 
 class Lines:
@@ -47,28 +57,35 @@ class Lines:
 
 
 class Bars:
-    """One bar per level."""
+    """One bar per level; the words beside it are shortened before the bar is."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[int, TaskID] = {}
+        self._reason = ""
 
     def say(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, markup=False)
 
     def level(self, status: Status, *, window_done: bool) -> None:
         finished = status.codes_done >= status.codes
-        facts = "done" if finished else _facts(status)
+        name, window = f"level {status.level}", f"window {status.window} of {status.windows}"
         if status.level not in self._bars:
             self._bars[status.level] = self._progress.add_task(
-                f"level {status.level}", total=status.codes, window="", facts=""
+                name, total=status.codes, window="", facts=""
             )
+        taken = len(name) + BAR_CELLS + _PERCENT_CELLS + self._widest(window) + 4  # four gaps
+        facts = "done" if finished else _facts(status, self._progress.console.width - taken)
+        if status.reason and status.reason != self._reason and status.reason not in facts:
+            self.say(f"{name}: {_facts(status)}")  # a time that moves back is always explained
+        self._reason = status.reason
         self._progress.update(
-            self._bars[status.level],
-            completed=status.codes_done,
-            window=f"window {status.window} of {status.windows}",
-            facts=facts,
+            self._bars[status.level], completed=status.codes_done, window=window, facts=facts
         )
+
+    def _widest(self, window: str) -> int:
+        """Cells that the column of windows takes."""
+        return max(len(window), *(len(task.fields["window"]) for task in self._progress.tasks))
 
 
 @contextmanager
@@ -80,16 +97,22 @@ def shown() -> Iterator[Reporter]:
             yield lines
         return
     from rich.console import Console
+
+    with bars_on(Console(stderr=True)) as bars, reporting(bars):
+        yield bars
+
+
+@contextmanager
+def bars_on(console: Console) -> Iterator[Bars]:
+    """Show bars on a terminal."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = [
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[window]}"),
         TextColumn("{task.fields[facts]}"),
     ]
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bars = Bars(progress)
-        with reporting(bars):
-            yield bars
+    with Progress(*columns, console=console, expand=True) as progress:
+        yield Bars(progress)
