@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,23 @@ def complain(error: MusicCoreError | str, hint: str | None = None) -> None:
     hint = error.hint if isinstance(error, MusicCoreError) else hint
     talk(f"error: {' '.join(message.split())}")
     if hint:
-        talk(f"hint: {' '.join(hint.split())}")
+        talk(f"hint: {in_option_words(' '.join(hint.split()))}")
+
+
+def in_option_words(hint: str) -> str:
+    """Return a hint that names options as this door does: `top_k` is `--top-k` here.
+
+    Only words that are an option of some command are changed; the library's hints name fields.
+    """
+    from flows.cli.parser import option_names
+
+    names = option_names()
+
+    def option(found: re.Match[str]) -> str:
+        name = "--" + found[0].replace("_", "-")
+        return name if name in names else found[0]
+
+    return re.sub(r"(?<![\w-])[a-z]+(?:_[a-z]+)+(?![\w-])", option, hint)
 
 
 def is_terminal() -> bool:

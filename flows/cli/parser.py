@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,25 @@ from flows.cli.batch_words import batch_command, budget_options, plan_command
 from flows.cli.convert_words import convert_command
 from flows.cli.midi_words import midi_commands
 from flows.cli.reproduce_words import reproduce_command
-from flows.cli.words import command, consent_options, lazily, request_options
+from flows.cli.words import (
+    alone_helps,
+    command,
+    consent_options,
+    group,
+    helping,
+    lazily,
+    request_options,
+)
 
 if TYPE_CHECKING:
     from flows.cli.words import Commands
 
 _EPILOG = """\
-A first song:        jukeflow generate --model nano --seconds 12
-Continue after a kill: jukeflow resume
-What it would cost:  jukeflow plan --model nano --seconds 60
+A first song:           jukeflow generate --model nano --seconds 12
+Continue after a kill:  jukeflow resume
+What it would cost:     jukeflow plan --model nano --seconds 60
+Everything in Prefect:  jukeflow serve
+Options, an example:    jukeflow COMMAND --help
 
 exit codes: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
             5 a codec or program is missing, 6 some files of a batch failed, 1 other
@@ -38,14 +48,15 @@ def parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="jukeflow",
         description=(
-            "Make music with Jukebox-class models: nothing finished is ever lost, and the same "
-            "request gives the same codes."
+            "Make music with Jukebox-class models: nothing finished is ever lost,\n"
+            "and the same request gives the same codes."
         ),
         epilog=_EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"jukeflow {_version()}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    top.set_defaults(handler=helping(top), debug=False)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
     _generate(commands)
     choice_words.add_commands(commands)
     _upsample(commands)
@@ -67,6 +78,18 @@ def parser() -> ArgumentParser:
     convert_command(commands)
     midi_commands(commands)
     return top
+
+
+def option_names() -> frozenset[str]:
+    """Return every long option there is, of any command."""
+    found: set[str] = set()
+    waiting = [parser()]
+    while waiting:
+        for action in waiting.pop()._actions:
+            found.update(name for name in action.option_strings if name.startswith("--"))
+            if isinstance(action, _SubParsersAction):
+                waiting.extend(action.choices.values())
+    return frozenset(found)
 
 
 def _generate(commands: Commands) -> None:
@@ -172,10 +195,12 @@ def _doctor(commands: Commands) -> None:
 
 
 def _models(commands: Commands) -> None:
-    models = commands.add_parser(
-        "models", help="models and their weights", description="Models and their weights."
+    inner = group(
+        commands,
+        "models",
+        "say which models there are, and whether their weights are here",
+        "jukeflow models list\njukeflow models list --json",
     )
-    inner = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
     command(
         inner,
         "list",
@@ -223,7 +248,8 @@ def _train(commands: Commands) -> None:
         lazily("laboratory", "train"),
         json=False,
     )
-    words.add_argument("model", metavar="MODEL", choices=("nano",), help="nano")
+    words.set_defaults(handler=alone_helps(words, "model", lazily("laboratory", "train")))
+    words.add_argument("model", nargs="?", metavar="MODEL", choices=("nano",), help="nano")
     words.add_argument(
         "--folder", metavar="DIR", default="training", help="where data and checkpoints lie"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from importlib import import_module
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +52,58 @@ def command(
     command.add_argument("--debug", action="store_true", help="show a traceback on errors")
     command.set_defaults(handler=handler, command=name)
     return command
+
+
+def helping(words: ArgumentParser) -> Callable[[Namespace], int]:
+    """Return a handler for a command that says nothing yet: it prints its help."""
+
+    def handler(options: Namespace) -> int:
+        words.print_help()
+        return 0
+
+    return handler
+
+
+def alone_helps(
+    words: ArgumentParser, needed: str, handler: Callable[[Namespace], int]
+) -> Callable[[Namespace], int]:
+    """Return a handler that prints the help where the command stands alone.
+
+    Args:
+        words: the command; the argument it needs is optional there.
+        needed: name of that argument; without it, other options are an error as ever.
+        handler: does the work.
+    """
+
+    def helped(options: Namespace) -> int:
+        if getattr(options, needed) is not None:
+            return handler(options)
+        given = vars(options).items()
+        if any(value != words.get_default(name) for name, value in given if name != needed):
+            words.error(f"the following arguments are required: {needed.upper()}")
+        return helping(words)(options)
+
+    return helped
+
+
+def group(commands: Commands, name: str, about: str, examples: str) -> Commands:
+    """Add a command that has sub-commands; alone it prints its help.
+
+    Args:
+        commands: where it is added.
+        name: of the group.
+        about: what it is for, in lower case.
+        examples: one command a line.
+    """
+    words = commands.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        epilog="examples:\n" + indent(examples, "  "),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    words.set_defaults(handler=helping(words), command=name, debug=False)
+    return words.add_subparsers(title="commands", metavar="COMMAND")
 
 
 def request_options(command: ArgumentParser) -> None:

@@ -62,6 +62,7 @@ def test_notebook_has_no_outputs_and_no_secret() -> None:
     )
 
 
+@pytest.mark.whole
 def test_notebook_makes_a_song_although_the_machine_is_lost(drive, monkeypatch) -> None:
     first = client()
     log = drive / "jukeflow" / "song" / "log"

@@ -56,7 +56,7 @@ def windows(store: Path) -> int:
 def wait_for_windows(process: subprocess.Popen[str], store: Path, n: int) -> None:
     while windows(store) < n:
         assert process.poll() is None, process.stderr.read()
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def digests(store: Path) -> list[str]:
@@ -82,13 +82,13 @@ def test_killed_and_interrupted_batch_ends_with_the_same_sound(
     stopped = start(songs, store)
     wait_for_windows(stopped, store, before + 6)
     stopped.send_signal(signal.SIGINT)
-    out, err = stopped.communicate(timeout=60)
+    out, err = stopped.communicate(timeout=600)
     assert stopped.returncode == 4, err
     assert json.loads(out.splitlines()[-1])["left"] == 2
     assert "continues with what is left" in err
 
     ended = start(songs, store)
-    out, err = ended.communicate(timeout=120)
+    out, err = ended.communicate(timeout=600)
     assert ended.returncode == 0, err
     result = json.loads(out.splitlines()[-1])
     assert set(result) >= {"batch", "songs", "done", "failed", "left"}

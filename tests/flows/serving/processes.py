@@ -1,4 +1,4 @@
-"""Processes of one `serve`: those that have its Prefect home in their environment."""
+"""Processes that tests started, and those that these started: they have a mark in common."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from pathlib import Path
 
 
 def pids_of(home: Path, words: str = "") -> list[int]:
-    """Return the processes with this home and these words in their command."""
-    mark = f"PREFECT_HOME={home}".encode()
+    """Return the processes of one `serve`: with this Prefect home, these words in their command."""
+    return pids_with(f"PREFECT_HOME={home}", words)
+
+
+def pids_with(entry: str, words: str = "") -> list[int]:
+    """Return the processes with an entry in their environment and words in their command."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
@@ -15,6 +19,6 @@ def pids_of(home: Path, words: str = "") -> list[int]:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (OSError, ValueError):
             continue
-        if mark in environment and words in command:
+        if entry.encode() in environment and words in command:
             found.append(int(folder.name))
     return found
