@@ -21,12 +21,12 @@ from flows.serving.deployments import DEPLOYMENTS, Pool, start
 from musiccore.errors import ConfigError
 
 if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
+    from flows.serving.registration import Registration
 
 Tell = Callable[[str], None]
 
 
-def _served(pool: Pool, tell: Tell) -> list[RunnerDeployment]:
+def _served(pool: Pool, tell: Tell) -> list[Registration]:
     """Return the deployments of a pool; one that does not load is left out, and says so."""
     found = []
     for deployed in DEPLOYMENTS:
@@ -51,7 +51,7 @@ def _continue_soon() -> None:
 
 
 async def _run(
-    pool: Pool, limit: int, served: list[RunnerDeployment], tell: Tell, *, sole: bool
+    pool: Pool, limit: int, served: list[Registration], tell: Tell, *, sole: bool
 ) -> None:
     from prefect.runner import Runner
 
@@ -59,6 +59,8 @@ async def _run(
 
     runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(deployment) for deployment in served]
+    for sentence in (note for deployment in served for note in deployment.notes):
+        tell(sentence)
     if sole:
         await settle_abandoned(ids)
         await asyncio.to_thread(_continue_soon)
