@@ -53,6 +53,8 @@ class Deployed:
         entrypoint: dotted name of the flow in the installed package.
         pool: where it runs.
         tags: to find it and its runs.
+        again: whether a run that died is started once more with the same parameters, because it
+            does what is left. The runs of songs are found in the store instead.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Deployed:
     pool: Pool
     tags: tuple[str, ...]
     timetable: Timetable | None = None
+    again: bool = False
 
     def flow(self) -> Flow[..., Any]:
         """Import the flow."""
@@ -125,6 +128,7 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.batch.batch",
         pool="gpu",
         tags=("song",),
+        again=True,
         timetable=Timetable(
             slug="every-night",
             cron="0 22 * * *",
@@ -137,6 +141,7 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.train.train",
         pool="gpu",
         tags=("training",),
+        again=True,
     ),
     Deployed(
         name="choose",
@@ -156,12 +161,14 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.convert.convert",
         pool="cpu",
         tags=("audio",),
+        again=True,
     ),
     Deployed(
         name="convert-new",
         entrypoint="flows.convert.convert_new",
         pool="cpu",
         tags=("audio",),
+        again=True,
         timetable=Timetable(
             slug="every-quarter-of-an-hour",
             cron="*/15 * * * *",
@@ -198,6 +205,7 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.composing.midi_train",
         pool="cpu",
         tags=("score", "training"),
+        again=True,
     ),
 )
 
