@@ -37,7 +37,8 @@ def end_quietly() -> None:
 def words_of(stop: BaseException) -> str:
     """Return what to say of a stop that was wanted; empty for an accident."""
     if isinstance(stop, Interrupted):
-        return f"{str(stop).capitalize()}; what is finished is kept."
+        words = str(stop)
+        return f"{words[:1].upper()}{words[1:]}; what is finished is kept."
     if isinstance(stop, TerminationSignal) and _is_cancelled():
         return "Cancelled; what is finished is kept."
     return ""
