@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
+from prefect.states import State
+
 from flows.resume import resume
 from musiccore.errors import Fenced, MusicCoreError
-from tasks.batching import begin_song, find_queue, open_passes, report_batch, unfinished_songs
+from tasks.batching import (
+    begin_song,
+    ending_of,
+    find_queue,
+    open_passes,
+    report_batch,
+    show_songs,
+    unfinished_songs,
+)
 from tasks.batchreport import Ending
 from tasks.ensemble import Ensemble
+from tasks.outcome import rows_flow
 from tasks.packs import sharing
-from tasks.policies import durable_flow
 from tasks.progress import reporting
 from tasks.queues import Entry, Queue
 from tasks.resources import safe_stop, task_reporter
@@ -19,10 +29,10 @@ from tasks.stopping import Interrupted, OutOfTime, Stop, limited, until
 _HOUR = 3600.0
 
 
-@durable_flow(name="batch")
+@rows_flow(name="batch")
 def batch(
     file: str = "", recipe: str = "", hours: float = 0.0, name: str = ""
-) -> dict[str, object]:
+) -> dict[str, object] | State[dict[str, object]]:
     """Make every song of a file, unattended; what is done already is not made again.
 
     Args:
@@ -47,7 +57,9 @@ def batch(
     except BaseException:
         report_batch.fn(queue, endings)  # the process is about to end: no server is asked
         raise
-    return report_batch(queue, endings)
+    state = report_batch(queue, endings)
+    show_songs(state)
+    return ending_of(state)
 
 
 def make_pack(queue: Queue, rows: tuple[int, ...], stop: Stop) -> dict[int, Ending]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from prefect.states import Completed, State
+from prefect.states import State
 
 from flows.convert_form import Format, Sound
 from musiccore.errors import AudioError
 from tasks.converting import Row, memory_of
 from tasks.editing import convert_files, find_news, list_files, show_files
-from tasks.policies import durable_flow
+from tasks.outcome import outcome, rows_flow
 
 
-@durable_flow(name="convert", flow_run_name="convert-to-{target_format}")
+@rows_flow(name="convert", flow_run_name="convert-to-{target_format}")
 def convert(
     source: str,
     target_format: Format = "flac",
@@ -43,7 +43,7 @@ def convert(
     return _ending(rows)
 
 
-@durable_flow(name="convert-new", flow_run_name="convert-new-to-{target_format}")
+@rows_flow(name="convert-new", flow_run_name="convert-new-to-{target_format}")
 def convert_new(
     source: str,
     destination: str = "",
@@ -94,7 +94,8 @@ def _ending(rows: list[Row]) -> list[Row] | State[list[Row]]:
     failed = [row for row in rows if row["result"] == "failed"]
     if not failed:
         return rows
-    words = f"{len(failed)} of {len(rows)} files failed; the first: {failed[0]['error']}"
+    first = str(failed[0]["error"])
     if len(failed) == len(rows):
+        words = f"{len(failed)} of {len(rows)} files failed; the first: {first}"
         raise AudioError(words, hint=failed[0]["hint"])
-    return Completed(name="PartlyDone", message=words, data=rows)
+    return outcome(rows, failed=len(failed), total=len(rows), what="files", first=first)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from prefect.states import Completed, State
+from prefect.states import State
 
 from musiccore.errors import AudioError
 from tasks.editing import show_table
-from tasks.policies import durable_flow
+from tasks.outcome import outcome, rows_flow
 from tasks.tokenising import TokenRow, list_scores, tokenise_scores, write_tokens
 
 
-@durable_flow(name="midi-tokenise", flow_run_name="tokenise-{form}")
+@rows_flow(name="midi-tokenise", flow_run_name="tokenise-{form}")
 def midi_tokenise(
     source: str,
     form: Literal["seed", "events", "grid"] = "events",
@@ -47,10 +47,10 @@ def midi_tokenise(
     if not made.failed:
         return made.rows
     first = next(row["error"] for row in made.rows if row["error"])
-    words = f"{made.failed} of {len(made.rows)} scores failed; the first: {first}"
-    if made.failed == len(made.rows):
-        raise AudioError(words)
-    return Completed(name="PartlyDone", message=words, data=made.rows)
+    total = len(made.rows)
+    if made.failed == total:
+        raise AudioError(f"{made.failed} of {total} scores failed; the first: {first}")
+    return outcome(made.rows, failed=made.failed, total=total, what="scores", first=str(first))
 
 
 def _target(source: str, form: str, destination: str) -> Path:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from prefect import State
+
 from musiccore.config import ModelConfig
 from musiccore.errors import StorageError
-from tasks.batchreport import Ending, batch_state, is_finished, write_report
+from tasks.batchreport import (
+    BatchState,
+    Ending,
+    batch_state,
+    is_finished,
+    write_report,
+)
+from tasks.editing import show_table
+from tasks.links import room_link
 from tasks.models import Models
+from tasks.outcome import outcome
 from tasks.packs import SharedPasses, shared_passes
 from tasks.policies import io_task
 from tasks.queues import Entry, Queue, create_song, queue_of
@@ -65,17 +76,43 @@ def begin_song(entry: Entry) -> None:
 
 
 @io_task(task_run_name="report-batch")
-def report_batch(queue: Queue, endings: dict[int, Ending]) -> dict[str, object]:
+def report_batch(queue: Queue, endings: dict[int, Ending]) -> BatchState:
     """Write how the batch stands into the store.
 
     Args:
         queue: the batch.
         endings: row → how this session left it.
-
-    Returns:
-        The batch as programs read it.
     """
     store = shared_store()
     state = batch_state(store, queue, endings)
     write_report(store, state)
-    return state.to_json()
+    return state
+
+
+def show_songs(state: BatchState) -> None:
+    """Show the songs of a batch as a table of the flow run, those that failed first."""
+    order = ("failed", "left", "done")
+    rows = [
+        {
+            "row": song.row,
+            "title": song.title,
+            "state": song.state,
+            "reason": song.error,
+            "link": "" if song.run is None else room_link(song.run),
+        }
+        for song in sorted(state.songs, key=lambda song: order.index(song.state))
+    ]
+    counts = ", ".join(f"{state.count(word)} {word}" for word in ("done", "failed", "left"))
+    show_table(rows, key="batch", description=f"Batch {state.batch}: {counts}.")
+
+
+def ending_of(state: BatchState) -> dict[str, object] | State[dict[str, object]]:
+    """Return the batch as programs read it; where songs failed, in a state that says so."""
+    bad = [song for song in state.songs if song.state == "failed"]
+    return outcome(
+        state.to_json(),
+        failed=len(bad),
+        total=len(state.songs),
+        what="songs",
+        first=f"row {bad[0].row}: {bad[0].error}" if bad else "",
+    )

@@ -12,10 +12,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from musiccore.errors import Unavailable
+from tasks.endings import end_quietly
 
 if TYPE_CHECKING:
     from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
+
+end_quietly()
 
 RETRIES = 4
 RETRY_DELAYS_SECONDS: list[float] = [2.0, 5.0, 15.0, 60.0]

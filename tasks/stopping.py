@@ -7,16 +7,19 @@ add budgets; every `SafeStop` made inside them asks these too.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from types import FrameType, TracebackType
 from typing import Protocol, Self
 
 PATIENCE_SECONDS = 5.0
 """A window that ends sooner than this is finished and kept; a longer one is dropped."""
+
+_PREFECT_HANDLER = "_prefect_sigterm_handler"
 
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
@@ -162,6 +165,7 @@ class SafeStop:
         self._said = False
         self._unit_began = time.monotonic()
         self._limits = _limits.get()
+        self._handler = self._hear  # one object: handlers are told apart by identity
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -169,7 +173,7 @@ class SafeStop:
                 previous = signal.getsignal(signum)
                 if previous is not signal.SIG_IGN and previous is not None:
                     self._previous[signum] = previous
-                    signal.signal(signum, self._hear)
+                    _replace(signum, previous, self._handler)
         return self
 
     def __exit__(
@@ -223,8 +227,8 @@ class SafeStop:
     def _restore(self) -> None:
         while self._previous:
             signum, handler = self._previous.popitem()
-            if signal.getsignal(signum) == self._hear:
-                signal.signal(signum, handler)
+            if signal.getsignal(signum) is self._handler:
+                _replace(signum, self._handler, handler)
 
     def _deliver(self, signum: int) -> None:
         handler = self._previous.get(signum)
@@ -233,6 +237,22 @@ class SafeStop:
         if callable(handler):
             handler(signum, None)
         raise Interrupted(signum)
+
+
+def _replace(signum: int, old: _Handler, new: _Handler) -> None:
+    """Replace a handler, so that Prefect takes the new one for its own if the old one was.
+
+    Prefect's runner says that it cancels a run before it sends SIGTERM, and the run believes it
+    only while the handler is Prefect's. Else the run takes the signal for a crash, and shows red
+    lines for what a person wanted.
+    """
+    prefect = sys.modules.get("prefect.utilities.engine")
+    if signum != signal.SIGTERM or getattr(prefect, _PREFECT_HANDLER, None) is not old:
+        signal.signal(signum, new)
+        return
+    with getattr(prefect, "_prefect_sigterm_bridge_lock", nullcontext()):
+        setattr(prefect, _PREFECT_HANDLER, new)
+        signal.signal(signum, new)
 
 
 class _Relay:

@@ -64,4 +64,6 @@ def _end(options: Namespace, state: dict[str, object]) -> int:
     if state["left"]:
         talk("hint: the same command continues with what is left")
         return Exit.INTERRUPTED
-    return Exit.FAILED if state["failed"] else Exit.DONE
+    if not state["failed"]:
+        return Exit.DONE
+    return Exit.PARTIAL if state["done"] else Exit.FAILED

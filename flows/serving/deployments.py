@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from prefect import Flow
-    from prefect.deployments.runner import RunnerDeployment
+
+    from flows.serving.registration import Registration
 
 Pool = Literal["gpu", "cpu"]
 
@@ -33,13 +34,14 @@ class Timetable:
         slug: its name, so that a later deployment changes it instead of adding another.
         cron: in UTC.
         active: whether it is switched on.
-        parameters: of the runs it starts.
+        formerly: parameters of the runs it starts that version 0.1.0 gave it. It gives none now:
+            they would win over those that a person names in the deployment.
     """
 
     slug: str
     cron: str
     active: bool
-    parameters: tuple[tuple[str, object], ...] = ()
+    formerly: tuple[tuple[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Deployed:
         entrypoint: dotted name of the flow in the installed package.
         pool: where it runs.
         tags: to find it and its runs.
+        again: whether a run that died is started once more with the same parameters, because it
+            does what is left. The runs of songs are found in the store instead.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Deployed:
     pool: Pool
     tags: tuple[str, ...]
     timetable: Timetable | None = None
+    again: bool = False
 
     def flow(self) -> Flow[..., Any]:
         """Import the flow."""
@@ -70,27 +75,27 @@ class Deployed:
         text = inspect.getdoc(self.flow().fn) or ""
         return " ".join(text.split("\n\n")[0].split())
 
-    def served(self) -> RunnerDeployment:
+    def served(self) -> Registration:
         """Return it as a runner of this machine registers it."""
         from prefect.deployments.runner import EntrypointType
         from prefect.schedules import Cron
 
+        from flows.serving.registration import Registration
+
         times = self.timetable
-        schedule = times and Cron(
-            times.cron,
-            timezone="UTC",
-            active=times.active,
-            slug=times.slug,
-            parameters=dict(times.parameters),
-        )
-        return self.flow().to_deployment(
+        made = Registration.from_flow(
+            self.flow(),
             self.name,
-            schedule=schedule,
+            schedule=times
+            and Cron(times.cron, timezone="UTC", active=times.active, slug=times.slug),
             tags=["jukeflow", *self.tags],
             version=version("jukeflow"),
             description=self.description(),
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
+        assert isinstance(made, Registration)
+        made.gave(dict(times.formerly) if times else {})
+        return made
 
 
 DEPLOYMENTS: tuple[Deployed, ...] = (
@@ -123,11 +128,12 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.batch.batch",
         pool="gpu",
         tags=("song",),
+        again=True,
         timetable=Timetable(
             slug="every-night",
             cron="0 22 * * *",
             active=False,
-            parameters=(("file", "songs.csv"), ("hours", 9)),
+            formerly=(("file", "songs.csv"), ("hours", 9)),
         ),
     ),
     Deployed(
@@ -135,6 +141,7 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.train.train",
         pool="gpu",
         tags=("training",),
+        again=True,
     ),
     Deployed(
         name="choose",
@@ -154,17 +161,19 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.convert.convert",
         pool="cpu",
         tags=("audio",),
+        again=True,
     ),
     Deployed(
         name="convert-new",
         entrypoint="flows.convert.convert_new",
         pool="cpu",
         tags=("audio",),
+        again=True,
         timetable=Timetable(
             slug="every-quarter-of-an-hour",
             cron="*/15 * * * *",
             active=False,
-            parameters=(("source", "inbox"), ("destination", "converted")),
+            formerly=(("source", "inbox"), ("destination", "converted")),
         ),
     ),
     Deployed(
@@ -196,6 +205,7 @@ DEPLOYMENTS: tuple[Deployed, ...] = (
         entrypoint="flows.composing.midi_train",
         pool="cpu",
         tags=("score", "training"),
+        again=True,
     ),
 )
 

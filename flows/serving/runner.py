@@ -15,27 +15,29 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flows.serving.deployments import DEPLOYMENTS, Pool, start
+from flows.serving.attendance import SWEEP, Attendance
+from flows.serving.deployments import DEPLOYMENTS, Pool, deployed, start
 from musiccore.errors import ConfigError
 
 if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
+    from flows.serving.registration import Registration
 
 Tell = Callable[[str], None]
 
 
-def _served(pool: Pool, tell: Tell) -> list[RunnerDeployment]:
+def _served(pool: Pool, tell: Tell) -> list[Registration]:
     """Return the deployments of a pool; one that does not load is left out, and says so."""
     found = []
-    for deployed in DEPLOYMENTS:
-        if deployed.pool == pool:
+    for each in DEPLOYMENTS:
+        if each.pool == pool:
             try:
-                found.append(deployed.served())
+                found.append(each.served())
             except Exception as error:
                 traceback.print_exc()
-                tell(f"deployment {deployed.name} is left out, it does not load: {error}")
+                tell(f"deployment {each.name} is left out, it does not load: {error}")
     return found
 
 
@@ -47,21 +49,26 @@ def _continue_soon() -> None:
     """
     half_minute = int(time.time() // 30)
     with suppress(ConfigError):
-        start("resume-interrupted", {}, key=f"start-of-a-runner-{half_minute}")
+        start(SWEEP, {}, key=f"start-of-a-runner-{half_minute}")
 
 
 async def _run(
-    pool: Pool, limit: int, served: list[RunnerDeployment], tell: Tell, *, sole: bool
+    pool: Pool, limit: int, served: list[Registration], tell: Tell, *, sole: bool
 ) -> None:
     from prefect.runner import Runner
 
     from flows.serving.marking import settle_abandoned
 
+    begin = datetime.now(UTC)
     runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
-    ids = [await runner.aadd_deployment(deployment) for deployment in served]
+    ids = [await runner.aadd_deployment(each) for each in served]
+    for sentence in (note for each in served for note in each.notes):
+        tell(sentence)
     if sole:
         await settle_abandoned(ids)
         await asyncio.to_thread(_continue_soon)
+    named = {id_: deployed(each.name) for id_, each in zip(ids, served, strict=True)}
+    attendance = asyncio.create_task(Attendance(named, begin).attend())
     work = asyncio.create_task(runner.start())
     while not runner.started and not work.done():
         await asyncio.sleep(0.05)
@@ -74,6 +81,7 @@ async def _run(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     tell("ready")
     await work
+    attendance.cancel()
     for task in ending:
         await task
 

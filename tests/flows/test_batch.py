@@ -7,11 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
 import tasks.packs
 from musiccore.errors import ConfigError
 from musiccore.journal import Journal, list_runs
 from musiccore.storage import Store, open_store
+from tasks.batching import ending_of
+from tasks.batchreport import BatchState, SongState
 from tasks.describing import describe_run
 from tasks.models import Models
 from tasks.queues import create_song, open_queue, songs_of
@@ -115,6 +118,40 @@ def test_every_good_song_is_made_and_the_wrong_one_names_its_field(made):
     broken = result["songs"][2]
     assert (broken["row"], broken["run"], broken["master"]) == (3, None, None)
     assert "seconds is -1" in broken["error"]
+
+
+def test_run_with_a_wrong_row_is_partly_done_and_shows_every_row(made, monkeypatch):
+    from flows.batch import batch
+
+    monkeypatch.setenv("JUKEFLOW_STORE", made[0])
+    state = batch(recipe=SONGS, name="Demo", return_state=True)
+    assert (state.type.value, state.name) == ("FAILED", "PartlyDone")
+    assert state.message.startswith("1 of 5 songs failed; the first: row 3: seconds is -1")
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(state.state_details.flow_run_id)
+        tables = [a for a in client.read_artifacts() if a.flow_run_id == run.id]
+    assert (run.run_count, run.state_name) == (1, "PartlyDone")
+    (rows,) = [json.loads(a.data) for a in tables if a.key == "batch"]
+    assert [(row["row"], row["title"], row["state"]) for row in rows[:2]] == [
+        (3, "broken", "failed"),
+        (1, "one", "done"),
+    ]
+    assert "seconds is -1" in rows[0]["reason"]
+    assert [bool(row["link"]) for row in rows] == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("states", "type_and_name"),
+    [("failed failed", ("FAILED", "Failed")), ("failed left", ("FAILED", "PartlyDone"))],
+)
+def test_run_has_failed_where_every_song_failed(states, type_and_name):
+    songs = [
+        SongState(row=row, run=None, title="a", state=state, master=None, error="no room")
+        for row, state in enumerate(states.split(), start=1)
+    ]
+    state = ending_of(BatchState(batch="b", songs=tuple(songs), report=""))
+    assert (state.type.value, state.name) == type_and_name
+    assert "the first: row 1: no room" in state.message
 
 
 def test_song_of_a_pack_comes_out_the_same_when_it_goes_on_alone(made, store_root):

@@ -116,3 +116,19 @@ def test_file_that_cannot_be_used_is_a_bad_request(text, message, songs, tmp_pat
 def test_budget_of_no_time_is_a_bad_request(songs, capsys):
     assert main(["batch", str(songs), "--hours", "0"]) == 2
     assert "hours is 0" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("json_wanted", [True, False])
+def test_batch_with_a_wrong_row_ends_with_6(json_wanted, songs, tmp_path, capsys):
+    songs.write_text(f"{SONGS}bad,tiny,-1,3,wav\n")
+    words = ["batch", str(songs), "--store", str(tmp_path / "runs")]
+    assert main([*words, "--json"] if json_wanted else words) == 6
+    out, err = capsys.readouterr()
+    assert "2 done, 1 failed, 0 left" in err
+    if json_wanted:
+        result = json.loads(out.splitlines()[-1])
+        assert set(result) == {"batch", "songs", "done", "failed", "left", "report"}
+        assert [song["state"] for song in result["songs"]] == ["done", "done", "failed"]
+    else:
+        assert "seconds is -1" in out

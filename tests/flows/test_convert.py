@@ -76,7 +76,7 @@ def test_run_where_every_file_failed_has_failed(prefect_server, album) -> None:
 
 def test_run_where_some_failed_says_so(prefect_server, album) -> None:
     state = convert(str(album), "flac", return_state=True)
-    assert (state.name, state.is_completed()) == ("PartlyDone", True)
+    assert (state.name, state.is_failed()) == ("PartlyDone", True)
     assert "1 of 3 files failed; the first: " in state.message
 
 

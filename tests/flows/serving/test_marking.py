@@ -11,7 +11,7 @@ from prefect import flow, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Cancelling, Completed, Pending, Running, Scheduled
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Pending, Running, Scheduled
 
 from flows.serving.marking import cancelled_by_person, mark_ghosts, settle_abandoned
 
@@ -61,8 +61,20 @@ def test_flow_runs_inside_a_ghost_are_crashed_with_it(client, deployment) -> Non
     ghost = run_in(client, deployment, Running())
     inside = client.create_task_run(song_step, ghost, dynamic_key="0", state=Running())
     inner = client.create_flow_run(song, parent_task_run_id=inside.id, state=Running()).id
-    assert set(mark_ghosts([str(ghost)])) == {str(ghost), str(inner)}
-    assert state_of(client, inner) == "Crashed"
+    deeper = client.create_task_run(song_step, inner, dynamic_key="0", state=Running())
+    innermost = client.create_flow_run(song, parent_task_run_id=deeper.id, state=Running()).id
+    done = client.create_task_run(song_step, inner, dynamic_key="1", state=Completed())
+    assert set(mark_ghosts([str(ghost)])) == {str(ghost), str(inner), str(innermost)}
+    assert {state_of(client, run) for run in (inner, innermost)} == {"Crashed"}
+    assert {client.read_task_run(t.id).state.name for t in (inside, deeper)} == {"Crashed"}
+    assert client.read_task_run(done.id).state.name == "Completed"
+
+
+def test_what_an_ended_run_had_called_is_crashed(client, deployment) -> None:
+    crashed = run_in(client, deployment, Crashed())
+    step = client.create_task_run(song_step, crashed, dynamic_key="0", state=Running())
+    assert mark_ghosts([str(crashed)]) == []
+    assert client.read_task_run(step.id).state.name == "Crashed"
 
 
 def test_unknown_run_does_not_hide_the_next_ghost(client, deployment, caplog) -> None:

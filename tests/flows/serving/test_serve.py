@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,16 @@ from uuid import UUID
 import numpy as np
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
@@ -155,7 +165,39 @@ def test_conversion_asked_for_in_prefect_is_done(served, client, tmp_path) -> No
     assert read(tmp_path / "a.flac").n_samples == read(before).n_samples
 
 
+def as_it_is(client: SyncPrefectClient) -> dict[str, object]:
+    """All deployments with their schedules, without the moment of the last change."""
+    found = {}
+    for one in client.read_deployments():
+        row = one.model_dump(mode="json", exclude={"updated", "last_polled", "status"})
+        for schedule in row["schedules"]:
+            del schedule["updated"]
+        row["schedules"].sort(key=lambda schedule: schedule["id"])
+        found[one.name] = row
+    return found
+
+
+def change_as_people_do(client: SyncPrefectClient, songs: Path) -> dict[str, object]:
+    """Edit deployments of both pools as Prefect's pages do; return them as they are then."""
+    named = {one.name: one for one in client.read_deployments()}
+    batch, swept, tool = named["batch"], named["resume-interrupted"], named["convert"]
+    client.update_deployment(batch.id, DeploymentUpdate(parameters={"file": str(songs)}))
+    client.update_deployment_schedule(batch.id, batch.schedules[0].id, active=True)
+    hourly = CronSchedule(cron="7 * * * *", timezone="Europe/Berlin")
+    client.update_deployment_schedule(swept.id, swept.schedules[0].id, schedule=hourly)
+    client.create_deployment_schedules(
+        tool.id, [DeploymentScheduleCreate(schedule=hourly, active=False)]
+    )
+    client.update_deployment(
+        tool.id,
+        DeploymentUpdate(concurrency_limit=2, tags=[*tool.tags, "mine"], description="Mine."),
+    )
+    client.delete_deployment(named["midi-train"].id)
+    return as_it_is(client)
+
+
 def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_path) -> None:
+    edited = change_as_people_do(client, tmp_path / "songs.csv")
     for n in range(40):
         sound(tmp_path / "many" / f"{n}.wav", seconds=30)
     run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
@@ -167,6 +209,23 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     assert "the runner of pool cpu ended (signal SIGKILL)" in served.said()
     again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
     assert ended(client, again).state.name == "Completed"
+    registered = as_it_is(client)
+    assert registered.pop("midi-train")["entrypoint"] == "flows.composing.midi_train"
+    assert registered == edited
+    until(lambda: len(list((tmp_path / "many").glob("*.mp3"))) == 40, "the files that were left")
+
+
+def test_every_night_makes_the_songs_that_the_deployment_names(served, client) -> None:
+    night = client.read_deployment_by_name("batch/batch")
+    client.update_deployment(night.id, DeploymentUpdate(parameters={"file": "mine.csv"}))
+    client.update_deployment_schedule(night.id, night.schedules[0].id, active=True)
+
+    def planned() -> list[FlowRun]:
+        runs = client.read_flow_runs(limit=200)
+        return [r for r in runs if r.auto_scheduled and r.deployment_id == night.id]
+
+    until(lambda: any(r.parameters.get("file") == "mine.csv" for r in planned()), "a night")
+    client.update_deployment_schedule(night.id, night.schedules[0].id, active=False)
 
 
 @pytest.mark.slow
@@ -226,12 +285,39 @@ def test_song_of_a_killed_runner_is_continued_without_a_person(served, client) -
     assert (served.home / "runs" / "killed" / "export" / "manifest.json").exists()
 
 
+def inside(client: SyncPrefectClient, run: UUID) -> list[str]:
+    """States of the flow runs and task runs that a run had called, without those of `Completed`."""
+    of_run = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    called = client.read_flow_runs(flow_run_filter=of_run)
+    steps = FlowRunFilter(id=FlowRunFilterId(any_=[run, *(each.id for each in called)]))
+    tasks = client.read_task_runs(flow_run_filter=steps)
+    return [e.state.name for e in (*called, *tasks) if e.state.name != "Completed"]
+
+
+@pytest.mark.slow
+def test_song_of_a_killed_process_is_continued_without_a_person(served, client) -> None:
+    before = len(states(client, "continue"))
+    run = song(served, "process-killed")
+    (process,) = served.pids("prefect.engine")
+    os.kill(process, signal.SIGKILL)
+    assert ended(client, run).state.name == "Crashed"
+    until(lambda: set(inside(client, run)) == {"Crashed"}, "the end of what it had called")
+    until(lambda: len(states(client, "continue")) > before, "the run that goes on")
+    log = served.home / "runs" / "process-killed" / "export" / "manifest.json"
+    until(log.exists, "the song")
+
+
 @pytest.mark.slow
 def test_song_that_a_person_cancelled_stays_where_it_is(served, client) -> None:
     before = states(client, "continue")
     run = song(served, "cancelled")
     client.set_flow_run_state(run, Cancelling())
     until(lambda: client.read_flow_run(run).state.name == "Cancelled", "the end of the song")
+    until(lambda: set(inside(client, run)) == {"Cancelled"}, "the end of what it had called")
+    of_run = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
+    called = [run, *(each.id for each in client.read_flow_runs(flow_run_filter=of_run))]
+    mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=called))
+    assert [log.message for log in client.read_logs(mine) if log.level >= logging.ERROR] == []
     assert ended(client, start("resume-interrupted", {})).state.name == "Completed"
     assert states(client, "continue") == before
 
