@@ -1,8 +1,8 @@
 """What the same field is called at the doors through which a person may come.
 
 A hint is written once and marks what a door calls otherwise: `{seconds}` is a field, `{act keep 2}`
-what is done with a take, `{resume winter}` how a run goes on, `{options generate}` where the options
-are described. Each door says these its own way; anything else in braces stays as it is.
+what is done with a take, `{resume winter}` how a run goes on, `{options generate}` where the
+options are described. Each door says these its own way; anything else in braces stays as it is.
 """
 
 from __future__ import annotations

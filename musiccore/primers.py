@@ -91,7 +91,8 @@ def bar_seconds(score: Score, limit: float | None) -> float:
     end = score.seconds
     if limit is not None and limit > end:
         raise ConfigError(
-            f"primer_seconds is {limit}; the score lasts {end:.2f} s", hint="ask for fewer {primer_seconds}, or leave it out"
+            f"primer_seconds is {limit}; the score lasts {end:.2f} s",
+            hint="ask for fewer {primer_seconds}, or leave it out",
         )
     bars = [score.seconds_at(tick) for tick in score.bars()]
     reach = end if limit is None else limit

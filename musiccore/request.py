@@ -408,7 +408,8 @@ class GenerationRequest(FrozenModel):
         if total < n_samples:
             raise ConfigError(
                 f"total_seconds is {self.total_seconds}, less than seconds {self.seconds}",
-                hint="{total_seconds} is the length of the whole piece; leave it out to use {seconds}",
+                hint="{total_seconds} is the length of the whole piece; leave it out to use "
+                "{seconds}",
             )
         if time is None:
             return

@@ -200,9 +200,7 @@ def _check(songs: Sequence[Song], settings: Settings) -> tuple[_Checked, dict[in
 
 def _check_unattended(request: GenerationRequest) -> None:
     if request.choose == "wait" or request.choose_after_hours:
-        raise ConfigError(
-            "choose: a batch asks nobody", hint="set {choose} to first, best or all"
-        )
+        raise ConfigError("choose: a batch asks nobody", hint="set {choose} to first, best or all")
 
 
 def _run_names(prefix: str, checked: _Checked) -> dict[int, str]:
