@@ -15,7 +15,7 @@ from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError
 from musiccore.planning import Plan
 from musiccore.storage import BlobRef
-from musiccore.timecode import clock
+from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain
 from tasks.story import story
@@ -130,7 +130,7 @@ def show_song(picture: Picture, number: int) -> None:
         lambda: create_markdown_artifact(
             f"{about.text()}\n\n![spectrogram]({_png(about.spectrogram())})\n",
             key=artifact_key("song", about.run, number),
-            description=f"{about.title}, {clock(about.seconds)}",
+            description=f"{about.title}, {length(about.seconds)}",
         ),
         repeated=True,
     )

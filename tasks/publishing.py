@@ -18,7 +18,7 @@ from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Rendition
-from musiccore.timecode import clock
+from musiccore.timecode import length
 from tasks.artifacts import show_song
 from tasks.codec import song_audio
 from tasks.levels import codes_sha256
@@ -64,7 +64,7 @@ def _delivered(run: OpenRun, song: Rendition) -> str:
     master = song.exported.fields.get("master")
     seconds = float(str(master["seconds"])) if isinstance(master, dict) else 0.0
     place = run.journal.store.location(str(song.exported.fields["folder"]))
-    return f"Delivered song {song.number}, {clock(seconds)}, to {place}."
+    return f"Delivered song {song.number}, {length(seconds)}, to {place}."
 
 
 @io_task(task_run_name="find-lost-songs")

@@ -18,6 +18,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
+from musiccore.timecode import span
 from tasks.progress import Status
 
 LINE_SECONDS: Final = 60.0
@@ -118,6 +119,4 @@ def _left(status: Status) -> str:
     low, high = status.seconds_low, status.seconds_high
     if low is None or high is None:
         return ""
-    if high < 90:
-        return f", {low:.0f} to {high:.0f} s left"
-    return f", {low / 60:.1f} to {high / 60:.1f} min left"
+    return f", {span(low, high)} left"

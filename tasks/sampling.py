@@ -20,7 +20,7 @@ from musiccore.sampling.windows import (
     plan_holes,
 )
 from musiccore.takes import Audition, Rendition, Round, takes_in_words
-from musiccore.timecode import clock
+from musiccore.timecode import length
 from tasks.conditioning import known_codes, labels_of, piece_samples
 from tasks.levels import (
     CodeArray,
@@ -58,7 +58,7 @@ def sample_round(run_id: str, number: int) -> dict[str, object]:
         level = run.config.levels - 1
         done = _finish(run, round_work(run, one), level, request)
         if done["sampled"]:
-            tell(f"Made {takes_in_words(one.takes)}, {clock(run.facts.seconds(one.n_codes))} long.")
+            tell(f"Made {takes_in_words(one.takes)}, {length(run.facts.seconds(one.n_codes))} long.")
         return done
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from musiccore.markup import size_text
 from musiccore.storage import Store
-from musiccore.timecode import clock
+from musiccore.timecode import length
 from tasks.links import room_link, song_link
 from tasks.showing import Picture
 
@@ -75,7 +75,7 @@ class SongCard:
         lines = [
             f"# {plain(self.title)}",
             "",
-            f"**{clock(self.seconds)}**{facts}. Song {self.number} of the run "
+            f"**{length(self.seconds)}**{facts}. Song {self.number} of the run "
             f"{plain(self.run)}, made of take {self.take}.",
             "",
             f"- [Listen in the room, and go on from here]({room_link(self.run)})",

@@ -7,7 +7,7 @@ from musiccore.journal import Journal
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store, validate_run_id
-from musiccore.timecode import clock
+from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
 from tasks.models import Models
 from tasks.policies import io_task
@@ -68,7 +68,7 @@ def _begun(request: GenerationRequest, run_id: str, plan: Plan) -> str:
     like = ", ".join(filter(None, (words.artist, words.genre))) or "whatever comes"
     takes = "1 take" if request.takes == 1 else f"{request.takes} takes"
     return (
-        f"Started “{request.title or run_id}”: {clock(request.seconds)} of {like} with "
-        f"{request.model}, {takes}. All levels cost {plan.seconds_low / 60:.1f} to "
-        f"{plan.seconds_high / 60:.1f} min on this {plan.device}."
+        f"Started “{request.title or run_id}”: {length(request.seconds)} of {like} with "
+        f"{request.model}, {takes}. All of it takes {span(plan.seconds_low, plan.seconds_high)} "
+        f"on this {plan.device}."
     )

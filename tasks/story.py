@@ -94,4 +94,7 @@ def _quiet_engine() -> Iterator[None]:
 
 
 def _is_told(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or _ENGINE not in Path(record.pathname).parents
+    """Return whether a line is for the person; that an inner step failed is said by the run."""
+    if _ENGINE not in Path(record.pathname).parents:
+        return True
+    return record.levelno > logging.INFO and not str(record.msg).startswith("Finished in state")
