@@ -69,7 +69,8 @@ class FlowReporter:
                 Thread(target=self._context.copy().run, args=(self._drain,), daemon=True).start()
 
     def _write(self, status: Status, now: float, finished: bool) -> None:
-        moved = bool(status.reason) and status.reason != self._reason
+        long = (status.seconds_high or 0.0) >= LINE_SECONDS
+        moved = long and bool(status.reason) and status.reason != self._reason
         self._reason = status.reason
         quarters = int(status.fraction * _PARTS)
         if status.level not in self._lines:

@@ -58,7 +58,9 @@ def sample_round(run_id: str, number: int) -> dict[str, object]:
         level = run.config.levels - 1
         done = _finish(run, round_work(run, one), level, request)
         if done["sampled"]:
-            tell(f"Made {takes_in_words(one.takes)}, {length(run.facts.seconds(one.n_codes))} long.")
+            each = "each " if len(one.takes) > 1 else ""
+            seconds = length(run.facts.seconds(one.n_codes))
+            tell(f"Made {takes_in_words(one.takes)}, {each}{seconds} long.")
         return done
 
 

@@ -65,7 +65,7 @@ def is_own(store: Store, run_id: str, flow_run: str) -> bool:
 
 def _begun(request: GenerationRequest, run_id: str, plan: Plan) -> str:
     words = request.conditioning
-    like = ", ".join(filter(None, (words.artist, words.genre))) or "whatever comes"
+    like = ", ".join(filter(None, (words.artist, words.genre))) or "music"
     takes = "1 take" if request.takes == 1 else f"{request.takes} takes"
     return (
         f"Started “{request.title or run_id}”: {length(request.seconds)} of {like} with "
