@@ -12,14 +12,15 @@ from uuid import UUID
 
 from flows.invitation import invitation
 from flows.question import answered, selection_form
-from flows.suspended import resume_suspended
-from musiccore.choices import Conflict
-from musiccore.errors import ConfigError
-from tasks.artifacts import show_conflict, show_round
+from flows.suspended import resume_suspended, suspend
+from musiccore.doors import FORM
+from musiccore.errors import MusicCoreError, StorageError
+from tasks.artifacts import refusal, show_refusal, show_round
 from tasks.choosing import Question
 from tasks.notifying import notify
 from tasks.resources import flow_run_id, shared_store
 from tasks.showing import Picture
+from tasks.story import tell
 from tasks.trees import make_choice
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def ask(run_id: str, question: Question) -> bool:
+def ask(run_id: str, question: Question, mistake: MusicCoreError | None = None) -> bool:
     """Ask for the next choice of a run.
 
     Args:
         run_id: a run that waits for a person.
         question: as the log has it.
+        mistake: why the answer before was not followed.
 
     Returns:
         True if the answer is in the store now; False where nobody can be asked: the run goes on
@@ -51,14 +53,15 @@ def ask(run_id: str, question: Question) -> bool:
             {"run": run_id, "round": picture.tree.position, "text": picture.status.words},
         )
     if not flow_run or resume_suspended(picture, but=flow_run):
+        tell(f"{picture.status.words[:1].upper()}{picture.status.words[1:]}.")
         return False  # nobody to ask here, or another Prefect run asks for this song
-    from prefect import suspend_flow_run
-
-    form = selection_form(picture.status.waiting_takes)
-    suspend_flow_run(
-        wait_for_input=form.with_initial_data(description=text),  # type: ignore[attr-defined]
-        key=answer_key(question.number),
-        timeout=None,
+    tell(f"Suspended until you choose, with Resume or in the room: {picture.status.words}.")
+    said = picture.status.words if mistake is None else mistake.sentence_at(FORM)
+    suspend(
+        selection_form(picture.status.waiting_takes),
+        text if mistake is None else f"{refusal(mistake)}\n\n{text}",
+        answer_key(question.number),
+        said,
     )
     return True
 
@@ -68,11 +71,14 @@ def answer_key(question: int) -> str:
     return f"question-{question}"
 
 
-def collect_answer(run_id: str) -> None:
+def collect_answer(run_id: str) -> MusicCoreError | None:
     """Write the answer to the store that this Prefect run got, if it got one.
 
     Somebody may have answered the form while somebody else chose in the room. Both are reported;
     the choice that was in the store first counts.
+
+    Returns:
+        Why the answer cannot be followed; None if it was, or if there is none.
     """
     flow_run = flow_run_id()
     picture = Picture.of(shared_store(), run_id)
@@ -82,19 +88,27 @@ def collect_answer(run_id: str) -> None:
         if flow_run and event.fields.get("flow_run") == flow_run
     ]
     if not asked:
-        return
+        return None
     number, seen = (int(str(asked[-1].fields[name])) for name in ("round", "seen"))
     answer = _read_answer(flow_run, answer_key(asked[-1].seq), picture.tree.rounds[number].takes)
-    if answer is not None:
-        record_answer(run_id, answer, number, seen)
+    return None if answer is None else record_answer(run_id, answer, number, seen)
 
 
-def record_answer(run_id: str, answer: RunInput, round_number: int, seen: int) -> None:
-    """Write the answer of a form to the store, unless it came from there."""
+def record_answer(
+    run_id: str, answer: RunInput, round_number: int, seen: int
+) -> MusicCoreError | None:
+    """Write the answer of a form to the store, unless it came from there.
+
+    Returns:
+        Why it cannot be followed; None if it was.
+
+    Raises:
+        StorageError: if the store failed.
+    """
     try:
         choice = answered(answer)
         if choice is None:
-            return
+            return None
         make_choice(
             shared_store(),
             run_id,
@@ -103,9 +117,13 @@ def record_answer(run_id: str, answer: RunInput, round_number: int, seen: int) -
             round_number=round_number if choice.action in ("again", "back") else None,
             seen=seen,
         )
-    except (Conflict, ConfigError) as error:
-        log.error("%s", error.message)
-        show_conflict(run_id, error)
+    except StorageError:
+        raise
+    except MusicCoreError as error:
+        tell(f"The answer was not followed: {error.sentence_at(FORM)}.")
+        show_refusal(run_id, error)
+        return error
+    return None
 
 
 def _read_answer(flow_run: str, key: str, takes: tuple[int, ...]) -> RunInput | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flows.forms import ChoiceForm
 from flows.waking import wake
+from tasks.artifacts import artifact_key, show_text
+from tasks.links import room_link
 from tasks.policies import durable_flow
 from tasks.resources import shared_store
+from tasks.story import tell
 from tasks.trees import make_choice
 
 
@@ -18,4 +21,9 @@ def choose(choice: ChoiceForm) -> dict[str, object]:
     """
     store = shared_store()
     made = make_choice(store, choice.run, choice.choice(), by="form", who=choice.who)
-    return {"run": choice.run, "choice": made.seq, "next": wake(store, choice.run, made)}
+    then = wake(store, choice.run, made)
+    tell(f"Chosen for {choice.run}: {made.choice.in_words()}. {then}")
+    link = f"[{choice.run}]({room_link(choice.run)})"
+    text = f"# {made.choice.in_words().capitalize()}\n\n{then} The run: {link}."
+    show_text(text, artifact_key("choice", choice.run), f"{made.choice.in_words()}. {then}")
+    return {"run": choice.run, "choice": made.seq, "next": then}

@@ -11,6 +11,7 @@ from musiccore.composing import ComposeOptions
 from tasks.composing import compose_file, given_score, targets, train_composer, variants
 from tasks.editing import show_table
 from tasks.policies import durable_flow
+from tasks.story import tell
 
 
 @durable_flow(name="midi-compose", flow_run_name="compose-{count}-scores")
@@ -69,6 +70,7 @@ def midi_compose(
         compose_file(each, str(file), force)
         for each, file in zip(variants(asked, count), files, strict=True)
     ]
+    tell(f"Composed {len(rows)} score{'s' * (len(rows) != 1)}, into {files[0].parent}.")
     show_table(rows, key="composed", description="What was composed.")
     return rows
 
@@ -97,4 +99,8 @@ def midi_train(
     """
     from musiccore.composing.training import TrainingOptions
 
-    return train_composer(source, out, TrainingOptions(minutes=minutes, seed=seed), grid, voices)
+    tell(f"Trains a model of {voices} voices on {source} for {minutes:g} min.")
+    made = train_composer(source, out, TrainingOptions(minutes=minutes, seed=seed), grid, voices)
+    tell(f"The model lies in {out}.")
+    show_table([made], key="trained", description=f"The model in {out}, in nats per note.")
+    return made

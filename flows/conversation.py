@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from flows.asking import ask, collect_answer
 from flows.rounds import carry_out
+from tasks.artifacts import show_finished
 from tasks.choosing import say_waiting
 from tasks.describing import describe_run
 from tasks.resources import flow_run_id, shared_store, working
+from tasks.showing import Picture
+from tasks.story import story, tell
 
 
 def converse(run_id: str) -> dict[str, object]:
@@ -21,10 +24,31 @@ def converse(run_id: str) -> dict[str, object]:
     Returns:
         The run as it stands now: state, levels, song.
     """
-    collect_answer(run_id)
+    _goes_on(run_id)
+    mistake = collect_answer(run_id)
     while True:
         with working(run_id):  # one claim: each one reads and checks all weights
             carry_out(run_id)
             question = say_waiting(run_id, flow_run_id())
-        if question is None or not ask(run_id, question):
-            return describe_run(shared_store(), run_id).to_json()
+        if question is None or not ask(run_id, question, mistake):
+            return _ended(run_id)
+        mistake = None
+
+
+def _goes_on(run_id: str) -> None:
+    """Tell what there is of a run that was begun before."""
+    if story() is not None:
+        picture = Picture.of(shared_store(), run_id)
+        if picture.journal.events:
+            tell(f"Goes on with “{picture.status.title or run_id}”, {picture.status.words}.")
+
+
+def _ended(run_id: str) -> dict[str, object]:
+    """Return the run as it stands now, and show the song that it has come to."""
+    if story() is None:
+        return describe_run(shared_store(), run_id).to_json()
+    picture = Picture.of(shared_store(), run_id)
+    if picture.status.state == "done":
+        show_finished(picture)
+        tell(f"“{picture.status.title or run_id}” is {picture.status.words}.")
+    return picture.status.to_json()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from prefect.states import State
 
 from flows.convert_form import Format, Sound
@@ -9,6 +11,7 @@ from musiccore.errors import AudioError
 from tasks.converting import Row, memory_of
 from tasks.editing import convert_files, find_news, list_files, show_files
 from tasks.outcome import outcome, rows_flow
+from tasks.story import tell
 
 
 @rows_flow(name="convert", flow_run_name="convert-to-{target_format}")
@@ -38,6 +41,7 @@ def convert(
     """
     options = sound.options(target_format)
     listing = list_files(_lines(source), target_format, destination)
+    tell(f"{_files(len(listing.conversions))} to convert to {target_format}.")
     rows = convert_files(listing.conversions, options, force=force, jobs=jobs)
     show_files(rows, key="converted", notes=listing.notes)
     return _ending(rows)
@@ -75,6 +79,7 @@ def convert_new(
     out = f"{destination.rstrip('/')}/" if destination else ""
     listing = list_files([source], target_format, out, may_be_empty=True)
     news = find_news(listing, memory, options, quiet_seconds)
+    tell(f"{_files(len(news.conversions))} new, to convert to {target_format}.")
     rows = convert_files(news.conversions, options, jobs=jobs, remember=memory)
     rows = [*rows, *news.waiting]
     show_files(rows, key="converted-new", notes=(*listing.notes, *news.notes))
@@ -85,12 +90,18 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
+def _files(n: int) -> str:
+    return "1 file" if n == 1 else f"{n} files"
+
+
 def _ending(rows: list[Row]) -> list[Row] | State[list[Row]]:
     """Return the rows; where some failed, in a state that says so.
 
     Raises:
         AudioError: if every file failed.
     """
+    counts = Counter(row["result"] for row in rows)
+    tell(f"{_files(len(rows))}: " + (", ".join(f"{n} {word}" for word, n in counts.items()) + "."))
     failed = [row for row in rows if row["result"] == "failed"]
     if not failed:
         return rows

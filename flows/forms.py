@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from musiccore.choices import Choice
 from musiccore.request import MAX_LYRICS, MAX_SECONDS, MAX_SEED, GenerationRequest
@@ -174,6 +174,30 @@ class Song(_Form):
                 "allow_unknown": self.allow_unknown,
             }
         )
+
+
+class WholeSong(Song):
+    """What to make, through to the end without anybody's help."""
+
+    choose: Literal["first", "best", "all"] = Field(
+        "first",
+        title="Which take goes on",
+        description="first: the first one. best: the one that sounds most in tune, with the least "
+        "silence. all: each of them. To choose by ear, run compose instead.",
+    )
+    choose_after_hours: float = Field(
+        0.0,
+        title="Choose after hours",
+        description="How long a person may choose before that. 0: not at all, it goes on at once.",
+        ge=0,
+        le=8784,
+    )
+
+    @field_validator("choose", mode="before")
+    @classmethod
+    def _unattended(cls, value: object) -> object:
+        """Take `wait` as `first`: forms and schedules of before say it, and got the first take."""
+        return "first" if value == "wait" else value
 
 
 class ChoiceForm(_Form):

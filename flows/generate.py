@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.conversation import converse
-from flows.forms import Song
+from flows.forms import WholeSong
 from musiccore.request import GenerationRequest
 from tasks.policies import durable_flow
 from tasks.starting import start_run
@@ -24,7 +24,7 @@ def generate(request: GenerationRequest, run_id: str = "") -> dict[str, object]:
 
 
 @durable_flow(name="generate", flow_run_name="generate-{song.title}")
-def generate_song(song: Song, name: str = "") -> dict[str, object]:
+def generate_song(song: WholeSong, name: str = "") -> dict[str, object]:
     """Make a whole song, unattended, through all levels.
 
     Takes of the top level are sampled, one of them is chosen as the form says, raised through both
@@ -35,5 +35,4 @@ def generate_song(song: Song, name: str = "") -> dict[str, object]:
         name: Name of the run in the store, in lower-case letters, digits and dashes. Empty: made
             from the title.
     """
-    chosen = "first" if song.choose == "wait" else song.choose
-    return converse(start_run(song.request(choose=chosen), name))
+    return converse(start_run(song.request(choose=song.choose), name))

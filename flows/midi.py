@@ -9,6 +9,7 @@ from pydantic import Field
 from tasks.editing import show_table
 from tasks.policies import durable_flow
 from tasks.rendering import Rendering, render_file, scores
+from tasks.story import tell
 
 AudioFormat = Literal["wav", "flac", "mp3", "ogg", "opus", "aiff", "caf", "au", "w64", "rf64"]
 
@@ -58,5 +59,6 @@ def midi(
         render_file(score, audio, force, rendering)
         for score, audio in scores(source, destination, target_format)
     ]
+    tell(f"Played {len(rows)} score{'s' * (len(rows) != 1)}.")
     show_table(rows, key="played", description="What was played, and how it ended.")
     return rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tasks.editing import show_table
 from tasks.policies import durable_flow
 from tasks.reproducing import begin_again, compare_again, make_again
+from tasks.story import tell
 
 
 @durable_flow(name="reproduce", flow_run_name="reproduce-{file}")
@@ -20,4 +22,8 @@ def reproduce(file: str, primer: str = "", out: str = "") -> dict[str, object]:
     """
     prospect = begin_again(file, primer)
     make_again(prospect.run_id, file)
-    return {"run": prospect.run_id, **compare_again(prospect.run_id, file, out).to_json()}
+    verdict = compare_again(prospect.run_id, file, out).to_json()
+    tell(f"Made it again: {verdict['verdict']}.")
+    rows = [{"what": name, "found": str(value)} for name, value in verdict.items()]
+    show_table(rows, key="reproduced", description=f"{file}, made again and compared.")
+    return {"run": prospect.run_id, **verdict}

@@ -4,16 +4,49 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from flows.question import RECORDED
 from tasks.showing import Picture
 
+if TYPE_CHECKING:
+    from prefect.input import RunInput
+
 PATIENCE_SECONDS: Final = 6.0
 """A run that has just asked needs a moment until it is suspended."""
 
 _LOOK_SECONDS: Final = 0.3
+
+
+def suspend(form: type[RunInput], description: str, key: str, message: str) -> None:
+    """End this process until somebody answers a form; returns where that happened already.
+
+    As Prefect's own function of this name does it, which suspends without a message, and keeps the
+    form only when somebody may be answering it already.
+
+    Args:
+        form: what is asked.
+        description: Markdown above its fields.
+        key: of the question; no other one of this Prefect run has it.
+        message: what the page of the run says meanwhile.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import Pause
+    from prefect.input import keyset_from_paused_state
+    from prefect.runtime import flow_run
+    from prefect.states import Suspended
+
+    state = Suspended(pause_key=key, message=message)
+    state.state_details.run_input_keyset = keyset_from_paused_state(state)
+    asked = form.with_initial_data(description=description)  # type: ignore[attr-defined]
+    asked.save(state.state_details.run_input_keyset)
+    with get_client(sync_client=True) as client:
+        answer = client.set_flow_run_state(UUID(str(flow_run.id)), state)
+    if answer.state is not None and answer.state.is_paused():
+        raise Pause(state=answer.state)
+    if answer.state is None or not answer.state.is_running():
+        raise RuntimeError(f"Prefect did not suspend this run: {answer.details}")
 
 
 def resume_suspended(picture: Picture, *, but: str = "", patience: float = 0.0) -> str:

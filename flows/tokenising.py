@@ -10,6 +10,7 @@ from prefect.states import State
 from musiccore.errors import AudioError
 from tasks.editing import show_table
 from tasks.outcome import outcome, rows_flow
+from tasks.story import tell
 from tasks.tokenising import TokenRow, list_scores, tokenise_scores, write_tokens
 
 
@@ -43,6 +44,8 @@ def midi_tokenise(
     made = tokenise_scores(pieces, form, steps, legacy)
     if made.tokens.pieces:
         write_tokens(made.tokens, _target(source, form, destination), force)
+    n = len(made.rows)
+    tell(f"{n} score{'s' * (n != 1)}, {n - made.failed} became tokens, {made.failed} failed.")
     show_table(made.rows, key="tokenised", description="What became tokens, and how it ended.")
     if not made.failed:
         return made.rows

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tasks.editing import show_table
 from tasks.policies import durable_flow
+from tasks.story import tell
 from tasks.training import train_nano
 
 
@@ -30,10 +32,15 @@ def train(
     Returns:
         The folder of the weights.
     """
-    return train_nano(
+    tell(f"Trains {model} from {folder}.")
+    weights = train_nano(
         folder,
         out,
         None if stage == "all" else stage,
         None if level == "all" else int(level),
         shorten,
     )
+    tell(f"The weights lie in {weights}.")
+    row = {"model": model, "stage": stage, "level": level, "weights": weights}
+    show_table([row], key="trained", description=f"What was trained; the weights are in {weights}.")
+    return weights

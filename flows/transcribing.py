@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.editing import show_table
 from tasks.policies import durable_flow
+from tasks.story import tell
 from tasks.transcribing import transcribe_source, write_transcription
 
 
@@ -38,5 +39,6 @@ def midi_transcribe(
         "notes": found.score.n_notes,
         "seconds": round(found.seconds, 3),
     }
+    tell(f"Heard {found.score.n_notes} notes, written to {row['destination']}.")
     show_table([row], key="transcribed", description="An experimental transcription.")
     return row

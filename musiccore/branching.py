@@ -44,7 +44,7 @@ def check_choice(
             raise ConfigError(f"take {number} was purged; its codes are gone")
         if take.dropped and choice.action not in ("keep", "drop", "note", "rename"):
             raise ConfigError(
-                f"take {number} was dropped", hint=f"bring it back with --take {number} --keep"
+                f"take {number} was dropped", hint=f"bring it back with {{act keep {number}}}"
             )
     number = _round_number(tree, choice, round_number)
     if choice.changes.given():
@@ -169,7 +169,10 @@ def _check_changes(tree: Tree, choice: Choice, number: int, tables: Path | None)
         try:
             request.without_primer().check(config=tree.facts.config, label_tables=tables)
         except ConditioningError as error:
-            raise ConfigError(f"changes: {error.message}", hint=error.hint) from error
+            raise ConfigError(
+                f"changes: {error.message}",
+                hint="use what the model knows, or leave it out to keep what the take has",
+            ) from error
 
 
 def _check_continue(tree: Tree, choice: Choice) -> None:
@@ -197,7 +200,7 @@ def _check_step(tree: Tree, choice: Choice, here: Round) -> None:
     if choice.action == "back" and not here.parent:
         raise ConfigError(
             f"back: round {here.number} is a beginning; there is nothing before it",
-            hint="try again with --again, or choose a take of another round with --take",
+            hint="try again with {again}, or choose a take of another round with {take}",
         )
     if here.parent in tree.purged:
         raise ConfigError(
@@ -212,7 +215,7 @@ def _check_length(tree: Tree, number: int) -> None:
         raise ConfigError(
             f"take {number} lasts {tree.seconds(number):.2f} s; upsampling needs at least "
             f"{tree.facts.seconds(least):.2f} s",
-            hint=f"continue it first: --take {number} --continue 4s",
+            hint=f"continue it first: {{act continue {number}}} 4s",
         )
 
 
@@ -241,7 +244,7 @@ def _check_redo(tree: Tree, choice: Choice) -> None:
         if song is None:
             raise ConfigError(
                 f"redo: take {choice.takes[0]} has no finished song",
-                hint=f"send it to upsampling first: --take {choice.takes[0]} --upsample",
+                hint=f"send it to upsampling first: {{act upsample {choice.takes[0]}}}",
             )
     if song.exported is None:
         raise ConfigError(f"redo: song {song.number} is not finished yet")

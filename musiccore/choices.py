@@ -206,7 +206,7 @@ class Choice(_Frozen):
             wrong = [_sentence(item["loc"], item["msg"]) for item in error.errors()[:_SHOWN]]
             raise ConfigError(
                 "; ".join(dict.fromkeys(wrong)),
-                hint="`jukeflow choose --help` lists what can be chosen",
+                hint="{options choose} lists what can be chosen",
             ) from error
 
     def in_words(self) -> str:
@@ -392,7 +392,7 @@ class ChoiceLog:
                         f"choice: {choice.in_words()} contradicts what was chosen meanwhile: "
                         f"{other.in_words()}",
                         other,
-                        hint="listen again, then choose with --branch to keep both",
+                        hint="listen again, then choose {branch} to keep both",
                     )
             fields: dict[str, Json] = {
                 "by": by,

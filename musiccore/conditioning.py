@@ -257,14 +257,14 @@ class Labeller:
                 raise ConditioningError(
                     f"{kind} is {name!r}; names need the {self._tables.rules} label tables, which "
                     "are not part of jukeflow",
-                    hint="give the folder of your copy as label_tables, or an id such as #12",
+                    hint="give the folder of your copy as {label_tables}, or an id such as #12",
                 )
             nearest = self._tables.nearest(name, kind)
             known = ", ".join(repr(n) for n in nearest)
             raise ConditioningError(
                 f"{kind} is {name!r}, which the model does not know"
                 + (f"; nearest: {known}" if nearest else ""),
-                hint=f"use a known name, leave {kind} empty, or set allow_unknown",
+                hint=f"use a known name, leave {{{kind}}} empty, or set {{allow_unknown}}",
             )
         unknown.append(name)
         return UNKNOWN

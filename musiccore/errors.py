@@ -17,19 +17,36 @@ MusicCoreError
 
 from __future__ import annotations
 
+from musiccore.doors import LIBRARY, Door
+
 
 class MusicCoreError(Exception):
     """Base of all errors that jukeflow raises on purpose.
 
     Args:
         message: what happened, with the values; one sentence that names the field.
-        hint: what the user can do about it.
+        hint: what the user can do about it; fields are marked as `{seconds}`, see `Door`.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.marked_hint = hint
+
+    @property
+    def hint(self) -> str | None:
+        """What the user can do about it, with the fields as the library calls them."""
+        return self.hint_at(LIBRARY)
+
+    def hint_at(self, door: Door) -> str | None:
+        """Return what the user can do about it, in the words of a door."""
+        return None if self.marked_hint is None else door.says(self.marked_hint)
+
+    def sentence_at(self, door: Door) -> str:
+        """Return all of it on one line, in the words of a door."""
+        hint = self.hint_at(door)
+        said = self.message if hint is None else f"{self.message} (hint: {hint})"
+        return " ".join(said.split())
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n\nhint: {self.hint}"

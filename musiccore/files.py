@@ -306,7 +306,7 @@ def names(folder: Place) -> tuple[str, ...]:
 
 def taken(place: Place) -> ConfigError:
     """Return the error of a name that is taken."""
-    return ConfigError(f"out: {str(place)!r} exists", hint="use --force to write over it")
+    return ConfigError(f"out: {str(place)!r} exists", hint="use {force} to write over it")
 
 
 def unwritable(place: Place, error: OSError) -> StorageError:

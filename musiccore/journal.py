@@ -130,7 +130,7 @@ class Journal:
             if store.at(record.run_id).get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES) != data:
                 raise AlreadyExists(
                     f"run: {record.run_id} exists already in {store.location()}",
-                    hint=f"continue it with `jukeflow resume {record.run_id}` or take another id",
+                    hint=f"continue it with {{resume {record.run_id}}} or take another name",
                 ) from error
         return cls.open(
             store, record.run_id, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause

@@ -160,7 +160,7 @@ def _read_table(path: Path, verify: bool) -> tuple[dict[str, int], dict[str, str
     except OSError as error:
         raise ConditioningError(
             f"label_tables: {path} cannot be read ({error.strerror})",
-            hint="label_tables is the folder with v2_artist_ids.txt, v2_genre_ids.txt and so on",
+            hint="{label_tables} is the folder with v2_artist_ids.txt, v2_genre_ids.txt and so on",
         ) from error
     digest = hashlib.sha256(data).hexdigest()
     expected = _PUBLISHED_SHA256.get(path.name)

@@ -152,7 +152,7 @@ def _is_file_name(target: Place, out: str, kind: str | None, sources: Sequence[s
     if named is not None and kind not in (None, named) and (named, kind) not in _RELATIVES:
         raise ConfigError(
             f"out: {target.name!r} ends like {named}, and --to is {kind}",
-            hint=f"name it {target.stem}.{TARGETS[kind or named].suffixes[0]}, or leave --to out",
+            hint=f"name it {target.stem}.{TARGETS[kind or named].suffixes[0]}, or leave {{to}} out",
         )
     return named is not None
 

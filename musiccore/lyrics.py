@@ -110,12 +110,12 @@ def check_lyrics(text: str, rules: LabelRules) -> None:
         more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
         raise ConditioningError(
             f"lyrics hold characters outside the vocabulary: {shown}{more}",
-            hint="replace them, or set allow_unknown to drop them",
+            hint="replace them, or set {allow_unknown} to drop them",
         )
     if not clean_lyrics(text, rules).strip():
         raise ConditioningError(
             "lyrics hold only white space",
-            hint="leave lyrics empty for music without words",
+            hint="leave {lyrics} empty for music without words",
         )
 
 
@@ -159,7 +159,7 @@ def lyrics_window(
     if not 0 <= offset_samples < total_samples:
         raise ConditioningError(
             f"a window starts at sample {offset_samples}, the piece has {total_samples}",
-            hint="total_seconds must be longer than what is sampled",
+            hint="{total_seconds} must be longer than what is sampled",
         )
     real = np.float32 if single_precision else np.float64
     middle = real(offset_samples) + real(window_samples) / real(2)

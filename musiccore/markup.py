@@ -65,3 +65,10 @@ def page_head(title: str, style: str, scripts: Sequence[str]) -> list[str]:
         f"<style>{style}</style>",
         "</head>",
     ]
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a size in bytes as a person reads it."""
+    if n_bytes >= 1_000_000:
+        return f"{n_bytes / 1e6:.1f} MB"
+    return f"{max(1, round(n_bytes / 1e3))} kB" if n_bytes else "0 kB"

@@ -71,7 +71,7 @@ def level_plan(
         if prior.conditioner is not None and n_codes < prior.n_ctx:
             raise CodesError(
                 f"level {level} would have {n_codes} codes; one window of it has {prior.n_ctx}",
-                hint="ask for more seconds",
+                hint="ask for more {seconds}",
             )
         windows = plan_windows(n_codes, prior.n_ctx, hops[level], n_known=known // prior.hop_length)
         plans.append(

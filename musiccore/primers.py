@@ -73,7 +73,7 @@ def primer_samples(path: Path, limit: float | None, sample_rate: int) -> int:
     if wanted > there:
         raise ConfigError(
             f"primer_seconds is {limit}; the primer lasts {clip.seconds:.2f} s",
-            hint="ask for less of it",
+            hint="ask for fewer {primer_seconds}, or leave it out",
         )
     return wanted
 
@@ -91,7 +91,8 @@ def bar_seconds(score: Score, limit: float | None) -> float:
     end = score.seconds
     if limit is not None and limit > end:
         raise ConfigError(
-            f"primer_seconds is {limit}; the score lasts {end:.2f} s", hint="ask for less of it"
+            f"primer_seconds is {limit}; the score lasts {end:.2f} s",
+            hint="ask for fewer {primer_seconds}, or leave it out",
         )
     bars = [score.seconds_at(tick) for tick in score.bars()]
     reach = end if limit is None else limit
@@ -102,7 +103,7 @@ def bar_seconds(score: Score, limit: float | None) -> float:
         return end
     raise ConfigError(
         f"primer_seconds is {limit}; the first bar of the score lasts {bars[1]:.2f} s",
-        hint="ask for a bar at least",
+        hint="ask for {primer_seconds} of a bar at least",
     )
 
 
@@ -117,7 +118,7 @@ def composed_bars(tempo: float, limit: float) -> int:
         raise ConfigError(
             f"primer_seconds is {limit:g}; one bar at tempo {tempo:g} lasts "
             f"{bar_length(tempo):.2f} s",
-            hint="ask for longer music, or for a faster primer",
+            hint="ask for more {seconds}, or for a faster primer",
         )
     return bars
 

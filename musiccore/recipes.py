@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from musiccore.doors import TABLE
 from musiccore.errors import ConfigError
 from musiccore.request import GenerationRequest, read_lyrics
 
@@ -193,7 +194,7 @@ def _song(row: int, table: Values, folder: Path) -> Song:
         priority, max_hours = _priority(values), _max_hours(values)
         request = GenerationRequest.parse(_nested(values, folder))
     except ConfigError as error:
-        return Song(row=row, title=title, error=error.message)
+        return Song(row=row, title=title, error=error.sentence_at(TABLE))
     return Song(row=row, title=title, request=request, priority=priority, max_hours=max_hours)
 
 

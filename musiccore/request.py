@@ -190,7 +190,7 @@ class GenerationRequest(FrozenModel):
             return cls.model_validate(dict(data))
         except ValidationError as error:
             raise ConfigError(
-                "; ".join(_sentences(error)), hint="`jukeflow generate --help` lists the options"
+                "; ".join(_sentences(error)), hint="{options generate} lists the options"
             ) from error
 
     @classmethod
@@ -301,7 +301,7 @@ class GenerationRequest(FrozenModel):
         if n_samples >= self.n_samples(config):
             raise ConfigError(
                 f"seconds is {self.seconds}; the primer alone lasts {n_samples / rate:.2f} s",
-                hint="seconds counts the primer; ask for more, or set primer_seconds",
+                hint="{seconds} counts the primer; ask for more, or set {primer_seconds}",
             )
         return n_samples
 
@@ -316,7 +316,7 @@ class GenerationRequest(FrozenModel):
         try:
             return primers.primer_samples(Path(self.primer), self.primer_seconds, rate)
         except AudioError as error:
-            raise AudioError(f"primer: {error.message}", hint=error.hint) from error
+            raise AudioError(f"primer: {error.message}", hint=error.marked_hint) from error
 
     def check(
         self,
@@ -348,12 +348,12 @@ class GenerationRequest(FrozenModel):
         if self.primer_seconds is not None and not self.has_primer:
             raise ConfigError(
                 f"primer_seconds is {self.primer_seconds}, but there is no primer",
-                hint="give the path of an audio file or a score as primer",
+                hint="give the path of an audio file or a score as {primer}",
             )
         if self.primer is not None and self.primer_compose is not None:
             raise ConfigError(
                 f"primer: {self.primer!r} is given, and another one is to be composed",
-                hint="leave one of primer and primer_compose out",
+                hint="leave one of {primer} and {primer_compose} out",
             )
         self.primer_samples(config)
         return config
@@ -399,7 +399,7 @@ class GenerationRequest(FrozenModel):
             raise ConfigError(
                 f"seconds is {self.seconds}; model {config.name} makes at least {needed} s, "
                 f"one window of level {longest.level}",
-                hint=f"ask for {needed} s or more",
+                hint=f"ask for {{seconds}} of {needed} or more",
             )
 
     def _check_time(self, config: ModelConfig) -> None:
@@ -408,7 +408,8 @@ class GenerationRequest(FrozenModel):
         if total < n_samples:
             raise ConfigError(
                 f"total_seconds is {self.total_seconds}, less than seconds {self.seconds}",
-                hint="total_seconds is the length of the whole piece; leave it out to use seconds",
+                hint="{total_seconds} is the length of the whole piece; leave it out to use "
+                "{seconds}",
             )
         if time is None:
             return
@@ -430,7 +431,7 @@ class GenerationRequest(FrozenModel):
         raise ConfigError(
             f"{name} is {value}; model {config.name} knows pieces of {time.min_seconds} s to less "
             f"than {time.max_seconds} s",
-            hint="total_seconds is the length of the piece that the audio begins",
+            hint="{total_seconds} is the length of the piece that the audio begins",
         )
 
     def _check_labels(self, config: ModelConfig, tables: Path | None, verify: bool) -> None:
@@ -440,7 +441,7 @@ class GenerationRequest(FrozenModel):
         if wanted.lyrics and config.top.lyrics is None:
             raise ConditioningError(
                 f"lyrics are given, and model {config.name} sings none",
-                hint="leave lyrics empty, or choose a model with lyrics in its name",
+                hint="leave {lyrics} empty, or choose a {model} with lyrics in its name",
             )
         makers = labellers(config, tables, allow_unknown=self.allow_unknown, verify=verify)
         if makers[-1] is None and (wanted.artist or wanted.genre):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from musiccore import pictures
 from musiccore.audio import sniff
 from musiccore.errors import MusicCoreError
-from musiccore.markup import asset, data_uri, page_head, text
+from musiccore.markup import asset, data_uri, page_head, size_text, text
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 
@@ -178,7 +178,7 @@ def _files(files: Sequence[SongFile]) -> str:
         return ""
     items = "".join(
         f'<li><a href="{text(_href(file.path))}" download>{text(file.label)}</a>'
-        + (f" <small>{_size(file.n_bytes)}</small>" if file.n_bytes is not None else "")
+        + (f" <small>{size_text(file.n_bytes)}</small>" if file.n_bytes is not None else "")
         + "</li>"
         for file in files
     )
@@ -189,12 +189,6 @@ def _href(path: str) -> str:
     if path.startswith("/") or ".." in path.split("/") or not path:
         raise MusicCoreError(f"link {path!r} leaves the folder of the page")
     return "./" + quote(path, errors="replace")
-
-
-def _size(n_bytes: int) -> str:
-    if n_bytes >= 1_000_000:
-        return f"{n_bytes / 1e6:.1f} MB"
-    return f"{max(1, round(n_bytes / 1e3))} kB" if n_bytes else "0 kB"
 
 
 def _levels(levels: Sequence[Track]) -> str:

@@ -236,3 +236,13 @@ def continuation(facts: Facts, known: int, seconds: float) -> int:
     """
     top, chunk = facts.config.top, facts.config.continuation_chunk
     return known + continuation_codes(seconds, top.sample_rate, top.hop_length, chunk)
+
+
+def takes_in_words(takes: Sequence[int]) -> str:
+    """Return numbers of takes as a person says them: `take 2`, `takes 1 to 3`, `takes 1, 4`."""
+    numbers = list(takes)
+    if len(numbers) == 1:
+        return f"take {numbers[0]}"
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"takes {numbers[0]} to {numbers[-1]}"
+    return f"takes {', '.join(map(str, numbers))}"

@@ -94,3 +94,21 @@ def clock(seconds: float) -> str:
     """Return a time as `m:ss`, with tenths where there are any."""
     minutes, rest = divmod(round(seconds, 2), 60)
     return f"{int(minutes)}:{rest:05.2f}".removesuffix(".00")
+
+
+def length(seconds: float) -> str:
+    """Return how long something is, as a person says it: `5.0 s`, `1:02`."""
+    return f"{seconds:.1f} s" if seconds < 10 else clock(round(seconds))
+
+
+def span(low: float, high: float) -> str:
+    """Return a range of time as a person says it: `5 to 40 s`, `1.5 to 3.0 min`, `2.0 to 3.1 h`.
+
+    Args:
+        low: seconds.
+        high: seconds.
+    """
+    if high < 120:
+        return f"{low:.0f} to {high:.0f} s"
+    unit, one = ("min", 60) if high < 7200 else ("h", 3600)
+    return f"{low / one:.1f} to {high / one:.1f} {unit}"

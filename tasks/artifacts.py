@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import copy_context
 from threading import Thread
 from typing import Final
 
+from musiccore.choices import Conflict
+from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError
 from musiccore.planning import Plan
 from musiccore.storage import BlobRef
+from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
+from tasks.songcard import SongCard, plain
+from tasks.story import story
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +43,7 @@ def show_round(picture: Picture, text: str) -> None:
         size = blob_sizes(picture).get(digest)
         if size is not None:
             data = picture.journal.get_blob(BlobRef(sha256=digest, size=size))
-            uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-            pictures.append(f"![spectrogram of take {one['take']}]({uri})")
+            pictures.append(f"![spectrogram of take {one['take']}]({_png(data)})")
     aside(
         lambda: create_markdown_artifact(
             text + "\n\n## Spectrograms\n\n" + "\n\n".join(pictures),
@@ -49,16 +53,42 @@ def show_round(picture: Picture, text: str) -> None:
     )
 
 
-def show_conflict(run_id: str, error: MusicCoreError) -> None:
-    """Show that a form's answer was not followed."""
+def show_refusal(run_id: str, error: MusicCoreError) -> None:
+    """Show that a form's answer was not followed, and why."""
     from prefect.artifacts import create_markdown_artifact
 
-    hint = f"\n\n{error.hint}" if error.hint else ""
     aside(
         lambda: create_markdown_artifact(
-            f"# The answer of the form was not followed\n\n{error.message}{hint}",
-            key=artifact_key("conflict", run_id),
-            description="Two choices contradict each other.",
+            f"# The answer was not followed\n\n{refusal(error)}\n\n"
+            "Nothing is lost: the run asks again. Answer once more with its **Resume** button.",
+            key=artifact_key("answer-not-followed", run_id),
+            description=error.message,
+        )
+    )
+
+
+def refusal(error: MusicCoreError) -> str:
+    """Return why the answer of a form was not followed, in Markdown."""
+    kind = (
+        "Two choices contradict each other"
+        if isinstance(error, Conflict)
+        else "It cannot be carried out"
+    )
+    hint = error.hint_at(FORM)
+    return f"**{kind}: {plain(error.message)}.**" + (f" Hint: {plain(hint)}." if hint else "")
+
+
+def show_failure(error: MusicCoreError) -> None:
+    """Show in one sentence why the run of this call could not do what was asked."""
+    from prefect.artifacts import create_markdown_artifact
+
+    hint = error.hint_at(FORM)
+    aside(
+        lambda: create_markdown_artifact(
+            f"# It was not done\n\n**{plain(error.message)}**"
+            + (f"\n\nHint: {plain(hint)}" if hint else ""),
+            key="what-went-wrong",
+            description=error.message,
         )
     )
 
@@ -86,50 +116,83 @@ def show_plan(run_id: str, plan: Plan) -> None:
     )
 
 
-def show_song(
-    run_id: str, number: int, spectrogram: bytes, links: Sequence[tuple[str, str]]
-) -> None:
-    """Show a finished song: its spectrogram, and where its files are.
+def show_song(picture: Picture, number: int) -> None:
+    """Show a finished song where it was made and at the run that a person looks at.
 
     Args:
-        run_id: the run.
+        picture: of its run.
         number: of the song.
-        spectrogram: PNG.
-        links: name and address of each.
     """
     from prefect.artifacts import create_markdown_artifact
 
-    uri = f"data:image/png;base64,{base64.b64encode(spectrogram).decode()}"
-    lines = [
-        f"- [{name}]({url})" if url.startswith("http") else f"- {name}: `{url}`"
-        for name, url in links
-    ]
+    about = SongCard.of(picture, number)
     aside(
         lambda: create_markdown_artifact(
-            f"# {run_id}, song {number}\n\n" + "\n".join(lines) + f"\n\n![spectrogram]({uri})\n",
-            key=artifact_key("song", run_id, number),
-            description="The finished song.",
-        )
+            f"{about.text()}\n\n![spectrogram]({_png(about.spectrogram())})\n",
+            key=artifact_key("song", about.run, number),
+            description=f"{about.title}, {length(about.seconds)}",
+        ),
+        repeated=True,
     )
+    here = story()
+    if here is not None:
+        here.shown.add(f"{about.run} {number}")
 
 
-def aside(work: Callable[[], object]) -> None:
+def show_finished(picture: Picture) -> None:
+    """Show the song that a run has come to, unless this Prefect run has shown it already."""
+    song, here = picture.tree.current_song, story()
+    if song is None or song.exported is None or here is None:
+        return
+    if f"{picture.status.run} {song.number}" not in here.shown:
+        show_song(picture, song.number)
+
+
+def show_text(text: str, key: str, description: str) -> None:
+    """Show Markdown at the run that a person looks at.
+
+    Args:
+        text: the whole of it.
+        key: lower-case letters, digits and dashes.
+        description: one sentence.
+    """
+    from prefect.artifacts import create_markdown_artifact
+
+    aside(lambda: create_markdown_artifact(text, key=key, description=description))
+
+
+def _png(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def aside(work: Callable[[], object], *, repeated: bool = False) -> None:
     """Do something in Prefect that must neither fail nor hold up the music.
 
-    Outside a Prefect run there is nobody to show it to, and asking would start a server.
+    It belongs to the outermost run, which is the one that a person looks at. Outside a Prefect run
+    there is nobody to show it to, and asking would start a server.
+
+    Args:
+        work: what to do.
+        repeated: do it for the inner run of this call as well.
     """
     from prefect.context import FlowRunContext, TaskRunContext
 
-    if FlowRunContext.get() is None and TaskRunContext.get() is None:
+    flow_run = FlowRunContext.get()
+    if flow_run is None and TaskRunContext.get() is None:
         return
+    here = story()
+    contexts = [copy_context() if here is None else here.context.copy()]
+    inner = None if flow_run is None else flow_run.flow_run
+    if repeated and here is not None and inner is not None and str(inner.id) != here.run:
+        contexts.insert(0, copy_context())
 
     def quietly() -> None:
-        try:
-            work()
-        except BaseException as error:
-            log.debug("an artifact was not made: %s", error)
+        for context in contexts:  # what is made belongs to the run of its context
+            try:
+                context.run(work)
+            except BaseException as error:
+                log.debug("an artifact was not made: %s", error)
 
-    here = copy_context()  # the artifact belongs to the run of this call
-    thread = Thread(target=here.run, args=(quietly,), daemon=True)
+    thread = Thread(target=quietly, daemon=True)
     thread.start()
     thread.join(PATIENCE_SECONDS)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from musiccore.choices import Choice, Conflict, MadeChoice
 from musiccore.records import Json
+from musiccore.takes import takes_in_words
 from tasks.candidates import best_take
 from tasks.policies import gpu_task, io_task
 from tasks.resources import OpenRun, working
+from tasks.story import tell
 from tasks.trees import make_choice
 
 
@@ -21,7 +23,12 @@ def next_choice(run_id: str) -> MadeChoice | None:
     """
     with working(run_id) as run:
         pending = run.tree(fresh=True).pending
-        return pending[0] if pending else None
+        if not pending:
+            return None
+        if pending[0].by != "policy":  # which has told it already
+            who = f" ({pending[0].who})" if pending[0].who else ""
+            tell(f"To do{who}: {pending[0].choice.in_words()}.")
+        return pending[0]
 
 
 @gpu_task(task_run_name="choose-by-policy")
@@ -44,6 +51,8 @@ def choose_by_policy(run_id: str) -> list[int]:
             make_choice(run.root, run_id, choice, by="policy", who=who, seen=tree.seen)
         except Conflict:  # somebody has just chosen
             takes = ()
+        else:
+            tell(_POLICIES[who].format(takes=takes_in_words(takes), n=len(tree.open_takes)))
         run.tree(fresh=True)
         return list(takes)
 
@@ -53,6 +62,14 @@ def policy_takes(run: OpenRun, takes: tuple[int, ...]) -> tuple[int, ...]:
     if run.request.choose == "all":
         return takes
     return (best_take(run, takes),) if run.request.choose == "best" else takes[:1]
+
+
+_POLICIES = {
+    "first": "Chose {takes}, the first of {n}, as asked for.",
+    "best": "Chose {takes}, which sounds best of {n}.",
+    "all": "Chose all: {takes}.",
+    "wait": "Chose {takes}.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ def combine_files(
                 stage.publish(force=force)
         except MusicCoreError as error:
             message, problem = stage.explained(error)
-            row = row_of(each, "failed", error=message, hint=error.hint, problem=problem)
+            row = row_of(each, "failed", error=message, hint=error.marked_hint, problem=problem)
         else:
             row = row_of(each, "written", result)
     row["source"] = " + ".join(str(found.place) for found in asked.sources)

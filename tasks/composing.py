@@ -84,7 +84,7 @@ def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict
     _one_thread()
     target = Path(destination)
     if target.exists() and not force:
-        raise ConfigError(f"out: {destination!r} exists", hint="use --force to write over it")
+        raise ConfigError(f"out: {destination!r} exists", hint="use {force} to write over it")
     score = compose_piece(options)
     data = write_midi(score)
     write_file(target, data, force=force)

@@ -48,7 +48,7 @@ class Row(TypedDict):
         seconds, sample_rate, channels: of what was written.
         changes: what the format could not hold.
         warnings: what was odd about the source.
-        error, hint: of what failed.
+        error, hint: of what failed; the hint marks fields as `{force}`, see `Door`.
         problem: whose fault it is; None unless failed.
     """
 
@@ -308,7 +308,9 @@ class _Work:
 
     def _failed(self, error: MusicCoreError) -> Row:
         message, problem = self._stage.explained(error)
-        row = row_of(self._conversion, "failed", error=message, hint=error.hint, problem=problem)
+        row = row_of(
+            self._conversion, "failed", error=message, hint=error.marked_hint, problem=problem
+        )
         passing = isinstance(error, StorageError) or isinstance(error.__cause__, OSError)
         if self._ledger is not None and problem == "source" and not passing:
             with suppress(StorageError):

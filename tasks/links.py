@@ -45,6 +45,20 @@ def room_link(run: str, settings: Settings | None = None) -> str:
     return f"{_base(here)}/runs/{quote(run)}?key={key_of(room_token(here), 'run', run)}"
 
 
+def song_link(run: str, number: int, name: str, settings: Settings | None = None) -> str:
+    """Return the address of a file of a finished song.
+
+    Args:
+        run: the run.
+        number: of the song.
+        name: of the file.
+        settings: of this process by default.
+    """
+    here = settings or Settings.from_environment()
+    key = key_of(room_token(here), "run", run)
+    return f"{_base(here)}/runs/{quote(run)}/songs/{number}/files/{quote(name)}?key={key}"
+
+
 def enter_link(settings: Settings | None = None, *, base: str = "") -> str:
     """Return the address that lets a person into the whole room; whoever has it may choose.
 

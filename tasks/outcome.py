@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 from prefect import Flow
 from prefect.states import Failed
 
+from tasks.outermost import told
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
@@ -72,7 +74,7 @@ def rows_flow(
 
     def decorate(function: Callable[P, R | State[R]]) -> RowsFlow[P, R]:
         return RowsFlow(
-            cast("Callable[P, R]", function),
+            told(cast("Callable[P, R]", function)),
             name=name,
             flow_run_name=flow_run_name,
             retries=0,  # a bad row is as bad the next time, and the others are done

@@ -5,18 +5,23 @@ The store remembers what is done, so Prefect's cache and persisted results are o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from musiccore.errors import Unavailable
 from tasks.endings import end_quietly
+from tasks.outermost import told
 
 if TYPE_CHECKING:
-    from prefect import Task
+    from prefect import Flow, Task
     from prefect.client.schemas.objects import State, TaskRun
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 end_quietly()
 
@@ -59,5 +64,24 @@ io_task = partial(
 )
 """A step that reads, converts and writes."""
 
-durable_flow = partial(flow, persist_result=False, log_prints=False, validate_parameters=True)
-"""A flow whose progress lies in the store."""
+
+def durable_flow(
+    *, name: str, flow_run_name: str | None = None
+) -> Callable[[Callable[Given, Made]], Flow[Given, Made]]:
+    """Return what makes a flow of a function; its progress lies in the store.
+
+    Args:
+        name: of the flow.
+        flow_run_name: of its runs, with the parameters in braces.
+    """
+
+    def made(body: Callable[Given, Made]) -> Flow[Given, Made]:
+        return flow(
+            name=name,
+            flow_run_name=flow_run_name,
+            persist_result=False,
+            log_prints=False,
+            validate_parameters=True,
+        )(told(body))
+
+    return made

@@ -91,8 +91,8 @@ def reporter() -> Reporter | None:
 
 
 @contextmanager
-def reporting(to: Reporter) -> Iterator[None]:
-    """Send progress of everything inside to one reporter."""
+def reporting(to: Reporter | None) -> Iterator[None]:
+    """Send progress of everything inside to one reporter; None is where it would go anyway."""
     token = _reporter.set(to)
     try:
         yield

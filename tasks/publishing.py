@@ -18,16 +18,18 @@ from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Rendition
+from musiccore.timecode import length
 from tasks.artifacts import show_song
 from tasks.codec import song_audio
 from tasks.levels import codes_sha256
-from tasks.links import room_link
 from tasks.policies import io_task
 from tasks.provenance import codes_digests, provenance, song_title
-from tasks.resources import OpenRun, safe_stop, task_reporter, working
+from tasks.resources import OpenRun, safe_stop, shared_store, task_reporter, working
 from tasks.runs import program_versions
 from tasks.sampling import song_codes
 from tasks.scores import ROLL_FILE, SCORE_FILE, SongScore, starting_score
+from tasks.showing import Picture
+from tasks.story import story, tell
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 
@@ -49,26 +51,20 @@ def publish_song(run_id: str, number: int) -> dict[str, object]:
         if not _is_delivered(run, song, inputs):
             task_reporter().say("writing audio, pictures and the song page")
             _deliver(run, song, inputs)
-            _show(run, run.tree().rendition(number))
+            if story() is not None:
+                show_song(Picture.of(shared_store(run.settings), run_id), number)
+            tell(_delivered(run, run.tree().rendition(number)))
         exported = run.tree().rendition(number).exported
         assert exported is not None
         return {"song": number, "master": exported.fields.get("master")}
 
 
-def _show(run: OpenRun, song: Rendition) -> None:
-    """Show a song in the Prefect UI, where there is one."""
+def _delivered(run: OpenRun, song: Rendition) -> str:
     assert song.exported is not None
-    folder, files = song.exported.fields["folder"], song.exported.fields["files"]
-    assert isinstance(files, list)
-    place = run.journal.store.location
-    links = [("listening room", room_link(run.run_id)), ("page", place(f"{folder}/index.html"))]
-    links += [
-        (str(file["path"]).rsplit("/", 1)[1], place(str(file["path"])))
-        for file in files
-        if isinstance(file, dict) and file["kind"] == "master"
-    ]
-    picture = run.journal.store.get(f"{folder}/level_0_spectrogram.png")
-    show_song(run.run_id, song.number, picture, links)
+    master = song.exported.fields.get("master")
+    seconds = float(str(master["seconds"])) if isinstance(master, dict) else 0.0
+    place = run.journal.store.location(str(song.exported.fields["folder"]))
+    return f"Delivered song {song.number}, {length(seconds)}, to {place}."
 
 
 @io_task(task_run_name="find-lost-songs")

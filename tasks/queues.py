@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from musiccore.config import ModelConfig
+from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.recipes import Song, parse_songs, read_songs
 from musiccore.records import Json
@@ -193,13 +194,13 @@ def _check(songs: Sequence[Song], settings: Settings) -> tuple[_Checked, dict[in
             _check_unattended(song.request)
             checked[song.row] = (song.request, check_request(song.request, settings))
         except MusicCoreError as error:
-            errors[song.row] = error.message
+            errors[song.row] = error.sentence_at(TABLE)
     return checked, errors
 
 
 def _check_unattended(request: GenerationRequest) -> None:
     if request.choose == "wait" or request.choose_after_hours:
-        raise ConfigError("choose: a batch asks nobody; use first, best or all")
+        raise ConfigError("choose: a batch asks nobody", hint="set {choose} to first, best or all")
 
 
 def _run_names(prefix: str, checked: _Checked) -> dict[int, str]:

@@ -233,7 +233,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
             loudness=rendering.loudness,
         )
     except AudioError as error:
-        raise Unplayable(error.message, hint=error.hint) from error
+        raise Unplayable(error.message, hint=error.marked_hint) from error
     kind = format_of(target)
     bits = "24" if "24" in TARGETS[kind].subtypes else None
     described = player.describe()

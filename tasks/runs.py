@@ -176,7 +176,7 @@ def create_run(
         if GenerationRequest.parse(there.request) != request:
             raise ConfigError(
                 f"run: {run_id} exists already and was asked for something else",
-                hint=f"`jukeflow resume {run_id}` continues it; choose another name for this one",
+                hint=f"{{resume {run_id}}} continues it; choose another {{name}} for this one",
             ) from error
 
 

@@ -19,7 +19,8 @@ from musiccore.sampling.windows import (
     pieces,
     plan_holes,
 )
-from musiccore.takes import Audition, Rendition, Round
+from musiccore.takes import Audition, Rendition, Round, takes_in_words
+from musiccore.timecode import length
 from tasks.conditioning import known_codes, labels_of, piece_samples
 from tasks.levels import (
     CodeArray,
@@ -32,6 +33,7 @@ from tasks.packs import SongRows, place_of, sample_rows, shared_passes
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.sounding import Sounding
+from tasks.story import tell
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel
@@ -54,7 +56,12 @@ def sample_round(run_id: str, number: int) -> dict[str, object]:
             return {"round": number, "sampled": 0}
         request = run.tree().request(one.changes)
         level = run.config.levels - 1
-        return _finish(run, round_work(run, one), level, request)
+        done = _finish(run, round_work(run, one), level, request)
+        if done["sampled"]:
+            each = "each " if len(one.takes) > 1 else ""
+            seconds = length(run.facts.seconds(one.n_codes))
+            tell(f"Made {takes_in_words(one.takes)}, {each}{seconds} long.")
+        return done
 
 
 @gpu_task(task_run_name="sample-level-{level}")
@@ -74,7 +81,10 @@ def sample_song(run_id: str, number: int, level: int) -> dict[str, object]:
         song = tree.rendition(number)
         request = tree.work_request(song)
         work = song_work(run, song, level)
-        return _finish(run, work, level, request, Sounding(run, song, level, work))
+        done = _finish(run, work, level, request, Sounding(run, song, level, work))
+        if done["sampled"]:
+            tell(f"Level {level} of song {number} is made.")
+        return done
 
 
 @gpu_task(task_run_name="audition-level-{level}")

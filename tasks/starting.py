@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from musiccore.planning import Plan
+from musiccore.errors import ConfigError
+from musiccore.journal import Journal
+from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
+from musiccore.storage import Store, validate_run_id
+from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
 from tasks.models import Models
 from tasks.policies import io_task
 from tasks.resources import current_run, flow_run_id, shared_store
 from tasks.runs import check_request, create_run, new_run_id, run_exists
 from tasks.settings import Settings
+from tasks.story import tell
 
 
 @io_task(task_run_name="start-run")
@@ -26,13 +31,44 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
     """
     if run_id and current_run(run_id) is not None:
         return run_id
-    settings = Settings.from_environment()
+    settings, flow_run = Settings.from_environment(), flow_run_id()
     store = shared_store(settings)
-    run_id = run_id or new_run_id(request, unique=flow_run_id().replace("-", "")[:10])
-    begun = run_exists(store, run_id)
     config = check_request(request, settings)
+    run_id = validate_run_id(run_id or new_run_id(request, unique=flow_run.replace("-", "")[:10]))
+    begun = run_exists(store, run_id)
+    if begun and flow_run and not is_own(store, run_id, flow_run):
+        raise ConfigError(
+            f"run: {run_id} exists already",
+            hint=f"{{resume {run_id}}} continues it; choose another {{name}} for this one",
+        )
     create_run(store, request, run_id, config, Models(config, settings))
     if not begun:
-        device = "cuda" if settings.device.startswith("cuda") else "cpu"
-        show_plan(run_id, Plan.of(config, request, device=device))  # type: ignore[arg-type]
+        device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
+        plan = Plan.of(config, request, device=device)
+        show_plan(run_id, plan)
+        tell(_begun(request, run_id, plan))
     return run_id
+
+
+def is_own(store: Store, run_id: str, flow_run: str) -> bool:
+    """Return whether a run was begun by a Prefect run, or by nobody yet.
+
+    Args:
+        store: the store's root.
+        run_id: a run that is there.
+        flow_run: id of the Prefect run.
+    """
+    journal = Journal.open(store, run_id)
+    holders = [event.fields.get("id") for event in journal.events_of("flow_run")]
+    return flow_run in holders or not journal.events
+
+
+def _begun(request: GenerationRequest, run_id: str, plan: Plan) -> str:
+    words = request.conditioning
+    like = ", ".join(filter(None, (words.artist, words.genre))) or "music"
+    takes = "1 take" if request.takes == 1 else f"{request.takes} takes"
+    return (
+        f"Started “{request.title or run_id}”: {length(request.seconds)} of {like} with "
+        f"{request.model}, {takes}. All of it takes {span(plan.seconds_low, plan.seconds_high)} "
+        f"on this {plan.device}."
+    )

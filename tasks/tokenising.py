@@ -256,7 +256,9 @@ def _score(tokens: TokenFile, piece: TokenPiece) -> Score:
             return decode_events([word for row in tokens.strings(piece) for word in row])
         return decode_grid(_grid(tokens, piece))
     except MusicCoreError as error:
-        raise ConfigError(f"piece {piece.name!r}: {error.message}", hint=error.hint) from error
+        raise ConfigError(
+            f"piece {piece.name!r}: {error.message}", hint=error.marked_hint
+        ) from error
 
 
 def _grid(tokens: TokenFile, piece: TokenPiece) -> Grid:

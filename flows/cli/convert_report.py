@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
+from musiccore.doors import COMMAND
 from tasks.converting import Row
 
 RESULTS = ("written", "exists", "changing", "failed")
@@ -30,6 +31,7 @@ def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
     Returns:
         The exit code.
     """
+    rows = [_in_words(row) for row in rows]
     counts = {word: sum(row["result"] == word for row in rows) for word in RESULTS}
     if json:
         data_json({"files": rows, **counts})
@@ -45,6 +47,12 @@ def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
     else:
         talk("nothing to do")
     return _exit(rows, single=single)
+
+
+def _in_words(row: Row) -> Row:
+    """Return a row whose hint names the options of the command line."""
+    hint = row["hint"]
+    return row if hint is None else {**row, "hint": COMMAND.says(hint)}
 
 
 def _say_one(row: Row) -> None:

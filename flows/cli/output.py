@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
+from musiccore.doors import COMMAND
 from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
 
 
@@ -65,7 +66,7 @@ def data_json(value: object) -> None:
 def complain(error: MusicCoreError | str, hint: str | None = None) -> None:
     """Write one error line and, where there is one, a hint line."""
     message = error.message if isinstance(error, MusicCoreError) else error
-    hint = error.hint if isinstance(error, MusicCoreError) else hint
+    hint = error.hint_at(COMMAND) if isinstance(error, MusicCoreError) else hint
     talk(f"error: {' '.join(message.split())}")
     if hint:
         talk(f"hint: {in_option_words(' '.join(hint.split()))}")

@@ -20,6 +20,7 @@ from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress
 from flows.listening.wishes import Wish
 from musiccore.choices import Conflict, MadeChoice
+from musiccore.doors import ROOM
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.markup import asset
 from musiccore.records import Json
@@ -298,7 +299,7 @@ class Room:
             status = 404
         elif isinstance(error, StorageError):
             status = 500
-        return self._say(request, status, error.message, error.hint or "")
+        return self._say(request, status, error.message, error.hint_at(ROOM) or "")
 
     def _say(self, request: Request, status: int, message: str, hint: str = "") -> Response:
         wants_json = request.method == "POST" or request.url.path.endswith("/state")

@@ -47,7 +47,7 @@ def check_target(target: Path, sources: tuple[Path, ...] = (), *, force: bool = 
         )
     if os.path.lexists(target) and not force:
         raise ConfigError(
-            f"destination: {str(target)!r} exists", hint="use --force to write over it"
+            f"destination: {str(target)!r} exists", hint="use {force} to write over it"
         )
 
 
