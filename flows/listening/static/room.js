@@ -58,6 +58,7 @@
     const cards = player.cards().filter((card) => words.takes?.includes(Number(card.dataset.take)));
     if (body.action === "keep" || body.action === "drop") for (const card of cards) mark(card, body.action);
     if (body.action === "rename") for (const card of cards) rename(card, words.name);
+    for (const card of cards) for (const field of card.querySelectorAll("[name=note], [name=rename]")) field.defaultValue = field.value; // kept
     say(capital(body.words) + ". " + body.next);
     if (words.action === "keep" && !cards.length) location.reload(); // brought back
     if (LEADS_ON.has(body.action)) { awaited = true; look(); }
@@ -94,7 +95,10 @@
     const fields = [...part.querySelectorAll("input:not([type=checkbox], [type=radio], [type=range]), textarea")];
     return fields.some((field) => field.value !== field.defaultValue) || [...part.querySelectorAll("audio")].some((audio) => !audio.paused) || part.contains(document.activeElement);
   }
-  function busy() { return used(document.getElementById("panel")) || player.cards().some(used) || player.playing; }
+  function busy() { // with something that leads away from this round
+    const field = document.activeElement;
+    return player.playing || (field?.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea") && field.value !== field.defaultValue);
+  }
   // Puts what is new into the page, part by part, and leaves alone what is being used.
   async function refresh() {
     if (refreshing) return;
