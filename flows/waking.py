@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from threading import Thread
-from typing import Final
 
 from flows.embedded import configured_api_url
 from flows.serving.deployments import start
@@ -15,27 +13,6 @@ from tasks.describing import is_running
 from tasks.showing import Picture
 
 log = logging.getLogger(__name__)
-
-SOON_SECONDS: Final = 1.5
-"""How long a person waits for the sentence that says what happens next."""
-
-
-def wake_soon(store: Store, run_id: str, made: MadeChoice) -> str:
-    """Let a run go on after a choice, and do not keep the person waiting for it.
-
-    Args:
-        store: the store's root.
-        run_id: the run.
-        made: the choice.
-
-    Returns:
-        What happens next, in one sentence.
-    """
-    said: list[str] = []
-    work = Thread(target=lambda: said.append(wake(store, run_id, made)), daemon=True)
-    work.start()
-    work.join(SOON_SECONDS)
-    return said[0] if said else "It goes on in a moment."
 
 
 def wake(store: Store, run_id: str, made: MadeChoice) -> str:

@@ -466,6 +466,11 @@ class Journal:
         self.store.remove_stale_temps()
         return epoch
 
+    def tell(self, progress: Json) -> None:
+        """Let others see how far the work is, with the next sign of life; no fact of the run."""
+        if self._heartbeat is not None:
+            self._heartbeat.tell(progress)
+
     def is_held(self) -> bool:
         """Return whether a worker seems to be at work; watches one on another machine a while."""
         claim = self._chain.replay.claim

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import os
 import platform
@@ -16,13 +17,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from musiccore.errors import NotFound, StorageError
 from musiccore.records import Json, canonical_json, sha256
 from musiccore.storage import Store
 
 log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS: Final = 2.0
+"""Seconds between two signs of life that tell how far the work is."""
 
 _MAX_HEARTBEAT_BYTES = 4096
 
@@ -90,6 +94,8 @@ class Worker:
 class Heartbeat:
     """A thread that writes `heartbeat/<epoch>.json` until it is stopped.
 
+    A beat comes early when there is progress to tell, so that whoever looks at the run sees it.
+
     Args:
         store: the run's folder.
         epoch: claim to beat for.
@@ -102,6 +108,7 @@ class Heartbeat:
         self._epoch = epoch
         self._owner = owner
         self._interval = interval
+        self._progress: Json = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=_thread_name(owner, epoch), daemon=True
@@ -118,18 +125,44 @@ class Heartbeat:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10.0)
 
+    def tell(self, progress: Json) -> None:
+        """Say how far the work is; written with the next beat. Costs the caller nothing."""
+        self._progress = progress
+
     def _run(self) -> None:
-        beat = 0
-        while not self._stop.wait(self._interval):
-            beat += 1
-            self._beat(beat)
+        beat, told, quiet = 0, self._progress, 0.0
+        step = min(self._interval, PROGRESS_SECONDS)
+        while not self._stop.wait(step):
+            quiet += step
+            if quiet >= self._interval or self._progress is not told:
+                beat, told, quiet = beat + 1, self._progress, 0.0
+                self._beat(beat)
 
     def _beat(self, number: int) -> None:
-        data = canonical_json({"epoch": self._epoch, "owner": self._owner, "beat": number})
+        beat: dict[str, Json] = {"epoch": self._epoch, "owner": self._owner, "beat": number}
+        if self._progress is not None:
+            beat["progress"] = self._progress
+        data = canonical_json(beat)
         try:
             self._store.put(heartbeat_key(self._epoch), data)
         except StorageError as error:  # never stops the music; at worst another worker takes over
             log.warning("heartbeat of claim %d not written: %s", self._epoch, error.message)
+
+
+def told_progress(store: Store, epoch: int) -> Json:
+    """Return what the worker of a claim last said about its progress; None if it said nothing.
+
+    Args:
+        store: the run's folder.
+        epoch: the claim.
+    """
+    data = _read(store, epoch)
+    try:
+        beat = None if data is None else json.loads(data)
+    except ValueError:  # for politeness only: what cannot be read says nothing
+        return None
+    progress: Json = beat.get("progress") if isinstance(beat, dict) else None
+    return progress
 
 
 def heartbeat_key(epoch: int) -> str:

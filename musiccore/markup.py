@@ -38,18 +38,22 @@ def data_uri(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def page_head(title: str, style: str, scripts: Sequence[str]) -> list[str]:
+def page_head(
+    title: str, style: str, scripts: Sequence[str], *, neighbours: bool = False
+) -> list[str]:
     """Return the beginning of a page that needs no other file, up to the end of its head.
 
     Args:
         title: of the page, not escaped yet.
         style: the only style that applies.
         scripts: the only scripts that run; they stand at the end of the page.
+        neighbours: whether the page may look for sounds that lie beside it.
     """
     allowed = " ".join(f"'{policy_source(script)}'" for script in scripts)
+    beside = " 'self'" if neighbours else ""
     policy = (
-        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{policy_source(style)}'; script-src {allowed}"
+        f"default-src 'none'; img-src data:; media-src data:{beside}; base-uri 'none'; "
+        f"form-action 'none'; style-src '{policy_source(style)}'; script-src {allowed}"
     )
     return [
         "<!doctype html>",

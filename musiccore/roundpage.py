@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from musiccore.audio import sniff
 from musiccore.markup import asset, data_uri, page_head, text
-from musiccore.roundparts import card, keys_line, panel, toolbar
+from musiccore.roundparts import JUMP, card, keys_line, panel, toolbar
 
 MOST_PICTURES: Final = 150_000
 """Bytes of spectrograms that go into a page; if there are more, none do."""
@@ -55,15 +55,19 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
         "<main>",
         f'<header class="intro"><h1 dir="auto">{text(picture["title"])}</h1>'
         f'<p class="note">Round {number} · {_settings(picture)}</p></header>',
+        '<div class="stage"><div class="heard">',
+        toolbar(),
+        keys_line(len(takes)),
+        JUMP,
+        f'<section class="takes" aria-label="Candidates">{cards}</section>',
+        '</div><div class="beside">',
         panel(picture, songs=songs),
         '<section class="sheet command" aria-labelledby="paste"><h2 id="paste">Line to paste</h2>'
         '<p class="note">Press a button above; the line that does it appears here. Notes and stars '
         "are kept in this browser and become lines too.</p>"
-        '<pre id="line" tabindex="0" aria-label="Command"></pre>'
+        '<pre id="line" tabindex="0" role="group" aria-label="Command"></pre>'
         '<div><button type="button" id="copy" class="primary">Copy</button></div></section>',
-        toolbar(),
-        keys_line(len(takes)),
-        f'<section class="takes" aria-label="Candidates">{cards}</section>',
+        "</div></div>",
         "</main>",
         "<footer>Made by jukeflow; this file needs no network.</footer>",
         *(f"<script>{script}</script>" for script in scripts),

@@ -6,6 +6,7 @@ behave alike; they differ in where a sound comes from and in what a button does.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
@@ -21,6 +22,12 @@ ICONS: Final = (
     '<svg class="icon-pause" viewBox="0 0 24 24" aria-hidden="true">'
     '<path d="M6 4h4v16H6zM14 4h4v16h-4z"/></svg>'
 )
+JUMP: Final = (
+    '<a class="jump" href="#panel"><span>What next?</span> '
+    '<span class="for" data-target></span></a>'
+)
+"""Leads to the panel where the screen is too narrow for it beside the candidates."""
+
 _AUDITION_SECONDS: Final = 6
 _DRAWING: Final = (
     '<svg class="{}" viewBox="0 0 960 100" preserveAspectRatio="none" aria-hidden="true">'
@@ -53,13 +60,14 @@ def keys_line(candidates: int) -> str:
     )
 
 
-def card(take: Json, index: int, source: Source) -> str:
+def card(take: Json, index: int, source: Source, *, saved: str = "") -> str:
     """Return the card of a candidate.
 
     Args:
-        take: its JSON form.
+        take: its JSON form; `silence` says why it cannot be heard, where it cannot.
         index: its place among the candidates, from 0.
         source: where its sound and pictures come from.
+        saved: name under which its sound can be saved; empty if that is not offered.
     """
     number, seconds = cast(int, take["take"]), _real(take["seconds"])
     new_from = _real(take["new_from"])
@@ -72,7 +80,8 @@ def card(take: Json, index: int, source: Source) -> str:
     )
     return (
         f'<article class="card take" id="take-{number}" data-take="{number}" '
-        f'data-new="{new_from:g}" data-seconds="{seconds:g}" aria-labelledby="name-{number}">'
+        f'data-new="{new_from:g}" data-seconds="{seconds:g}" data-version="{_version(take)}" '
+        f'aria-labelledby="name-{number}">'
         '<header class="about">'
         f'<kbd class="digit" aria-hidden="true">{index + 1 if index < 9 else ""}</kbd>'
         f'<div class="title"><h2 id="name-{number}" class="name" dir="auto">{text(name)}</h2>'
@@ -81,7 +90,7 @@ def card(take: Json, index: int, source: Source) -> str:
         f'<label class="switch select"><input type="checkbox" class="pick" '
         f'aria-label="Select {text(name)}"> Select</label></header>'
         f"{main}{_flags(take)}{_auditions(take, source)}{_opinion(take)}"
-        f"{_spectrogram(take, source, name)}</article>"
+        f"{_aside(take, source, name, saved)}</article>"
     )
 
 
@@ -97,7 +106,7 @@ def sound(
     """Return a player with its waveform.
 
     Args:
-        heard: what a record says of the sound: preview, peaks, lufs, seconds.
+        heard: what a record says of the sound: preview, peaks, lufs, seconds; or its silence.
         source: where the sound comes from.
         ident: unique in the document.
         what: which of several sounds of one card it is; empty for the main one.
@@ -106,7 +115,8 @@ def sound(
     """
     address = source(str(heard["preview"])) if heard.get("preview") else None
     if address is None:
-        return '<p class="note">There is nothing to hear yet.</p>'
+        why = str(heard.get("silence") or "There is nothing to hear yet.")
+        return f'<p class="note{" making" if why.endswith("made.") else ""}">{text(why)}</p>'
     lufs = "" if heard.get("lufs") is None else f"{_real(heard['lufs']):g}"
     seconds = f"{_real(heard['seconds']):g}" if heard.get("seconds") else ""
     new = ""
@@ -183,6 +193,14 @@ def _change(name: str, settings: Json) -> str:
     return f'<label>{name} <input name="{name}" placeholder="{text(given or "as before")}"></label>'
 
 
+def _version(take: Json) -> str:
+    """Return a word that changes when the card has something else to show."""
+    names = ("preview", "silence", "name", "kept", "dropped", "songs")
+    auditions = cast(Sequence[Json], take["auditions"])
+    facts = [*(take.get(name) for name in names), *(one["preview"] for one in auditions)]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+
+
 def _facts(take: Json) -> str:
     parts = [f"{_real(take['seconds']):.1f} s"]
     if _real(take["new_from"]) > 0:
@@ -252,14 +270,24 @@ def _opinion(take: Json) -> str:
     )
 
 
-def _spectrogram(take: Json, source: Source, name: str) -> str:
+def _aside(take: Json, source: Source, name: str, saved: str) -> str:
+    """Return the spectrogram of a take, and the link that saves its sound."""
+    sound_at = source(str(take["preview"])) if saved and take["preview"] else None
+    save = ""
+    if sound_at is not None:
+        save = (
+            f'<a class="save" href="{text(sound_at)}" download="{text(saved)}" '
+            f'aria-label="Save {text(name)} (MP3)">Save (MP3)</a>'
+        )
     address = source(str(take["spectrogram"])) if take["spectrogram"] else None
-    if address is None:
-        return ""
-    return (
-        '<details class="spectrogram"><summary>Spectrogram</summary>'
-        f'<img loading="lazy" src="{text(address)}" alt="Spectrogram of {text(name)}"></details>'
-    )
+    picture = ""
+    if address is not None:
+        picture = (
+            '<details class="spectrogram"><summary>Spectrogram</summary>'
+            f'<img loading="lazy" src="{text(address)}" alt="Spectrogram of {text(name)}">'
+            "</details>"
+        )
+    return f'<div class="aside-row">{picture}{save}</div>' if picture or save else ""
 
 
 def _waveform(peaks: Sequence[float], ident: str) -> str:

@@ -1,7 +1,8 @@
 """The song page: one HTML file with everything to hear, see and read about a finished song.
 
-The page needs no network, no server and no other file to play: sound and pictures are inside.
-Links lead to the files that lie beside it. All text is escaped, control characters are made
+The page needs no network, no server and no other file to play: sound and pictures are inside, and
+its sound can be saved from it. Links to files beside it are shown only once the page has found that
+they are there, since it may have been sent alone. All text is escaped, control characters are made
 visible, and a content security policy lets only the page's own script and style run.
 """
 
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from musiccore import pictures
 from musiccore.audio import sniff
 from musiccore.errors import MusicCoreError
+from musiccore.filenames import saved_name
 from musiccore.markup import asset, data_uri, page_head, size_text, text
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
@@ -27,11 +29,13 @@ class SongFile:
         path: relative to the page, with forward slashes.
         label: what it is, such as "WAV, 24 bit".
         n_bytes: its size, if known.
+        saved: name under which a browser saves it; empty for its own.
     """
 
     path: str
     label: str
     n_bytes: int | None = None
+    saved: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,8 @@ class SongPage:
         title: of the song.
         summary: one line below it, such as "bach, piano major · 12.0 s · nano".
         master: the finished song.
-        files: links below the player.
+        files: links below the player, if they are there.
+        saved: name under which the sound inside the page is saved; made of the title if empty.
         levels: one track per level, in the order to show.
         score: what the music started from, if that was a score.
         lyrics: left out if empty.
@@ -91,6 +96,7 @@ class SongPage:
     master: Track
     summary: str = ""
     files: Sequence[SongFile] = ()
+    saved: str = ""
     levels: Sequence[Track] = ()
     score: StartingScore | None = None
     lyrics: str = ""
@@ -113,14 +119,14 @@ def song_page(page: SongPage) -> str:
     """
     style, script = asset("songpage.css"), asset("songpage.js")
     parts = [
-        *page_head(page.title, style, [script]),
+        *page_head(page.title, style, [script], neighbours=True),
         "<body>",
         '<main id="top">',
         "<header>",
         f'<h1 dir="auto">{text(page.title)}</h1>',
         f'<p class="summary" dir="auto">{text(page.summary)}</p>' if page.summary else "",
         "</header>",
-        _track(page.master, 1, master=True, files=page.files),
+        _track(page.master, 1, master=True, files=page.files, saved=_saved(page)),
         _levels(page.levels),
         _score(page.score, 2 + len(page.levels)),
         _lyrics(page.lyrics),
@@ -143,7 +149,14 @@ def song_page(page: SongPage) -> str:
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile] = ()) -> str:
+def _saved(page: SongPage) -> str:
+    kind = sniff(page.master.audio) or "mp3"
+    return page.saved or saved_name(page.title, kind=kind)
+
+
+def _track(
+    track: Track, number: int, *, master: bool, files: Sequence[SongFile] = (), saved: str = ""
+) -> str:
     kind = sniff(track.audio)
     if kind not in _MEDIA_TYPES:
         raise MusicCoreError(f"track {track.title!r} is no audio that a browser plays")
@@ -168,21 +181,38 @@ def _track(track: Track, number: int, *, master: bool, files: Sequence[SongFile]
         f'<div class="player"><audio controls preload="metadata" aria-label="{title}" '
         f'src="{data_uri(_MEDIA_TYPES[kind], track.audio)}"></audio></div>'
         + (f'<div class="views">{views}</div>' if views else "")
-        + _files(files)
+        + _files(files, saved, len(track.audio))
         + "</section>"
     )
 
 
-def _files(files: Sequence[SongFile]) -> str:
-    if not files:
-        return ""
-    items = "".join(
-        f'<li><a href="{text(_href(file.path))}" download>{text(file.label)}</a>'
+def _files(files: Sequence[SongFile], saved: str, n_inside: int) -> str:
+    """Return the list of what can be saved; its script shows what there is of it."""
+    items = [
+        f'<li class="beside" hidden><a href="{text(_href(file.path))}" '
+        f'download="{text(file.saved)}">{text(file.label)}</a>'
         + (f" <small>{size_text(file.n_bytes)}</small>" if file.n_bytes is not None else "")
         + "</li>"
         for file in files
+    ]
+    if saved:
+        kind = saved.rpartition(".")[2].upper()
+        inside = (
+            f'<li class="inside" hidden><a download="{text(saved)}">Save as {text(kind)}</a> '
+            f"<small>{size_text(n_inside)}</small></li>"
+        )
+        items.insert(0, inside)
+    if not items:
+        return ""
+    ask = (
+        '<li class="ask" hidden><button type="button">Other files of the song</button></li>'
+        if files
+        else ""
     )
-    return f'<ul class="files" aria-label="Files">{items}</ul>'
+    return (
+        f'<ul class="files" aria-label="Files">{"".join(items)}{ask}</ul>'
+        '<p class="note alone" role="status"></p>'
+    )
 
 
 def _href(path: str) -> str:

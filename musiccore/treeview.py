@@ -164,9 +164,6 @@ def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[Json], st
     kinds += ["here"] if current else []
     kinds += [word for word in ("kept", "dropped") if take[word]]
     kinds += ["song"] if take["songs"] else []
-    said = ", ".join(
-        (_name(take), f"round {take['round']}", f"{_number(take['seconds']):.1f} s", *marks(take))
-    )
     found = (
         "✓" if take["kept"] else "",
         "✕" if take["dropped"] else "",
@@ -177,6 +174,9 @@ def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[Json], st
     name = str(take["name"] or "") or f"Take {take['take']}"
     room = _LETTERS - len(signs) - (len(signs) > 0)
     label = name if len(name) <= room else name[: room - 1].rstrip() + "…"
+    facts = (_name(take), f"round {take['round']}", f"{_number(take['seconds']):.1f} s")
+    # Whoever speaks or hears says what stands there, so it comes first in the name.
+    said = ", ".join((f"{label} {signs}".strip(), *facts, *marks(take)))
     return (
         f'<a class="{" ".join(kinds)}" href="{text(href(take))}"'
         f'{current_mark} aria-label="{text(said)}">'

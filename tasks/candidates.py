@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
-
-from musiccore import audio, pictures
-from musiccore.analysis import longest_silence, loudness_lufs, tuned
+from musiccore import audio
+from musiccore.analysis import longest_silence, tuned
 from musiccore.audio import Audio
-from musiccore.faults import find_faults
 from musiccore.records import Json
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Audition, Round
 from tasks.codec import kept_audio, take_audio
 from tasks.decoding import decode_codes
+from tasks.hearing import fault_facts, hear
 from tasks.levels import CodeArray, stored_level
 from tasks.policies import gpu_task
 from tasks.provenance import provenance
@@ -23,9 +19,6 @@ from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.roundfile import write_round_page
 from tasks.sampling import audition_work, take_codes
 from tasks.showing import round_page_key
-
-PEAKS: Final = 240
-"""Columns of the small waveform that travels in the record."""
 
 
 @gpu_task(task_run_name="publish-round-{number}")
@@ -116,19 +109,11 @@ def score(sound: Audio) -> float:
     return tuned(sound.samples, sound.sample_rate) - max(0.0, silence - 1.0)
 
 
-def peaks(sound: Audio, columns: int = PEAKS) -> list[int]:
-    """Return the largest level of each column, 0 to 100."""
-    samples = np.abs(audio.to_mono(sound).samples[0])
-    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(np.int64)
-    return [round(100 * float(level)) for level in np.maximum.reduceat(samples, edges[:-1])]
-
-
 def _publish_take(run: OpenRun, number: int, take: int) -> None:
     tree = run.tree()
     sound, codes = take_audio(run, take), take_codes(run, take)
     rate = run.config.top.sample_rate / run.config.top.hop_length
     one = tree.take(take)
-    faults = find_faults(sound, codes, rate)
     path = f"rounds/{number:03d}/take-{take}.wav"
     data = write_tags(audio.write(sound, "wav"), provenance(run, take=take, sound=sound))
     run.journal.store.put(path, data)
@@ -139,7 +124,7 @@ def _publish_take(run: OpenRun, number: int, take: int) -> None:
         take=take,
         file={"path": path, "sha256": ref.sha256, "size": ref.size},
         **_heard(run, sound),
-        flags=[{"kind": f.kind, "start": f.start, "end": f.end} for f in faults],
+        flags=fault_facts(sound, codes, rate),
         new_from=run.facts.seconds(one.new_from),
         score=round(score(sound), 4),
     )
@@ -170,16 +155,9 @@ def _stretch(run: OpenRun, codes: CodeArray, audition: Audition) -> Audio:
 
 def _heard(run: OpenRun, sound: Audio) -> dict[str, Json]:
     """Return what a record says of something audible; the large parts go into blobs."""
-    put, lufs = run.journal.put_blob, loudness_lufs(sound.samples, sound.sample_rate)
-    return {
-        "seconds": round(sound.seconds, 4),
-        "lufs": round(lufs, 2) if np.isfinite(lufs) else None,
-        "peak": round(sound.peak, 4),
-        "peaks": list(peaks(sound)),
-        "preview": put(audio.write_preview(sound)).to_json(),
-        "waveform": put(pictures.waveform(sound)).to_json(),
-        "spectrogram": put(pictures.spectrogram(sound)).to_json(),
-    }
+    heard = hear(sound)
+    blobs = {name: run.journal.put_blob(data).to_json() for name, data in heard.files.items()}
+    return {**heard.facts, **blobs}
 
 
 def best_take(run: OpenRun, takes: tuple[int, ...]) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from musiccore import audio
 from musiccore.audio import Audio
-from musiccore.errors import Corrupt
+from musiccore.errors import Corrupt, StorageError
 from musiccore.mixing import replace_range
 from musiccore.records import Event
 from musiccore.storage import BlobRef
@@ -102,6 +103,22 @@ def kept_audio(
         data = audio.write(make(), "wav")
         run.journal.heal_blob(ref, data)
     return audio.read(data)
+
+
+def found_audio(run: OpenRun, level: int, row: int, codes: CodeArray) -> Audio:
+    """Return the audio of codes without writing anything: what was kept of it, or decoded now.
+
+    Args:
+        run: a run that this process need not have claimed.
+        level: of the codes.
+        row: as for `kept_audio`.
+        codes: [n].
+    """
+    record = _decoded(run, level, row, codes)
+    if record is not None:
+        with suppress(StorageError):
+            return audio.read(run.journal.get_blob(BlobRef.from_json(record.fields.get("blob"))))
+    return decode_codes(run, level, codes)
 
 
 def _decoded(run: OpenRun, level: int, row: int, codes: CodeArray) -> Event | None:

@@ -119,7 +119,7 @@ class Models:
             CheckpointError: if weights are missing.
         """
         if not self._digests:
-            self._digests = {item.name: self._digest(item) for item in networks(self.config)}
+            self._digests = {item.name: self.digest(item) for item in networks(self.config)}
         return self._digests
 
     def numerics(self) -> dict[str, str | int]:
@@ -173,7 +173,12 @@ class Models:
             raise _missing_weights(self.config, network)
         return path
 
-    def _digest(self, network: VQVAEConfig | PriorConfig) -> str:
+    def digest(self, network: VQVAEConfig | PriorConfig) -> str:
+        """Return the sha256 of the weights of one network.
+
+        Raises:
+            CheckpointError: if they are missing.
+        """
         from musiccore.checkpoints import file_sha256
 
         path = self._weights(network)

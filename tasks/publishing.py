@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from musiccore import audio, pictures
 from musiccore.audio import Audio
 from musiccore.codes import Codes
+from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
 from musiccore.records import Event, Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
@@ -195,7 +196,9 @@ def _page(
         *("model", "software", "recipe_sha256", "weights"),
     )
     described = [words.artist, words.genre, f"{master.seconds:.1f} s", request.model]
-    codes = _codes(run, song)
+    codes, take = _codes(run, song), run.tree().take(song.take)
+    title, detail = run.request.title or run.run_id, take.name or f"take {take.number}"
+    detail += f", version {song.version + 1}" if song.version else ""
     return SongPage(
         title=song_title(run, song.take),
         summary=" · ".join(part for part in described if part),
@@ -210,10 +213,12 @@ def _page(
                 path=file.path.removeprefix(f"{folder}/"),
                 label=_LABELS[file.path.rsplit(".", 1)[1]] if file.kind == "master" else "Codes",
                 n_bytes=file.size,
+                saved=saved_name(title, detail, kind=file.path.rpartition(".")[2]),
             )
             for file in files
             if file.kind in ("master", "codes")
         ],
+        saved=saved_name(title, detail, kind="mp3"),
         score=None if score is None else score.on_page(master, previews[ROLL_FILE]),
         levels=[
             Track(

@@ -37,9 +37,14 @@ class OpenRun:
         request: what was asked for.
         config: of the model.
         root: the store.
+
+    Args:
+        settings: of this process.
+        journal: the log; claimed, unless nothing is going to be written.
+        models: networks of the run's model, if they are loaded already.
     """
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(self, settings: Settings, journal: Journal, models: Models | None = None) -> None:
         self.settings = settings
         self.journal = journal
         self.facts: Facts = facts_of(journal.record)
@@ -48,7 +53,7 @@ class OpenRun:
         self.root = shared_store(settings)
         self._choices = choices_of(self.root, journal.record)
         self._tree: tuple[int, Tree] | None = None
-        self._models: Models | None = None
+        self._models = models
 
     @property
     def run_id(self) -> str:

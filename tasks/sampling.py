@@ -29,6 +29,7 @@ from tasks.levels import (
     finish_level,
     stored_level,
 )
+from tasks.outlook import Telling
 from tasks.packs import SongRows, place_of, sample_rows, shared_passes
 from tasks.policies import gpu_task
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
@@ -114,9 +115,8 @@ def _finish(
     after: Sounding | None = None,
 ) -> dict[str, object]:
     with safe_stop() as stop, ModelSampler(run, level, request, work.n_codes) as sample:
-        result = finish_level(
-            work, run.journal, sample, show=task_reporter(), stop=stop, after=after
-        )
+        show = Telling(task_reporter(), run.journal, work.takes)
+        result = finish_level(work, run.journal, sample, show=show, stop=stop, after=after)
     return {"level": level, "codes_sha256": result.sha256, "sampled": result.sampled}
 
 

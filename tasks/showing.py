@@ -15,6 +15,7 @@ from musiccore.storage import Store
 from musiccore.takes import Rendition, Round, Take
 from musiccore.tree import Tree
 from tasks.describing import RunStatus, describe
+from tasks.outlook import song_part
 from tasks.trees import tree_of
 
 
@@ -47,12 +48,17 @@ class Picture:
         tree = tree_of(store, journal)
         return cls(store=store, journal=journal, tree=tree, status=describe(store, journal, tree))
 
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return self.status.title or self.status.run
+
     def to_json(self) -> dict[str, object]:
         """Return everything that a screen shows."""
         tree, status = self.tree, self.status
         return {
             "run": status.run,
-            "title": status.title or status.run,
+            "title": self.title,
             "state": status.state,
             "words": status.words,
             "model": status.model,
@@ -192,15 +198,8 @@ class Picture:
 
     def _done(self, song: Rendition, level: int) -> float:
         """Return the part of a level that is sampled, auditions included."""
-        config = self.tree.facts.config
-        hop = config.top.hop_length // config.priors[level].hop_length
-        top_codes = self.tree.takes[song.take].n_codes if not song.base else song.end - song.start
-        made = sum(
-            int(str(event.fields["n_new"]))
-            for event in self.journal.events_of("window")
-            if event.fields.get("level") == level and event.fields.get("takes") == [song.row]
-        )
-        return min(1.0, made / max(1, top_codes * hop))
+        part = song_part(self.tree, self.journal, song, level)
+        return part.done / max(1, part.codes)
 
     def _sounding(self, song: Rendition, level: int) -> list[Event]:
         return [

@@ -11,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from flows.cli.output import Exit, checking, data, data_json, talk
+from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
 from musiccore.storage import Store, validate_run_id
 from tasks.links import enter_link, room_token
@@ -111,13 +112,19 @@ def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) 
     import uvicorn
 
     from flows.listening.app import RoomSettings, create_app
-    from flows.waking import wake_soon
+    from flows.tending import Tending
+    from flows.workshop import Workshop
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
+    store = shared_store(settings)
+    logs = settings.cache.expanduser() / "continued"
+    api = configured_api_url()
     room = RoomSettings(
         store=settings.store,
         token=room_token(settings),
-        wake=wake_soon,
+        tending=Tending(store, Workshop(store, logs)),
+        settings=settings,
+        begin="" if api is None else f"{api.removesuffix('/').removesuffix('/api')}/deployments",
         hosts=frozenset(names),
         abroad=abroad,
     )

@@ -15,17 +15,21 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from flows.listening import sounds
+from flows.listening.ear import Ear
 from flows.listening.guard import COOKIE, RUN_COOKIE, Guard, protect
 from flows.listening.pages import Pages
-from flows.listening.reading import Library, progress
+from flows.listening.reading import Library, progress, songs_now
+from flows.listening.speaking import in_the_room
+from flows.listening.tended import Tending
 from flows.listening.wishes import Wish
-from musiccore.choices import Conflict, MadeChoice
-from musiccore.doors import ROOM
+from musiccore.choices import Conflict
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.markup import asset
 from musiccore.records import Json
-from musiccore.storage import Store, open_store
+from musiccore.storage import open_store
+from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN
+from tasks.settings import Settings
 from tasks.trees import make_choice
 
 MOST_BYTES = 200_000
@@ -37,15 +41,13 @@ _STATIC = {
     "player.js": "text/javascript",
     "roundpanel.js": "text/javascript",
     "room.js": "text/javascript",
+    "songs.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 _SONG_PAGE = (  # the page names its own script and style by digest
-    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+    "default-src 'none'; img-src data:; media-src data: 'self'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-Wake = Callable[[Store, str, MadeChoice], str]
-"""Told of every choice once it is durable; says in a sentence what happens next."""
-
 log = logging.getLogger(__name__)
 
 
@@ -56,14 +58,18 @@ class RoomSettings:
     Attributes:
         store: root address of the store.
         token: secret that lets people in.
-        wake: continues a run after a choice.
+        tending: lets runs go on, and knows which ones are about to.
+        settings: of this process, for takes that are decoded here.
+        begin: address of a page on which a song can be begun; empty if there is none.
         hosts: names under which it may be asked for.
         abroad: whether it answers to other machines, by any numeric address.
     """
 
     store: str
     token: str = field(repr=False)
-    wake: Wake
+    tending: Tending
+    settings: Settings = field(default_factory=Settings.from_environment)
+    begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     abroad: bool = False
 
@@ -71,7 +77,7 @@ class RoomSettings:
         if len(self.token) < SHORTEST_TOKEN:
             raise ConfigError(
                 f"token: it has {len(self.token)} characters, at least {SHORTEST_TOKEN} are needed",
-                hint="use a long random word, or leave --token away and one is made",
+                hint="use a long random word, or none at all and one is made",
             )
 
 
@@ -86,7 +92,9 @@ def create_app(settings: RoomSettings) -> FastAPI:
     """
     app = FastAPI(title="jukeflow listening room", openapi_url=None, docs_url=None, redoc_url=None)
     guard = Guard(token=settings.token, names=settings.hosts, abroad=settings.abroad)
-    room = Room(Library(open_store(settings.store)), Pages(), guard, settings.wake)
+    store = open_store(settings.store)
+    library = Library(store, Ear(Hearing(store, settings.settings)), settings.tending)
+    room = Room(library, Pages(begin=settings.begin), guard, settings.tending)
     app.middleware("http")(room.receive)
     for path, answer in (
         ("/", room.songs),
@@ -101,6 +109,7 @@ def create_app(settings: RoomSettings) -> FastAPI:
     ):
         app.add_api_route(path, answer, methods=["GET", "HEAD"], response_model=None)
     app.add_api_route("/runs/{run}/choices", room.choose, methods=["POST"], response_model=None)
+    app.add_api_route("/runs/{run}/resume", room.resume, methods=["POST"], response_model=None)
     return app
 
 
@@ -111,11 +120,11 @@ class Room:
         library: the runs.
         pages: renders pages.
         guard: decides who may come in.
-        wake: continues a run after a choice.
+        tending: lets runs go on.
     """
 
-    def __init__(self, library: Library, pages: Pages, guard: Guard, wake: Wake) -> None:
-        self._wake = wake
+    def __init__(self, library: Library, pages: Pages, guard: Guard, tending: Tending) -> None:
+        self._tending = tending
         self._library = library
         self._pages = pages
         self._guard = guard
@@ -179,19 +188,19 @@ class Room:
                     max_age=400 * 86400,
                 )
             return response
-        now = self._library.picture(run)
-        current = now.tree.position
+        tree = self._library.picture(run).tree
+        current = tree.position
         number = int(round) if round.isascii() and round.isdigit() else current
-        if number not in now.tree.rounds:
+        if number not in tree.rounds:
             raise NotFound(f"run {run} has no round {number}")
-        picture = now if number == current else self._library.picture(run, number)
-        return HTMLResponse(self._pages.round(picture.to_json(), number, current))
+        shown = self._library.view(run, number, listen=True)
+        return HTMLResponse(self._pages.round(shown, number, current))
 
     def static(self, request: Request, name: str) -> Response:
         """Return a script or style."""
         if name not in _STATIC:
             raise NotFound("there is no such file")
-        if name in ("room.css", "room.js", "icon.svg"):
+        if name in ("room.css", "room.js", "songs.js", "icon.svg"):
             folder = resources.files("flows.listening") / "static"
             content = (folder / name).read_text(encoding="utf-8")
         else:
@@ -204,7 +213,7 @@ class Room:
 
     def state(self, request: Request, run: str) -> Response:
         """Return how far a run is."""
-        return JSONResponse(progress(self._library.picture(run).to_json()))
+        return JSONResponse(progress(self._library.view(run)))
 
     async def choose(self, request: Request, run: str) -> Response:
         """Write a choice; the answer comes when it is durable."""
@@ -239,7 +248,7 @@ class Room:
                 "other": conflict.other.seq,
             }
             return JSONResponse(said, status_code=409)
-        next_words = self._wake(store, run, made)
+        next_words = self._tending.chosen(run, made)
         return JSONResponse(
             {
                 "seq": made.seq,
@@ -249,12 +258,21 @@ class Room:
             }
         )
 
+    def resume(self, request: Request, run: str) -> Response:
+        """Let a run go on that was interrupted."""
+        picture = self._library.picture(run)
+        if picture.status.state != "unfinished":
+            return JSONResponse({"next": f"There is nothing to resume: {picture.status.words}."})
+        return JSONResponse({"next": self._tending.resume(run)})
+
     # ------------------------------------------------------------------------------------- sounds
 
     def sound(self, request: Request, run: str, digest: str) -> Response:
         """Return a sound or picture of a run."""
-        data, kind = sounds.blob(self._library.picture(run), digest)
-        return sounds.answer(request, data, kind, digest)
+        picture = self._library.picture(run)
+        data, kind = sounds.blob(picture, digest, self._library.ear)
+        name = sounds.take_name(self._library.view(run), digest)
+        return sounds.answer(request, data, kind, digest, name=name)
 
     def linked_sound(self, request: Request, run: str, digest: str, key: str = "") -> Response:
         """Return a sound to whoever has the link made for it."""
@@ -266,22 +284,24 @@ class Room:
 
     def mix(self, request: Request, run: str, number: int) -> Response:
         """Return a song as well as it can be heard now."""
-        progress_now = progress(self._library.picture(run).to_json())
-        songs = progress_now["songs"]
-        assert isinstance(songs, list)
+        picture = self._library.picture(run)
+        songs = songs_now(picture.to_json())
         version = next((one["version"] for one in songs if one["song"] == number), None)
         if version is None:
             raise NotFound(f"run {run} has no song {number}")
-        data = self._mix(run, number, version)
-        return sounds.answer(request, data, "wav", version, keep=False)
+        data = self._mix(run, number, str(version))
+        name = sounds.song_name(picture, number, "master.wav")
+        return sounds.answer(request, data, "wav", str(version), keep=False, name=name)
 
     def _mixed(self, run: str, number: int, version: str) -> bytes:
-        return sounds.mix(self._library.picture(run), number)
+        return sounds.mix(self._library.picture(run), number, self._library.ear.hearing)
 
     def file(self, request: Request, run: str, number: int, name: str) -> Response:
         """Return a file of a finished song."""
-        data, kind, digest = sounds.exported(self._library.picture(run), number, name)
-        response = sounds.answer(request, data, kind, digest, keep=False)
+        picture = self._library.picture(run)
+        data, kind, digest = sounds.exported(picture, number, name)
+        saved = sounds.song_name(picture, number, name)
+        response = sounds.answer(request, data, kind, digest, keep=False, name=saved)
         if kind == "html":
             response.headers["Content-Security-Policy"] = _SONG_PAGE
         return response
@@ -299,12 +319,13 @@ class Room:
             status = 404
         elif isinstance(error, StorageError):
             status = 500
-        return self._say(request, status, error.message, error.hint_at(ROOM) or "")
+        return self._say(request, status, *in_the_room(error))
 
     def _say(self, request: Request, status: int, message: str, hint: str = "") -> Response:
         wants_json = request.method == "POST" or request.url.path.endswith("/state")
         if wants_json:
-            return JSONResponse({"message": message, "hint": hint}, status_code=status)
+            said: dict[str, Json] = {"message": message, "hint": hint}
+            return JSONResponse(said, status_code=status)
         return HTMLResponse(
             self._pages.render("message.html", message=message, hint=hint, status=status),
             status_code=status,

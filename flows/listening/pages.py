@@ -9,15 +9,27 @@ from typing import cast
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from flows.listening.reading import sentence, stamp, version
-from musiccore.roundparts import card, keys_line, panel, sound, toolbar
+from flows.listening.reading import stamp, version
+from flows.listening.sounds import name_of
+from musiccore.filenames import saved_name
+from musiccore.roundparts import JUMP, card, keys_line, panel, sound, toolbar
 from musiccore.treeview import tree_svg
 
-_SIGNS = {"waiting": "●", "running": "▶", "unfinished": "❚❚", "done": "✓", "damaged": "⚠"}
-_STATES = {
+SIGNS = {
+    "waiting": "●",
+    "queued": "⋯",
+    "running": "▶",
+    "unfinished": "❚❚",
+    "failed": "⚠",
+    "done": "✓",
+    "damaged": "⚠",
+}
+STATES = {
     "waiting": "waits for you",
-    "running": "at work",
+    "queued": "queued",
+    "running": "working",
     "unfinished": "interrupted",
+    "failed": "failed",
     "done": "finished",
     "damaged": "damaged",
 }
@@ -34,9 +46,13 @@ Json = Mapping[str, object]
 
 
 class Pages:
-    """Renders the pages of the room."""
+    """Renders the pages of the room.
 
-    def __init__(self) -> None:
+    Args:
+        begin: address of a page on which a song can be begun; empty if there is none.
+    """
+
+    def __init__(self, begin: str = "") -> None:
         folder = resources.files("flows.listening") / "templates"
         self._environment = Environment(
             loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
@@ -45,7 +61,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(signs=_SIGNS, states=_STATES)
+        self._environment.globals.update(signs=SIGNS, states=STATES, begin=begin)
 
     def render(self, name: str, **values: object) -> str:
         """Return a page."""
@@ -68,10 +84,9 @@ class Pages:
             number=number,
             current=current,
             stamp=stamp({**picture, "round": current}),
-            words=sentence(picture),
             kind=_KINDS[str(here["kind"])],
             missing=sum(
-                take["round"] == number and take["preview"] is None and not take["dropped"]
+                take["round"] == number and not take["dropped"] and "silence" not in take
                 for take in _list(picture["takes"])
             ),
             dropped=[
@@ -80,11 +95,17 @@ class Pages:
                 if take["round"] == number and take["dropped"]
             ],
             panel=Markup(panel(picture)),
+            jump=Markup(JUMP),
             toolbar=Markup(toolbar()),
             keys=Markup(keys_line(len(candidates))),
             cards=Markup(
                 "".join(
-                    card(take, index, lambda digest: f"/runs/{run}/audio/{digest}")
+                    card(
+                        take,
+                        index,
+                        lambda digest: f"/runs/{run}/audio/{digest}",
+                        saved=saved_name(str(picture["title"]), name_of(take), kind="mp3"),
+                    )
                     for index, take in enumerate(candidates)
                 )
             ),
@@ -105,11 +126,13 @@ def _song(picture: Json, song: Json) -> dict[str, object]:
     take = next(one for one in _list(picture["takes"]) if one["take"] == song["take"])
     address = f"/runs/{picture['run']}/songs/{song['song']}"
     heard = {
-        "preview": "mix" if take["preview"] is not None or song["done"] else None,
+        "preview": "mix" if take.get("silence", "-") == "" or song["done"] else None,
         "peaks": take["peaks"],
         "seconds": song["seconds"],
     }
-    page = str(song["master"] or "").rpartition("/")[2]
+    file = str(song["master"] or "").rpartition("/")[2]
+    version_word = f", version {cast(int, song['version']) + 1}" if song["version"] else ""
+    detail = name_of(take) + version_word
     return {
         **song,
         "player": Markup(
@@ -120,8 +143,9 @@ def _song(picture: Json, song: Json) -> dict[str, object]:
             )
         ),
         "page": f"{address}/files/index.html",
-        "file": f"{address}/files/{page}",
-        "version_word": f", version {song['version'] + 1}" if song["version"] else "",  # type: ignore[operator]
+        "file": f"{address}/files/{file}",
+        "saved": saved_name(str(picture["title"]), detail, kind=file.rpartition(".")[2] or "wav"),
+        "version_word": version_word,
     }
 
 

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from flows.listening.ear import Ear
+from flows.listening.standing import RANKS, Beats, standing
+from flows.listening.tended import Tending
 from musiccore.choices import ChoiceLog
 from musiccore.errors import MusicCoreError
 from musiccore.journal import Journal, list_runs
@@ -18,6 +21,7 @@ from musiccore.storage import Store
 from musiccore.takes import Facts
 from musiccore.tree import Tree
 from tasks.describing import describe
+from tasks.hearing import is_sampled
 from tasks.showing import Picture
 from tasks.trees import choices_of, facts_of
 
@@ -39,10 +43,15 @@ class Library:
 
     Args:
         store: its root.
+        ear: makes takes audible that nobody published.
+        tending: knows who is about to take a run up.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ear: Ear, tending: Tending) -> None:
         self.store = store
+        self.ear = ear
+        self._tending = tending
+        self._beats = Beats()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -66,37 +75,71 @@ class Library:
                 tree = replace(tree, position=number)
             return Picture(store=self.store, journal=known.journal, tree=tree, status=status)
 
+    def view(self, run_id: str, number: int | None = None, *, listen: bool = False) -> Json:
+        """Return the JSON form of a run as the room shows it.
+
+        Args:
+            run_id: the run.
+            number: of the round that is looked at; where the run stands by default.
+            listen: make the takes of that round audible that nobody published.
+
+        Raises:
+            ConfigError, NotFound, StorageError: as for `picture`.
+        """
+        picture = self.picture(run_id, number)
+        shown = picture.to_json()
+        shown |= standing(picture, self._tending, self._beats)
+        for take in cast(list[dict[str, object]], shown["takes"]):
+            if take["preview"] is not None:
+                take["silence"] = ""
+            elif not take["purged"]:
+                self._hear(picture, take, listen=listen)
+        shown["candidates"] = [
+            take
+            for take in _list(shown["takes"])
+            if take["round"] == shown["round"] and not take["dropped"] and "silence" in take
+        ]
+        return shown
+
+    def _hear(self, picture: Picture, take: dict[str, object], *, listen: bool) -> None:
+        """Add what is known of the sound of a take that was not published."""
+        run_id, number = picture.status.run, cast(int, take["take"])
+        one = picture.tree.rounds[cast(int, take["round"])]
+        ready = is_sampled(picture.journal, one, picture.tree.facts.config.levels - 1)
+        if not ready:
+            return
+        known = self.ear.known(run_id, number)
+        if listen and one.number == picture.tree.position:
+            self.ear.ask(run_id, number)
+        take["silence"] = "Its sound is being made."
+        if known is not None and known.facts:
+            take.update(known.facts)
+            take["silence"] = ""
+        elif known is not None:
+            take["silence"] = f"It cannot be heard here: {known.problem}."
+
     def songs(self) -> list[Json]:
         """Return every run in a line; those that wait for a person first, then the newest."""
         found: list[Json] = []
         for run_id in list_runs(self.store):
             try:
-                status = self.picture(run_id).status
+                picture = self.picture(run_id)
             except MusicCoreError as error:
-                found.append(
-                    {
-                        "run": run_id,
-                        "title": run_id,
-                        "state": "damaged",
-                        "words": error.message,
-                        "created": "",
-                        "model": "",
-                    }
-                )
+                found.append(_damaged(run_id, error.message))
                 continue
+            status = picture.status
             found.append(
                 {
                     "run": run_id,
                     "title": status.title or run_id,
-                    "state": status.state,
-                    "words": sentence({"words": status.words}),
                     "created": status.created,
                     "model": status.model,
                     "song": bool(status.masters),
+                    **standing(picture, self._tending, self._beats),
                 }
             )
         found.sort(key=lambda one: str(one["created"]), reverse=True)
-        return sorted(found, key=lambda one: _rank(str(one["state"])))
+        return sorted(found, key=lambda one: RANKS.get(str(one["state"]), 9))
 
     @contextmanager
     def _open(self, run_id: str) -> Iterator[_Known]:
@@ -121,8 +164,15 @@ class Library:
                 self._known.popitem(last=False)
 
 
-def _rank(state: str) -> int:
-    return 0 if state == "waiting" else 1
+def _damaged(run_id: str, message: str) -> Json:
+    return {
+        "run": run_id,
+        "title": run_id,
+        "state": "damaged",
+        "words": message,
+        "created": "",
+        "model": "",
+    }
 
 
 def stamp(picture: Json) -> str:
@@ -130,10 +180,15 @@ def stamp(picture: Json) -> str:
     takes, songs = _list(picture["takes"]), _list(picture["songs"])
     facts = [
         [
-            [take["take"], take["preview"], [a["preview"] for a in _list(take["auditions"])]]
+            [
+                *(take[name] for name in ("take", "preview", "dropped", "name", "songs")),
+                take.get("silence"),
+                [one["preview"] for one in _list(take["auditions"])],
+            ]
             for take in takes
         ],
         [[song["song"], song["done"]] for song in songs],
+        picture["state"] in ("unfinished", "failed"),
         picture["round"],
     ]
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
@@ -143,36 +198,32 @@ def progress(picture: Json) -> Json:
     """Return what a page that is open asks for again and again."""
     return {
         "state": picture["state"],
-        "words": sentence(picture),
+        "words": picture["words"],
         "round": picture["round"],
         "seen": picture["seen"],
         "stamp": stamp(picture),
-        "songs": [
-            {
-                "song": song["song"],
-                "done": song["done"],
-                "levels": song["levels"],
-                "version": version(picture, song),
-            }
-            for song in _list(picture["songs"])
-        ],
+        "songs": songs_now(picture),
         "choices": _list(picture["choices"])[-5:],
     }
 
 
-def sentence(picture: Json) -> str:
-    """Return the state in words, without the word that stands before it on a page."""
-    return str(picture["words"]).removeprefix("interrupted: ").removeprefix("working: ")
+def songs_now(picture: Json) -> list[Json]:
+    """Return how far the songs of a run are."""
+    return [
+        {
+            "song": song["song"],
+            "done": song["done"],
+            "levels": song["levels"],
+            "version": version(picture, song),
+        }
+        for song in _list(picture["songs"])
+    ]
 
 
 def version(picture: Json, song: Json) -> str:
     """Return a word that changes when more of a song can be heard at a better quality."""
     facts = [song["take"], song["done"], [one["audio"] for one in _list(song["stretches"])]]
     return hashlib.sha256(canonical_json([picture["run"], facts])).hexdigest()[:16]
-
-
-def _previews(auditions: object) -> list[object]:
-    return [one["preview"] for one in _list(auditions)]
 
 
 def _list(value: object) -> Sequence[Json]:

@@ -7,11 +7,14 @@ from typing import cast
 
 from fastapi import Request, Response
 
+from flows.listening.ear import Ear
 from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.errors import NotFound
+from musiccore.filenames import disposition, saved_name
 from musiccore.mixing import overlay
 from musiccore.storage import BlobRef
+from tasks.hearing import Hearing
 from tasks.showing import Picture, blob_sizes
 
 _FOREVER = "private, max-age=31536000, immutable"
@@ -24,12 +27,15 @@ _KINDS = {
     "html": "text/html; charset=utf-8",
     "json": "application/json",
     "npz": "application/octet-stream",
+    "mid": "audio/midi",
 }
 
 Json = Mapping[str, object]
 
 
-def answer(request: Request, data: bytes, kind: str, digest: str, *, keep: bool = True) -> Response:
+def answer(
+    request: Request, data: bytes, kind: str, digest: str, *, keep: bool = True, name: str = ""
+) -> Response:
     """Return bytes, or the range of them that was asked for.
 
     Args:
@@ -38,6 +44,7 @@ def answer(request: Request, data: bytes, kind: str, digest: str, *, keep: bool 
         kind: suffix of a file of this kind.
         digest: names the bytes.
         keep: whether this address always means the same bytes.
+        name: under which a browser saves them; empty to leave that to it.
     """
     tag = f'"{digest}"'
     headers = {
@@ -45,6 +52,8 @@ def answer(request: Request, data: bytes, kind: str, digest: str, *, keep: bool 
         "ETag": tag,
         "Cache-Control": _FOREVER if keep else "private, no-cache",
     }
+    if name:
+        headers["Content-Disposition"] = disposition(name, inline=True)
     media = _KINDS[kind]
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
@@ -88,14 +97,17 @@ def _span(wanted: str, size: int) -> tuple[int, int] | None:
     return (begin, end) if begin < end else None
 
 
-def blob(picture: Picture, digest: str) -> tuple[bytes, str]:
-    """Return a sound or picture that the log of a run names, and its kind.
+def blob(picture: Picture, digest: str, ear: Ear) -> tuple[bytes, str]:
+    """Return a sound or picture of a run that the log names or that was made here, and its kind.
 
     Raises:
-        NotFound: if the log does not name it.
+        NotFound: if there is none of this name.
     """
     size = blob_sizes(picture).get(digest)
     if size is None:
+        made = ear.file(picture.status.run, digest)
+        if made is not None:
+            return made, audio.sniff(made) or "png"
         raise NotFound(f"run {picture.status.run} has no sound of this name")
     data = picture.journal.get_blob(BlobRef(sha256=digest, size=size))
     return data, audio.sniff(data) or "png"
@@ -119,12 +131,48 @@ def exported(picture: Picture, number: int, name: str) -> tuple[bytes, str, str]
     raise NotFound(f"song {number} of run {picture.status.run} has no file {name!r}")
 
 
-def mix(picture: Picture, number: int) -> bytes:
+def take_name(picture: Json, digest: str) -> str:
+    """Return the name under which the sound with this digest is saved; empty for a picture."""
+    title = str(picture["title"])
+    for take in cast(Sequence[Json], picture["takes"]):
+        for one in cast(Sequence[Json], take["auditions"]):
+            if one["preview"] == digest:
+                span = f"{one['start']:.1f}-{one['end']:.1f} s"
+                return saved_name(title, f"{name_of(take)}, {span}", kind="mp3")
+        if take["preview"] == digest:
+            return saved_name(title, name_of(take), kind="mp3")
+    return ""
+
+
+def name_of(take: Json) -> str:
+    """Return what a take is called."""
+    return str(take["name"] or "") or f"take {take['take']}"
+
+
+def song_name(picture: Picture, number: int, name: str) -> str:
+    """Return the name under which a file of a song is saved.
+
+    Args:
+        picture: the run.
+        number: of the song.
+        name: of the file where it was delivered, such as `level_1.flac`.
+    """
+    song = picture.tree.rendition(number)
+    take = picture.tree.takes[song.take]
+    detail = take.name or f"take {take.number}"
+    detail += f", version {song.version + 1}" if song.version else ""
+    stem, _, kind = name.rpartition(".")
+    what = "" if stem in ("master", "index") else f", {stem.replace('_', ' ')}"
+    return saved_name(picture.title, detail + what, kind=kind)
+
+
+def mix(picture: Picture, number: int, hearing: Hearing) -> bytes:
     """Return a song as well as it can be heard now: the best level for every stretch.
 
     Raises:
         ConfigError: if there is no such song.
         NotFound: if nothing of it can be heard yet.
+        CheckpointError: if its take has to be decoded, and that cannot be done here.
     """
     song = picture.tree.rendition(number)
     facts = next(
@@ -134,7 +182,8 @@ def mix(picture: Picture, number: int) -> bytes:
         return audio.write(_master(picture, number), "wav")
     rate = picture.tree.facts.config.vqvae.sample_rate
     length = round(picture.tree.seconds(song.take) * rate)
-    layers = [(0, _master(picture, song.base) if song.base else _take(picture, song.take))]
+    first = _master(picture, song.base) if song.base else _take(picture, song.take, hearing)
+    layers = [(0, first)]
     sizes = blob_sizes(picture)
     for stretch in cast(Sequence[Json], facts["stretches"]):
         digest = str(stretch["audio"])
@@ -143,11 +192,11 @@ def mix(picture: Picture, number: int) -> bytes:
     return audio.write(overlay(layers, length, rate), "wav")
 
 
-def _take(picture: Picture, number: int) -> Audio:
+def _take(picture: Picture, number: int, hearing: Hearing) -> Audio:
     record = picture.tree.rounds[picture.tree.take(number).round].published.get(number)
     file = None if record is None else record.fields.get("file")
     if not isinstance(file, dict):
-        raise NotFound(f"take {number} of run {picture.status.run} cannot be heard yet")
+        return hearing.level(picture.status.run, number)
     return audio.read(_file(picture, file))
 
 

@@ -65,7 +65,7 @@ function startPlayer() {
     }
   }
 
-  const sounds = [...document.querySelectorAll(".sound")].map((box) => new Sound(box));
+  let sounds = [...document.querySelectorAll(".sound")].map((box) => new Sound(box));
   const cards = () => [...document.querySelectorAll(".card.take")];
   const main = (card) => sounds.find((sound) => sound.card === card);
 
@@ -73,7 +73,7 @@ function startPlayer() {
   // silent does not count, or all the rest would be silent with it.
   function match() {
     const known = sounds.map((sound) => sound.lufs).filter((lufs) => lufs !== null);
-    const target = Math.max(Math.min(...known), Math.max(...known) - DEEPEST_MATCH);
+    const target = known.length ? Math.max(Math.min(...known), Math.max(...known) - DEEPEST_MATCH) : 0;
     for (const sound of sounds) {
       const wanted = on("level") && sound.lufs !== null ? 10 ** ((target - sound.lufs) / 20) : 1;
       sound.gain = Math.min(1, wanted);
@@ -95,7 +95,7 @@ function startPlayer() {
   }
 
   function choose(sound) {
-    if (current === sound) return;
+    if (!sound || current === sound) return;
     current = sound;
     for (const card of document.querySelectorAll(".card")) card.toggleAttribute("aria-current", card === sound.card);
     if (sound.card.hasAttribute("aria-current")) sound.card.setAttribute("aria-current", "true");
@@ -139,6 +139,20 @@ function startPlayer() {
     document.dispatchEvent(new CustomEvent("current"));
   }
 
+  // Parts of the page that came later, in the place of others or beside them.
+  function adopt() {
+    sounds = sounds.filter((sound) => sound.box.isConnected);
+    const boxes = new Set(sounds.map((sound) => sound.box));
+    for (const box of document.querySelectorAll(".sound")) if (!boxes.has(box)) sounds.push(new Sound(box));
+    sounds.sort((a, b) => (a.box.compareDocumentPosition(b.box) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+    if (current && !current.box.isConnected) {
+      const card = document.getElementById(current.card.id);
+      current = null;
+      choose(card ? main(card) : main(cards()[0]));
+    } else if (!current && cards().length) choose(main(cards()[0]));
+    match();
+  }
+
   option("blind")?.addEventListener("change", blind);
   option("level")?.addEventListener("change", match);
   option("new")?.addEventListener("change", () => current?.seek(current.begin));
@@ -169,6 +183,7 @@ function startPlayer() {
   document.documentElement.classList.add("scripted");
   return {
     cards,
+    adopt,
     get card() { return current?.card.matches(".take") ? current.card : cards()[0]; },
     get playing() { return sounds.some((sound) => sound.playing); },
     sound: (box) => sounds.find((sound) => sound.box === box),

@@ -16,7 +16,9 @@ function startPanel(player, act) {
   }
   function show() {
     const names = chosen().map((card) => card.querySelector(".name").textContent);
-    document.getElementById("target").textContent = names.length ? names.join(", ") : "no take";
+    const said = names.length ? names.join(", ") : "no take";
+    document.getElementById("target").textContent = said;
+    for (const place of document.querySelectorAll("[data-target]")) place.textContent = "for " + said;
   }
   function words(action) {
     const found = { action };
@@ -56,7 +58,7 @@ function startPanel(player, act) {
     panel.elements.from.value = say(from);
     panel.elements.to.value = say(Math.min(from + 6, Number(chosen()[0]?.dataset.seconds || 6)));
   });
-  for (const card of player.cards()) {
+  function bind(card) {
     const take = number(card), stars = card.querySelector(".stars");
     card.querySelector(".pick").addEventListener("change", show);
     stars.addEventListener("change", (event) => {
@@ -68,7 +70,8 @@ function startPanel(player, act) {
       if (event.target.value.trim()) act({ action: "rename", takes: [take], name: event.target.value.trim() }, event.target);
     });
   }
+  player.cards().forEach(bind);
   document.addEventListener("current", show);
   show();
-  return { words, chosen };
+  return { words, chosen, bind, show };
 }

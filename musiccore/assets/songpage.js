@@ -58,6 +58,33 @@
     show();
     return player;
   });
+  // What is inside the page can be saved from it; what lies beside it is offered if it is there.
+  for (const link of document.querySelectorAll(".inside a")) {
+    const [head, data] = link.closest(".track").querySelector("audio").src.split(";base64,");
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    link.href = URL.createObjectURL(new Blob([bytes], { type: head.slice(5) }));
+    link.parentElement.hidden = false;
+  }
+  const beside = [...document.querySelectorAll(".beside")], ask = document.querySelector(".ask");
+  function search(missing) {
+    const probe = new Audio(), sound = beside.map((item) => item.querySelector("a").href).find((href) => /\.(wav|flac|mp3|ogg)$/.test(href));
+    probe.preload = "metadata";
+    probe.addEventListener("loadedmetadata", () => {
+      for (const item of beside) item.hidden = false;
+      ask.hidden = true;
+    });
+    probe.addEventListener("error", missing);
+    if (sound) probe.src = sound;
+    else missing();
+  }
+  if (beside.length && ask && location.protocol.startsWith("http")) search(() => {});
+  else if (beside.length && ask) { // a file: looking for what is not there is an error on the console
+    ask.hidden = false;
+    ask.querySelector("button").addEventListener("click", () => search(() => {
+      ask.hidden = true;
+      document.querySelector(".alone").textContent = "The other files of the song did not come with this page.";
+    }));
+  }
   let current = players[0];
   document.documentElement.classList.add("scripted");
   document.addEventListener("keydown", (event) => {

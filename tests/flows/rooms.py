@@ -18,10 +18,12 @@ from prefect.settings import (
 )
 
 from flows.listening.app import RoomSettings, create_app
+from flows.listening.tended import Tended
 from musiccore.choices import Choice, MadeChoice
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, open_store
+from musiccore.storage import open_store
 from tasks.candidates import begin_round, publish_audition, publish_round
+from tasks.choosing import choose_by_policy
 from tasks.conditioning import condition
 from tasks.models import Models
 from tasks.progress import Silent, reporting
@@ -31,6 +33,7 @@ from tasks.roundfile import write_round_page
 from tasks.runs import check_request, create_run
 from tasks.sampling import sample_audition, sample_round, sample_song
 from tasks.settings import Settings
+from tasks.showing import Picture
 from tasks.trees import make_choice, read_tree
 
 TOKEN = "a-token-for-the-tests"
@@ -48,6 +51,27 @@ def new_run(run: str, **request: object) -> None:
         sample_round.fn(run, 1)
         publish_round.fn(run, 1)
         write_round_page(here, 1)
+
+
+def unattended_run(run: str, *, song: bool = True, **request: object) -> None:
+    """Make a run as `generate` does: nobody is asked, and no take is published.
+
+    Args:
+        run: its name.
+        song: make the song as well; else the takes alone are there.
+        **request: what is asked for.
+    """
+    settings = Settings.from_environment()
+    asked = GenerationRequest.parse({"takes": 2, "choose": "first", "title": run, **request})
+    config = check_request(asked, settings)
+    create_run(open_store(settings.store), asked, run, config, Models(config, settings))
+    with _alone(run):
+        condition.fn(run)
+        sample_round.fn(run, 1)
+        if song:
+            choose_by_policy.fn(run)
+    if song:
+        work(run)
 
 
 @contextmanager
@@ -95,20 +119,33 @@ def work(run: str, *, levels: tuple[int, ...] | None = None, export: bool = True
 
 @dataclass
 class Waker:
-    """Stands where a run is continued; remembers which choices it was told of."""
+    """Stands where runs are continued; remembers which choices and runs it was told of."""
 
     told: list[int] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    problems: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, store: Store, run: str, made: MadeChoice) -> str:
-        assert made in read_tree(store, run).choices  # it is durable by now
+    def chosen(self, run_id: str, made: MadeChoice) -> str:
+        store = open_store(Settings.from_environment().store)
+        assert made in read_tree(store, run_id).choices  # it is durable by now
         self.told.append(made.seq)
         return "It goes on."
+
+    def resume(self, run_id: str) -> str:
+        self.resumed.append(run_id)
+        self.taken.add(run_id)
+        return "It goes on."
+
+    def tended(self, picture: Picture) -> Tended:
+        run = picture.status.run
+        return Tended(taken=run in self.taken, problem=self.problems.get(run, ""))
 
 
 def room_app(waker: Waker | None = None, **settings: object) -> FastAPI:
     """Return a room on the store of the settings."""
     given = {"store": Settings.from_environment().store, "token": TOKEN, **settings}
-    return create_app(RoomSettings(wake=waker or Waker(), **given))
+    return create_app(RoomSettings(tending=waker or Waker(), **given))
 
 
 @contextmanager

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
 import stat
+import time
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 
+from flows.listening.speaking import plain
+from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
 from musiccore import audio
 from musiccore.errors import ConfigError
 from musiccore.storage import open_store
+from tasks.candidates import begin_round
 from tasks.links import audio_link, enter_link, key_of, room_link, room_token
+from tasks.resources import working
 from tasks.settings import Settings
 from tasks.showing import Picture
 from tasks.trees import read_tree
-from tests.flows.rooms import EVIL, TOKEN, Waker, chosen, new_run, room_app, work
+from tests.flows.rooms import (
+    EVIL,
+    TOKEN,
+    Waker,
+    chosen,
+    new_run,
+    room_app,
+    unattended_run,
+    work,
+)
 
 BASE = "http://127.0.0.1:4300"
 HERE = {"origin": BASE}
@@ -381,3 +398,197 @@ def test_state_is_one_small_answer(guest, story):
     reply = guest.get("/runs/story/state")
     assert len(reply.content) < 4000
     assert json.loads(reply.content)["stamp"]
+
+
+# -------------------------------------------------------------- takes that nobody was asked about
+
+
+@pytest.fixture(scope="module")
+def alone(module_store):
+    """A finished song of a run that chose by itself, so that its takes were never published."""
+    unattended_run("alone", model="tiny", seconds=0.4, title="Grüße/aus Ö?")
+    return "alone"
+
+
+def heard(client, run):
+    """Return the page of a run once its takes can be heard or it is said why they cannot."""
+    end = time.monotonic() + 60
+    while "being made" in (page := client.get(f"/runs/{run}").text):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return page
+
+
+def test_takes_of_an_unattended_run_are_heard_and_can_be_chosen(guest, alone, fresh):
+    before = guest.get(f"/runs/{alone}/state").json()["stamp"]
+    page = heard(guest, alone)
+    assert "of this round" not in page  # none is missing
+    sounds = re.findall(rf'<audio preload="auto" src="(/runs/{alone}/audio/\w+)"', page)
+    assert len(sounds) == 2
+    for sound in sounds:
+        reply = guest.get(sound)
+        assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+    assert guest.get(sounds[0].replace(alone, fresh)).status_code == 404  # of another run
+    assert guest.get(f"/runs/{alone}/state").json()["stamp"] != before
+    reply = choose(guest, alone, seen=1, action="continue", takes=[2], seconds="0.2")
+    assert reply.status_code == 200, reply.text
+    work(alone)
+    assert 'id="take-3"' in guest.get(f"/runs/{alone}").text
+
+
+def test_a_take_decoded_once_is_kept_for_the_next_room(guest, alone, module_store):
+    heard(guest, alone)
+    kept = module_store.parent / "cache" / "heard"
+    before = {path.name: path.stat().st_ino for path in kept.iterdir()}
+    other = TestClient(room_app(), base_url=BASE)
+    other.get("/enter", params={"token": TOKEN})
+    assert heard(other, alone).count('class="sound"') == guest.get("/runs/alone").text.count(
+        'class="sound"'
+    )
+    assert {path.name: path.stat().st_ino for path in kept.iterdir()} == before
+    for path in kept.iterdir():
+        path.write_bytes(b"damaged")
+    third = TestClient(room_app(), base_url=BASE)
+    third.get("/enter", params={"token": TOKEN})
+    page = heard(third, alone)
+    sound = re.search(rf'<audio preload="auto" src="(/runs/{alone}/audio/\w+)"', page)[1]
+    assert audio.read(third.get(sound).content).seconds > 0.3
+
+
+def test_a_take_that_cannot_be_decoded_here_says_why_and_can_still_be_chosen(
+    guest, module_store, monkeypatch
+):
+    unattended_run("elsewhere", model="tiny", seconds=0.4, song=False)
+    codes = next((module_store / "elsewhere" / "log").glob("*.json"), None)
+    assert codes is not None
+    blobs = [path for path in (module_store / "elsewhere" / "blobs").rglob("*") if path.is_file()]
+    for blob in blobs:
+        blob.unlink()
+    page = heard(guest, "elsewhere")
+    assert page.count("It cannot be heard here: ") == 2
+    assert 'data-action="continue"' in page
+
+
+def test_a_growing_song_of_an_unattended_run_plays_from_the_beginning(guest, module_store):
+    unattended_run("growing", model="tiny", seconds=0.4, song=False)
+    chosen("growing", action="upsample", takes=[1])
+    work("growing", levels=(1,), export=False)
+    reply = guest.get("/runs/growing/songs/1/mix.wav")
+    assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+
+
+# --------------------------------------------------------------------------- who works on what
+
+
+def state(client, run):
+    return client.get(f"/runs/{run}/state").json()
+
+
+def test_a_choice_is_queued_then_worked_on_and_never_interrupted(module_store, fresh):
+    waker = Waker()
+    client = TestClient(room_app(waker), base_url=BASE)
+    client.get("/enter", params={"token": TOKEN})
+    waker.taken.add(fresh)
+    choose(client, fresh, action="more", takes=[1])
+    assert (state(client, fresh)["state"], state(client, fresh)["words"]) == (
+        "queued",
+        "more like take 1",
+    )
+    assert "queued" in client.get("/").text
+    with working(fresh):
+        found = state(client, fresh)
+    assert found["state"] == "running"
+    waker.taken.clear()
+    assert state(client, fresh)["state"] == "unfinished"
+    page = client.get(f"/runs/{fresh}").text
+    assert re.search(r'id="resume" class="primary">', page)  # not hidden
+    reply = client.post(f"/runs/{fresh}/resume", headers=HERE)
+    assert reply.json() == {"next": "It goes on."}
+    assert waker.resumed == [fresh]
+    assert state(client, fresh)["state"] == "queued"
+    waker.taken.clear()
+    waker.problems[fresh] = "the disk is full"
+    assert state(client, fresh)["words"] == "the disk is full. Left to do: more like take 1."
+    assert client.post(f"/runs/{fresh}/resume").status_code == 403  # from nowhere
+
+
+def test_nothing_is_resumed_that_waits_or_is_done(guest, fresh):
+    reply = guest.post(f"/runs/{fresh}/resume", headers=HERE)
+    assert "nothing to resume" in reply.json()["next"]
+
+
+def test_a_level_in_progress_is_told_in_percent_and_minutes(guest, fresh):
+    chosen(fresh, action="more", takes=[1])
+    with working(fresh) as run:
+        run.tree(fresh=True)
+        begin_round.fn(fresh, 1)
+        run.journal.tell(
+            {"level": 2, "rows": [2, 3], "fraction": 0.43, "seconds_low": 90, "seconds_high": 118}
+        )
+        end = time.monotonic() + 30
+        while "43 %" not in (words := state(guest, fresh)["words"]):
+            assert time.monotonic() < end, words
+            time.sleep(0.1)
+    assert words == "43 %, 2 min left: more like take 1"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (1, 20, "less than a minute"),
+        (70, 170, "1 to 3 min"),
+        (110, 125, "2 min"),
+        (3000, 9000, "0.8 to 2.5 h"),
+    ],
+)
+def test_time_that_is_left_is_a_range_in_words(low, high, words):
+    assert time_left(low, high) == words
+
+
+def hints():
+    """Return every hint of the program, with what is filled in as it stands in the source."""
+    for folder in ("musiccore", "tasks"):
+        for path in Path(folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.keyword) and node.arg == "hint":
+                    for part in ast.walk(node.value):
+                        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                            yield part.value
+
+
+def test_no_hint_names_a_command_line_in_the_room():
+    found = [*hints()]
+    assert len(found) > 100
+    for hint in found:
+        assert not re.search(r"jukeflow [a-z]| --[a-z]|^--[a-z]|JUKEFLOW_", plain(hint)), hint
+    assert plain("take 3 was dropped") == "take 3 was dropped"
+
+
+def test_a_dropped_take_is_brought_back_by_a_button(guest, story):
+    seen = state(guest, "story")["seen"]
+    reply = choose(guest, "story", seen=seen, action="more", takes=[1])
+    assert "button" in reply.json()["hint"]
+    assert "--" not in reply.json()["hint"]
+
+
+# ------------------------------------------------------------------------------------ downloads
+
+
+def test_what_is_saved_is_named_after_title_and_take(guest, alone):
+    page = heard(guest, alone)
+    assert 'download="Grüße aus Ö (take 1).wav"' in page
+    assert 'download="Grüße aus Ö (take 2).mp3"' in page
+    files = f"/runs/{alone}/songs/1/files"
+    for name, saved in (
+        ("master.wav", "Grüße aus Ö (take 1).wav"),
+        ("level_2.flac", "Grüße aus Ö (take 1, level 2).flac"),
+        ("codes.npz", "Grüße aus Ö (take 1, codes).npz"),
+        ("index.html", "Grüße aus Ö (take 1).html"),
+    ):
+        said = guest.get(f"{files}/{name}").headers["content-disposition"]
+        assert said.endswith(f"filename*=UTF-8''{quote(saved, safe='')}")
+        assert said.isascii()
+    assert "Grusse" not in said  # ß has no plain form, and is left out of the old one
+    sound = re.search(rf'<audio preload="auto" src="(/runs/{alone}/audio/\w+)"', page)[1]
+    said = guest.get(sound).headers["content-disposition"]
+    assert "take%201" in said or "take%202" in said

@@ -1,9 +1,10 @@
 "use strict";
 // The page in the room: sends choices, says what happens next, and keeps itself up to date.
 (() => {
-  const { run, round, current, stamp } = document.body.dataset;
+  const { run, round, current } = document.body.dataset;
+  let stamp = document.body.dataset.stamp, refreshing = false;
   let seen = Number(document.body.dataset.seen), timer = 0, sending = 0;
-  let awaited = document.querySelector("#missing, .making") !== null; // something of this round is still being made
+  let awaited = document.querySelector("#missing > p, .making") !== null; // something of this round is still being made
   const player = startPlayer(), news = document.getElementById("news"), said = document.querySelector(".said");
   const name = document.getElementById("who"), here = "/runs/" + encodeURIComponent(run);
   try { name.value = localStorage.getItem("jukeflow:who") ?? ""; } catch { /* a browser that keeps nothing */ }
@@ -57,6 +58,7 @@
     const cards = player.cards().filter((card) => words.takes?.includes(Number(card.dataset.take)));
     if (body.action === "keep" || body.action === "drop") for (const card of cards) mark(card, body.action);
     if (body.action === "rename") for (const card of cards) rename(card, words.name);
+    for (const card of cards) for (const field of card.querySelectorAll("[name=note], [name=rename]")) field.defaultValue = field.value; // kept
     say(capital(body.words) + ". " + body.next);
     if (words.action === "keep" && !cards.length) location.reload(); // brought back
     if (LEADS_ON.has(body.action)) { awaited = true; look(); }
@@ -88,11 +90,68 @@
     news.replaceChildren(text + " ", link);
     if (address === location.pathname + location.search) link.addEventListener("click", (event) => { event.preventDefault(); location.reload(); });
   }
-  function busy() {
+  // Whether a part of the page is being used, so that nothing may happen to it.
+  function used(part) {
+    const fields = [...part.querySelectorAll("input:not([type=checkbox], [type=radio], [type=range]), textarea")];
+    return fields.some((field) => field.value !== field.defaultValue) || [...part.querySelectorAll("audio")].some((audio) => !audio.paused) || part.contains(document.activeElement);
+  }
+  function busy() { // with something that leads away from this round
     const field = document.activeElement;
     return player.playing || (field?.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea") && field.value !== field.defaultValue);
   }
-  const SIGNS = { waiting: ["●", "waits for you"], running: ["▶", "at work"], unfinished: ["❚❚", "interrupted"], done: ["✓", "finished"] };
+  // Puts what is new into the page, part by part, and leaves alone what is being used.
+  async function refresh() {
+    if (refreshing) return;
+    refreshing = true;
+    try {
+      const reply = await fetch(location.pathname + location.search);
+      if (!reply.ok) return;
+      const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
+      let left = false;
+      const list = document.querySelector(".takes"), blind = document.body.classList.contains("blind");
+      for (const id of ["missing", "dropped", "tree", "made", "songs"]) {
+        const own = document.getElementById(id), other = fresh.getElementById(id);
+        if (own.innerHTML === other.innerHTML) continue;
+        if (id === "songs") left = swapSongs(own, other) || left;
+        else if (used(own)) left = true;
+        else own.replaceWith(document.adoptNode(other));
+      }
+      const there = new Set();
+      for (const other of fresh.querySelectorAll(".card.take")) {
+        there.add(other.id);
+        const own = document.getElementById(other.id);
+        if (own?.dataset.version === other.dataset.version) continue;
+        if (blind || (own && used(own))) left = true;
+        else {
+          if (own) own.replaceWith(document.adoptNode(other));
+          else list.append(document.adoptNode(other));
+          panel.bind(document.getElementById(other.id));
+        }
+      }
+      for (const own of player.cards()) if (!there.has(own.id) && !own.classList.contains("gone")) own.remove();
+      player.adopt();
+      bindParts();
+      panel.show();
+      if (!left) stamp = fresh.body.dataset.stamp;
+      awaited = document.querySelector("#missing > p, .making, .song[data-done=false]") !== null || !["done", "waiting"].includes(fresh.getElementById("state").dataset.state);
+      news.replaceChildren();
+      delete news.dataset.address;
+    } catch { /* the room is away for a moment; the next look tries again */ } finally { refreshing = false; }
+  }
+  function swapSongs(own, other) {
+    const cards = [...own.querySelectorAll(".song")], section = own.querySelector("section");
+    if (!section) return void own.replaceChildren(...other.childNodes);
+    let left = false;
+    for (const card of other.querySelectorAll(".song")) {
+      const before = cards.find((one) => one.dataset.song === card.dataset.song);
+      if (!before) section.append(document.adoptNode(card));
+      else if (before.dataset.done === card.dataset.done) continue;
+      else if (used(before)) left = true;
+      else before.replaceWith(document.adoptNode(card));
+    }
+    return left;
+  }
+  const SIGNS = { waiting: ["●", "waits for you"], queued: ["⋯", "queued"], running: ["▶", "working"], unfinished: ["❚❚", "interrupted"], failed: ["⚠", "failed"], done: ["✓", "finished"], damaged: ["⚠", "damaged"] };
   function show(state) {
     const pill = document.getElementById("state"), [sign, label] = SIGNS[state.state];
     if (pill.dataset.state !== state.state) {
@@ -101,6 +160,7 @@
       pill.textContent = sign + " " + label;
     }
     document.getElementById("words").textContent = state.words;
+    document.getElementById("resume").hidden = !["unfinished", "failed"].includes(state.state);
     for (const song of state.songs) {
       const card = document.querySelector(`[data-song="${song.song}"]`);
       if (!card) continue;
@@ -116,14 +176,11 @@
       }
     }
     const moved = String(state.round) !== current;
-    if (state.stamp !== stamp) {
-      const address = moved ? here : location.pathname + location.search;
-      if (awaited && !busy()) {
-        try { if (!moved) sessionStorage.setItem(here, said.textContent); } catch { /* as above */ }
-        return void (moved ? location.assign(address) : location.reload());
-      }
-      announce(moved ? `Round ${state.round} is here.` : "There is something new to hear.", address);
-    } else if (state.seen > seen && !awaited && !sending) {
+    if (moved) {
+      if (awaited && !busy()) return void location.assign(here);
+      announce(`Round ${state.round} is here.`, here);
+    } else if (state.stamp !== stamp) refresh();
+    else if (state.seen > seen && !awaited && !sending) {
       const last = state.choices.at(-1);
       announce(`${last.who || "Somebody"} chose: ${last.words}.`, here);
     }
@@ -137,17 +194,32 @@
     timer = setTimeout(look, document.hidden ? 15000 : awaited ? 1500 : 4000);
   }
 
-  startPanel(player, act);
-  for (const form of document.querySelectorAll("[data-redo]")) {
+  const panel = startPanel(player, act);
+  function bindParts() {
+    for (const form of document.querySelectorAll("[data-redo]:not([data-bound])")) bindRedo(form);
+    for (const button of document.querySelectorAll("[data-bring-back]:not([data-bound])")) {
+      button.dataset.bound = "yes";
+      button.addEventListener("click", () => act({ action: "keep", takes: [Number(button.dataset.bringBack)] }, button));
+    }
+  }
+  function bindRedo(form) {
+    form.dataset.bound = "yes";
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const range = form.elements.from.value.trim() + "-" + form.elements.to.value.trim();
       act({ action: "redo", rendition: form.dataset.redo, range }, event.submitter);
     });
   }
-  for (const button of document.querySelectorAll("[data-bring-back]")) {
-    button.addEventListener("click", () => act({ action: "keep", takes: [Number(button.dataset.bringBack)] }, button));
-  }
+  bindParts();
+  document.getElementById("resume").addEventListener("click", async (event) => {
+    event.target.disabled = true;
+    try {
+      const reply = await fetch(here + "/resume", { method: "POST" }), body = await reply.json();
+      say(reply.ok ? body.next : capital([body.message, body.hint].filter(Boolean).join(" · ")), !reply.ok);
+      awaited = true;
+      look();
+    } catch { say("The room did not answer; try again.", true); } finally { event.target.disabled = false; }
+  });
   const wanted = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   const box = document.querySelector(".tree .here rect"), scroller = document.querySelector(".scroller");
@@ -156,9 +228,5 @@
     scroller.scrollTop = box.y.baseVal.value - scroller.clientHeight / 2;
   }
   wanted?.scrollIntoView();
-  try { // what was said before the page renewed itself
-    say(sessionStorage.getItem(here) ?? "");
-    sessionStorage.removeItem(here);
-  } catch { /* a browser that keeps nothing */ }
-  timer = setTimeout(look, 2000);
+  timer = setTimeout(look, awaited ? 700 : 2000);
 })();
