@@ -6,8 +6,9 @@ import logging
 from threading import Thread
 from typing import Final
 
-from flows.embedded import configured_api_url
+from flows.embedded import configured_api_url, with_password
 from flows.serving.deployments import start
+from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from musiccore.choices import DECISIONS, WORK, MadeChoice
 from musiccore.storage import Store
@@ -57,9 +58,10 @@ def wake(store: Store, run_id: str, made: MadeChoice) -> str:
         return "A worker is busy with this run and carries it out next."
     if configured_api_url() is not None:
         try:
-            return _through_prefect(picture, made)
+            with with_password():
+                return _through_prefect(picture, made)
         except Exception as error:
-            log.warning("Prefect did not take the run up: %s", error)
+            log.warning("Prefect did not take the run up: %s", refusal(error) or error)
     if action not in WORK:
         return "Noted; the earlier round waits for your choice."
     return f"It is carried out by `jukeflow resume {run_id} --store {store.location()}`."
