@@ -18,6 +18,8 @@ from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from flows.embedded import with_password
+
 HEARTBEAT = timedelta(seconds=30)
 """`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers; `jukeflow serve` sets it."""
 
@@ -88,11 +90,12 @@ def apply(automation: Automation) -> str:
 
 
 def main() -> None:
-    wanted = [zombie()]
-    if webhook := os.environ.get("JUKEFLOW_WEBHOOK"):
-        wanted.append(person_needed(webhook))
-    for automation in wanted:
-        print(f"{automation.name}: {apply(automation)}")
+    with with_password():  # that of a `jukeflow serve` on this machine
+        wanted = [zombie()]
+        if webhook := os.environ.get("JUKEFLOW_WEBHOOK"):
+            wanted.append(person_needed(webhook))
+        for automation in wanted:
+            print(f"{automation.name}: {apply(automation)}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from flows.cli.output import BadRequest, Exit, complain, talk
 from flows.cli.parser import parser
+from flows.serving.passwords import refusal
 from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
 from tasks.stopping import Interrupted
 
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
+        if (refused := refusal(error)) is not None:
+            complain(refused)
+            return Exit.BAD_REQUEST
         complain(
             f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
             hint="this is a fault of the program; run the command again with --debug for details",

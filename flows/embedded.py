@@ -3,6 +3,7 @@
 Call `prepare()` before anything imports prefect. With `PREFECT_API_URL` (in the environment or in
 the active Prefect profile) flows talk to that server. Without it a private server starts in a
 child process while the model loads; it keeps nothing, because the store remembers everything.
+Either has a password: see `configured_password`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from flows.serving.passwords import check_password, kept_password, new_password
 from musiccore.errors import MusicCoreError
 
 STARTUP_SECONDS = 180.0
@@ -50,17 +52,62 @@ class PrefectError(MusicCoreError):
 
 def configured_api_url() -> str | None:
     """Return the address of the Prefect server that the user has configured, if any."""
-    if url := os.environ.get("PREFECT_API_URL"):
-        return url
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
+    return _configured("PREFECT_API_URL")
+
+
+def configured_password() -> str:
+    """Return the password of the configured server; empty if there is none.
+
+    It is the one that the user has set, as for Prefect itself, else the one that `jukeflow serve`
+    keeps in Prefect's folder on this machine.
+    """
+    if password := _configured("PREFECT_API_AUTH_STRING"):
+        return password
+    url = configured_api_url()
+    return "" if url is None else kept_password(prefect_home(), url)
+
+
+def chosen_password() -> str:
+    """Return the password that the user wants for a server that is started here; empty for any."""
+    return _configured("PREFECT_SERVER_API_AUTH_STRING") or ""
+
+
+def know_password() -> None:
+    """Let Prefect's clients in this process, and those it starts, know the password.
+
+    Call it before anything imports prefect.
+    """
+    if not os.environ.get("PREFECT_API_AUTH_STRING") and (password := configured_password()):
+        os.environ["PREFECT_API_AUTH_STRING"] = password
+
+
+@contextmanager
+def with_password() -> Iterator[None]:
+    """Inside, Prefect's clients know the password of now: a process may outlive several `serve`."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
+
+    password = configured_password()
+    with temporary_settings({PREFECT_API_AUTH_STRING: password} if password else {}):
+        yield
+
+
+def prefect_home() -> Path:
+    """Return Prefect's folder: its database, profiles and passwords."""
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+
+
+def _configured(name: str) -> str | None:
+    """Return a setting of the environment, else of the active profile."""
+    if value := os.environ.get(name):
+        return value
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH", prefect_home() / "profiles.toml"))
     try:
         profiles = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         return None
-    name = os.environ.get("PREFECT_PROFILE", profiles.get("active"))
-    url = profiles.get("profiles", {}).get(name, {}).get("PREFECT_API_URL")
-    return url or None
+    profile = os.environ.get("PREFECT_PROFILE", profiles.get("active"))
+    value = profiles.get("profiles", {}).get(profile, {}).get(name)
+    return value or None
 
 
 def _cache_folder() -> Path | None:
@@ -83,6 +130,7 @@ class _Server:
         self._template = cache / f"prefect-{version('prefect')}.db"
         self._home = home
         self._ready = threading.Event()
+        self.password = new_password()
         self._start()
 
     def _start(self) -> None:
@@ -97,6 +145,7 @@ class _Server:
             "PREFECT_HOME": str(self._home),
             "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
             "PREFECT_API_DATABASE_MIGRATE_ON_START": str(not migrated).lower(),
+            "PREFECT_SERVER_API_AUTH_STRING": self.password,
         }
         script = Path(__file__).with_name("embedded_server.py")
         self._log = (self._home / "server.log").open("wb")
@@ -182,21 +231,27 @@ def prepare() -> Iterator[Session]:
     """Set Prefect up for this process; call before prefect is imported."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    if configured_api_url() is not None:
+    if (url := configured_api_url()) is not None:
+        know_password()
+        check_password(url, configured_password())
         yield Session(None)
         return
     home = Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))
-    server = None
+    server, before = None, os.environ.get("PREFECT_API_AUTH_STRING")
     try:
         server = _Server(home)
         os.environ.update(_CLIENT)
         os.environ["PREFECT_HOME"] = str(home)
         os.environ["PREFECT_API_URL"] = server.api_url
+        os.environ["PREFECT_API_AUTH_STRING"] = server.password
         yield Session(server)
     finally:
         if server is not None:
             server.stop()
         os.environ.pop("PREFECT_API_URL", None)
+        os.environ.pop("PREFECT_API_AUTH_STRING", None)
+        if before is not None:
+            os.environ["PREFECT_API_AUTH_STRING"] = before
         shutil.rmtree(home, ignore_errors=True)
 
 

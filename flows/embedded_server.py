@@ -1,4 +1,4 @@
-"""The Prefect server that a command starts for itself: `python -P embedded_server.py TEMPLATE`.
+"""The Prefect server of one command: `python -P embedded_server.py DATABASE TEMPLATE`.
 
 It prints its port at once and `ready` when it answers, and it ends when its standard input closes,
 that is, when the command that started it ends in whatever way.
@@ -14,8 +14,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.append(str(Path(__file__).parents[1]))  # last: whatever is installed comes first
+from flows.serving.gate import Gate, own_origins  # noqa: E402
+
 if TYPE_CHECKING:
     from uvicorn import Server
+
+_CLOSED = "This Prefect server answers nobody but the jukeflow command that started it."
 
 
 def _end_with_parent() -> None:
@@ -43,7 +48,7 @@ def _keep_template(database: Path, template: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _server(database: Path, template: Path) -> Server:
+def _server(database: Path, template: Path, port: int) -> Server:
     import uvicorn
     from prefect.server.api.server import create_app
 
@@ -54,9 +59,14 @@ def _server(database: Path, template: Path) -> Server:
                 _keep_template(database, template)
             _say("ready")
 
+    def guarded() -> Gate:
+        password = os.environ["PREFECT_SERVER_API_AUTH_STRING"]
+        app = create_app(ephemeral=True, final=True)
+        return Gate(app, port=port, password=password, closed=_CLOSED)
+
     return Announcing(
         uvicorn.Config(
-            lambda: create_app(ephemeral=True, final=True),
+            guarded,
             factory=True,
             log_level="error",
             lifespan="on",
@@ -69,8 +79,10 @@ def main(database: str, template: str) -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)  # early callers wait in the queue
-    _say(str(listener.getsockname()[1]))
-    _server(Path(database), Path(template)).run(sockets=[listener])
+    port = listener.getsockname()[1]
+    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(own_origins(port))
+    _say(str(port))
+    _server(Path(database), Path(template), port).run(sockets=[listener])
 
 
 if __name__ == "__main__":

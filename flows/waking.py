@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from flows.embedded import configured_api_url
+from flows.embedded import configured_api_url, with_password
 from flows.serving.deployments import start
+from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from musiccore.choices import DECISIONS, WORK, MadeChoice
 from musiccore.storage import Store
@@ -34,9 +35,10 @@ def wake(store: Store, run_id: str, made: MadeChoice) -> str:
         return "A worker is busy with this run and carries it out next."
     if configured_api_url() is not None:
         try:
-            return _through_prefect(picture, made)
+            with with_password():
+                return _through_prefect(picture, made)
         except Exception as error:
-            log.warning("Prefect did not take the run up: %s", error)
+            log.warning("Prefect did not take the run up: %s", refusal(error) or error)
     if action not in WORK:
         return "Noted; the earlier round waits for your choice."
     return f"It is carried out by `jukeflow resume {run_id} --store {store.location()}`."

@@ -48,7 +48,7 @@ def listen(options: Namespace) -> int:
         )
     if options.json:
         data_json({"address": address, "host": host, "port": port, "store": store.location()})
-    else:
+    elif not options.silent:
         data(address)
     talk(f"the listening room shows {store.location()}; Ctrl-C closes it")
     if options.open:

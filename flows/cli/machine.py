@@ -9,7 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from flows.cli.output import Exit, data, data_json, table
-from flows.embedded import configured_api_url
+from flows.embedded import configured_api_url, configured_password
+from flows.serving.passwords import check_password
 from musiccore.config import ModelConfig
 from musiccore.errors import MusicCoreError
 from musiccore.presets import PRESETS
@@ -29,7 +30,7 @@ def doctor(options: Namespace) -> int:
         *(_package(name) for name in ("jukeflow", "torch", "prefect", "fastapi", "soundfile")),
         _device(settings),
         _store(settings),
-        ("prefect server", True, configured_api_url() or "embedded"),
+        _prefect_server(),
         *_helpers(settings),
         *(_weights(name, settings) for name in sorted(PRESETS)),
     ]
@@ -109,6 +110,18 @@ def _device(settings: Settings) -> tuple[str, bool, str]:
         return "device", True, f"{choose_device(settings.device)}, {settings.dtype}"
     except (MusicCoreError, ImportError) as error:
         return "device", False, str(error).splitlines()[0]
+
+
+def _prefect_server() -> tuple[str, bool, str]:
+    """Return where Prefect's server is, and whether it takes the password that is known here."""
+    url = configured_api_url()
+    if url is None:
+        return "prefect server", True, "embedded"
+    try:
+        check_password(url, configured_password())
+    except MusicCoreError as error:
+        return "prefect server", False, f"{error.message}; {error.hint}"
+    return "prefect server", True, url
 
 
 def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:

@@ -300,5 +300,8 @@ def _listen(commands: Commands) -> None:
     words.add_argument("--token", metavar="TEXT", help="secret that lets people in (kept for you)")
     words.add_argument("--open", action="store_true", help="open a browser")
     words.add_argument(
+        "--silent", action="store_true", help="do not print the address: it holds the token"
+    )
+    words.add_argument(
         "--file", action="store_true", help="print where the page of RUN's round lies, and end"
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from argparse import Namespace
-from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
-from flows.embedded import configured_api_url
+from flows.embedded import (
+    chosen_password,
+    configured_api_url,
+    configured_password,
+    prefect_home,
+)
 from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
 from flows.serving.deployments import LIMITS
+from flows.serving.passwords import new_password
 from flows.serving.supervisor import Plan, Supervisor
 from musiccore.errors import ConfigError
 from tasks.links import enter_link
@@ -25,14 +30,22 @@ def serve(options: Namespace) -> int:
 
     def announce() -> None:
         room = None if plan.room_url is None else enter_link(settings, base=plan.room_url)
+        password = plan.password if plan.own_server else None
         if options.json:
-            data_json({"prefect": plan.ui_url, "api": plan.api_url, "room": room})
+            addresses = {"prefect": plan.ui_url, "api": plan.api_url, "room": room}
+            data_json({**addresses, "password": password})
         else:
             data(f"Prefect:        {plan.ui_url}")
+            if password is not None:
+                data(f"its password:   {password}")
             data(f"Prefect API:    {plan.api_url}")
             data(f"listening room: {room or 'not started'}")
         if plan.own_server:
             talk(f"other commands use this server after: export PREFECT_API_URL={plan.api_url}")
+            talk(
+                "those of Prefect itself need the password, too: "
+                f'export PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(plan.password_file))})"'
+            )
         talk("Ctrl-C stops all of it")
 
     talk("starting; the first time takes a minute")
@@ -63,5 +76,17 @@ def _plan(options: Namespace, settings: Settings) -> Plan:
         room_port=None if options.no_room else free_port(options.room_port, "room-port"),
         limits={**LIMITS, "gpu": options.gpu_limit},
         store=settings.store,
-        home=Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser().absolute(),
+        home=prefect_home().absolute(),
+        password=_own_password() if own_server else configured_password(),
     )
+
+
+def _own_password() -> str:
+    """Return a password of this start, or the one that the user has chosen for the server."""
+    chosen = chosen_password()
+    if chosen and not (chosen.isascii() and chosen.isprintable() and " " not in chosen):
+        raise ConfigError(
+            "PREFECT_SERVER_API_AUTH_STRING holds a space or a letter beyond ASCII",
+            hint="use name:word in plain letters, or unset it and a password is made",
+        )
+    return chosen or new_password()

@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from flows.serving.addresses import LOOPBACK, answers
+from flows.serving.addresses import LOOPBACK, answers, local_port
 from flows.serving.children import Child, ServeError, Watchdog
 from flows.serving.deployments import Pool
+from flows.serving.gate import own_origins
+from flows.serving.passwords import check_password, forget_password, keep_password, password_file
 
 START_SECONDS = 180.0
 STOP_SECONDS = 45.0
@@ -33,6 +35,7 @@ class Plan:
         limits: runs at the same time, by pool.
         store: root address of the store.
         home: Prefect's folder, for database and logs.
+        password: of Prefect's server; empty for none.
     """
 
     api_url: str
@@ -41,6 +44,13 @@ class Plan:
     limits: Mapping[Pool, int]
     store: str
     home: Path
+    password: str = field(default="", repr=False)
+
+    @property
+    def password_file(self) -> Path | None:
+        """Where the password of the server that is started here is kept."""
+        port = local_port(self.api_url) if self.own_server else None
+        return None if port is None else password_file(self.home, port)
 
     @property
     def ui_url(self) -> str:
@@ -68,6 +78,8 @@ class Plan:
             "PYTHONUNBUFFERED": "1",
         }
         env.pop("PREFECT_DEFAULT_WORK_POOL_NAME", None)
+        if self.password:
+            env["PREFECT_API_AUTH_STRING"] = self.password
         if self.room_url is not None:
             env["JUKEFLOW_ROOM"] = self.room_url
         return env
@@ -86,16 +98,16 @@ class Supervisor:
         self._say = say
         self._signals = 0
         logs = plan.home / "jukeflow-serve"
-        logs.mkdir(parents=True, exist_ok=True, mode=0o700)  # the room prints its token
+        logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._guard = Watchdog()
         env = plan.environment()
         server = None
         if plan.own_server:
-            port = plan.api_url.removesuffix("/api").rsplit(":", 1)[1]
+            port = int(plan.api_url.removesuffix("/api").rsplit(":", 1)[1])
             server = self._child(
                 "the Prefect server",
-                ["-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", port],
-                {**env, **_server_settings(port)},
+                ["-m", "flows.serving.server", str(port)],
+                {**env, **_server_settings(port, plan.password)},
                 logs / "server.log",
                 lambda: answers(f"{plan.api_url}/health"),
             )
@@ -116,7 +128,10 @@ class Supervisor:
         if (room := plan.room_url) is not None:
             self._room = self._child(
                 "the listening room",
-                ["-m", "flows", "listen", "--port", str(plan.room_port), "--store", plan.store],
+                [
+                    *("-m", "flows", "listen", "--silent"),  # its address holds the token
+                    *("--port", str(plan.room_port), "--store", plan.store),
+                ],
                 env,
                 logs / "room.log",
                 lambda: answers(room),
@@ -158,8 +173,12 @@ class Supervisor:
                     time.sleep(0.2)
             finally:
                 self._stop()
+                if (path := self._plan.password_file) is not None:
+                    forget_password(path, self._plan.password)
 
     def _start(self) -> None:
+        if (path := self._plan.password_file) is not None:
+            keep_password(path, self._plan.password)
         if self._server is not None:
             self._server.start()
             self._wait_for([self._server])
@@ -168,6 +187,8 @@ class Supervisor:
                 f"no Prefect server answers at {self._plan.api_url}",
                 hint="start it, or unset PREFECT_API_URL and a server is started here",
             )
+        else:
+            check_password(self._plan.api_url, self._plan.password)
         rest = [child for child in self._children if child is not self._server]
         for child in rest:
             if not self._signals:
@@ -224,14 +245,23 @@ class Supervisor:
                 signal.signal(signum, handler)
 
 
-def _server_settings(port: str) -> dict[str, str]:
+def _server_settings(port: int, password: str) -> dict[str, str]:
     return {
         "PREFECT_SERVER_API_HOST": LOOPBACK,
-        "PREFECT_SERVER_API_PORT": port,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(own_origins(port)),
         "PREFECT_SERVER_UI_ENABLED": "true",
+        "PREFECT_SERVER_UI_API_URL": _api_of_pages(),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
+
+
+def _api_of_pages() -> str:
+    """Return where Prefect's pages look for the API: beside them, by whatever name they go."""
+    names = ("PREFECT_SERVER_UI_API_URL", "PREFECT_UI_API_URL")
+    return next((os.environ[name] for name in names if os.environ.get(name)), "/api")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.pages import PATIENCE, SCREENSHOTS
+from tests.browser.stage import Stage
 from tests.flows.rooms import TOKEN, chosen, new_run, room_app, served, work
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -27,6 +28,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP evil.example 127.0.0.1",  # a name whose owner points it at us
 )
 
 
@@ -87,6 +89,17 @@ def look(browser, request) -> Iterator[object]:
         complaints = page.complaints
         page.context.close()
         assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory) -> Iterator[Stage]:
+    """One `jukeflow serve` for every test that needs Prefect's real server and pages."""
+    if why := _missing():
+        pytest.skip(f"no page is tested in a browser: {why}")
+    stage = Stage(tmp_path_factory.mktemp("stage"), TOKEN)
+    stage.serve()
+    yield stage
+    stage.close()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ class Stage:
             "DO_NOT_TRACK": "1",
         }
         self.process: subprocess.Popen[str] | None = None
-        self.api = self.ui = self.room = ""
+        self.api = self.ui = self.room = self.password = ""
 
     def serve(self) -> None:
         """Start `serve`; the second time at the addresses of the first."""
@@ -61,6 +61,7 @@ class Stage:
         said = json.loads(line)
         self.api, self.room = said["api"], said["room"].partition("/enter")[0]
         self.ui = self.api.removesuffix("/api")
+        self.password = said["password"]
 
     def kill(self, words: str = "") -> int:
         """Kill processes as a power cut would; return how many."""
@@ -81,16 +82,29 @@ class Stage:
             self.process.wait(60)
         self.kill()
 
+    def log_in(self, page) -> None:
+        """Let a page of Prefect know the password, as if somebody had entered it."""
+        word = json.dumps(self.password)
+        page.add_init_script(
+            f"if (location.origin === {json.dumps(self.ui)})"
+            f" localStorage.setItem('prefect-password', btoa({word}));"
+        )
+
     # ------------------------------------------------------------------------- Prefect's own API
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """Ask Prefect's API as somebody who knows the password."""
+        user, _, word = self.password.partition(":")
+        return httpx.request(method, self.api + path, json=body, auth=(user, word), timeout=30)
 
     def deployment(self, flow: str, name: str) -> dict[str, object]:
         """Return a deployment."""
-        return httpx.get(f"{self.api}/deployments/name/{flow}/{name}", timeout=30).json()
+        return self.ask("GET", f"/deployments/name/{flow}/{name}").json()
 
     def flow_runs(self, prefix: str) -> list[dict[str, object]]:
         """Return the flow runs whose names begin so, newest first."""
         wanted = {"flow_runs": {"name": {"like_": prefix}}, "sort": "EXPECTED_START_TIME_DESC"}
-        return httpx.post(f"{self.api}/flow_runs/filter", json=wanted, timeout=30).json()
+        return self.ask("POST", "/flow_runs/filter", wanted).json()
 
     def state(self, prefix: str) -> str:
         """Return the state of the newest of them, empty if there is none."""
@@ -101,10 +115,10 @@ class Stage:
         """Let the scheduled deployment look for interrupted runs every few seconds."""
         found = self.deployment("resume-interrupted", "resume-interrupted")
         (schedule,) = found["schedules"]  # type: ignore[misc]
-        answer = httpx.patch(
-            f"{self.api}/deployments/{found['id']}/schedules/{schedule['id']}",
-            json={"schedule": {"interval": seconds}, "active": True},
-            timeout=30,
+        answer = self.ask(
+            "PATCH",
+            f"/deployments/{found['id']}/schedules/{schedule['id']}",
+            {"schedule": {"interval": seconds}, "active": True},
         )
         assert answer.is_success, answer.text
 

@@ -9,7 +9,6 @@ the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,6 @@ from tests.flows.rooms import TOKEN
 RUN = "evening-song"
 SONG = {"Title": "Evening song", "Artist": "bach", "Genre": "piano minor"}
 NUMBERS = {"Seconds": "5", "Takes": "2", "Seed": "7"}
-
-
-@pytest.fixture(scope="module")
-def stage(browser, tmp_path_factory) -> Iterator[Stage]:
-    stage = Stage(tmp_path_factory.mktemp("story"), TOKEN)
-    stage.serve()
-    yield stage
-    stage.close()
 
 
 def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch, prefect_server):
@@ -69,6 +60,7 @@ def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch, prefect_
 
 def fill_in_the_form(stage: Stage, look) -> None:
     page = look()
+    stage.log_in(page)
     deployment = stage.deployment("compose", "compose")["id"]
     page.goto(f"{stage.ui}/v2/deployments/deployment/{deployment}/run")
     for label, words in {**SONG, **NUMBERS}.items():
@@ -148,6 +140,7 @@ def answer_the_resume_form(stage: Stage, look) -> None:
     eventually(lambda: asks_what_the_store_waits_for(stage), "the question")
     (run,) = stage.flow_runs("compose-Evening song")
     page = look()
+    stage.log_in(page)
     page.goto(f"{stage.ui}/v2/runs/flow-run/{run['id']}")  # the newer UI shows links, no players
     page.locator("button[aria-haspopup=menu]").first.click()
     page.get_by_role("menuitem", name="Resume").click()

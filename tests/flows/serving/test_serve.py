@@ -31,7 +31,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
 from flows.__main__ import main
@@ -47,6 +47,7 @@ PATIENCE = 150.0
 class Served:
     process: subprocess.Popen[str]
     api: str
+    password: str
     home: Path
     hook_port: int
 
@@ -95,7 +96,14 @@ def serve(home: Path, *words: str, **env: str) -> Served:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, (home / "err").read_text()
-    return Served(process=process, api=json.loads(line)["api"], home=home, hook_port=hook_port)
+    said = json.loads(line)
+    return Served(
+        process=process,
+        api=said["api"],
+        password=said["password"],
+        home=home,
+        hook_port=hook_port,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +119,9 @@ def served(tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture
 def client(served) -> Iterator[SyncPrefectClient]:
     with (
-        temporary_settings({PREFECT_API_URL: served.api}),
+        temporary_settings(
+            {PREFECT_API_URL: served.api, PREFECT_API_AUTH_STRING: served.password}
+        ),
         get_client(sync_client=True) as client,
     ):
         yield client
@@ -250,6 +260,7 @@ def test_both_webhooks_hear_of_a_run_that_waits(served, client) -> None:
             env={
                 **os.environ,
                 "PREFECT_API_URL": served.api,
+                "PREFECT_HOME": str(served.home),  # where it finds the password
                 "JUKEFLOW_WEBHOOK": f"http://127.0.0.1:{served.hook_port}/automation",
             },
             check=True,
