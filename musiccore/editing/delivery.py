@@ -16,6 +16,7 @@ from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
 from musiccore.editing.limiter import Limiter
 from musiccore.editing.metadata import keep_tags, shown_tags
+from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
@@ -257,6 +258,8 @@ class Delivery:
             encoder.abort()
             raise
         encoder.close()
+        if plan.kind == "m4a":
+            state_frames(aside, done.frames, plan.sample_rate)
         self._refuse_damage()
         return done
 

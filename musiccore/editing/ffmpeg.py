@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.editing.mp4 import sound_frames
 from musiccore.editing.pipeline import cut
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.streams import Frames
@@ -22,6 +23,7 @@ from musiccore.streams import Frames
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
 _AU_HEAD = struct.Struct(">4s5I")  # magic, offset of the samples, size, encoding, rate, channels
 _AU_FLOAT = 6
+_MOST_FILLING = 2 * 2048  # frames of the longest kinds of AAC
 _LACKS = ("Unknown encoder", "Unknown output format", "not a suitable output format")
 _SPEAKER = re.compile(r"^(\[[^\]]*\]\s*)+")
 
@@ -112,6 +114,7 @@ class FfmpegReader:
             process, (self.sample_rate, self.channels) = self._open(errors)
             process.kill()
             _finish(process)
+        self._length = sound_frames(path, self.sample_rate) if kind == "m4a" else None
 
     def _open(self, errors: IO[bytes]) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
         # AU carries rate and channels in 24 bytes and may be of unknown length: made for pipes.
@@ -138,7 +141,10 @@ class FfmpegReader:
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if ffmpeg complains."""
-        yield from cut(self._decoded(), start, stop)
+        decoded = self._decoded()
+        if self._length is not None:
+            decoded = _without_filling(decoded, self._length)
+        yield from cut(decoded, start, stop)
 
     def _decoded(self) -> Iterator[Frames]:
         done, width = 0, 4 * self.channels
@@ -163,6 +169,22 @@ class FfmpegReader:
             if failed or errors.tell():
                 self.damage = f"{self.path.name!r} is damaged, says ffmpeg: {_said(errors)}"
             self.n_frames = done
+
+
+def _without_filling(blocks: Iterator[Frames], length: int) -> Iterator[Frames]:
+    """Leave out what fills the last frames behind `length`; nothing if that is too much for it."""
+    done, behind = 0, 0
+    filling: list[Frames] = []
+    for block in blocks:
+        inside = block[: max(0, length - done)]
+        done += len(block)
+        if len(inside):
+            yield inside
+        filling.append(block[len(inside) :])
+        behind += len(filling[-1])
+        if behind > _MOST_FILLING:  # the length is wrong, and this is sound
+            yield from (piece for piece in filling if len(piece))
+            filling.clear()
 
 
 def _finish(process: subprocess.Popen[bytes]) -> int:
