@@ -15,11 +15,13 @@ from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
 from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
 from musiccore.editing.limiter import Limiter
+from musiccore.editing.masks import state_flac_mask, state_mask
 from musiccore.editing.metadata import keep_tags, shown_tags
 from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
+from musiccore.editing.speakers import is_usual
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
@@ -118,14 +120,15 @@ class Delivery:
         self.stop = None if options.end is None else round(options.end * sound.sample_rate)
         self.heard = self._expected()
         self.plan = plan_target(
-            options.kind, sound.sample_rate, sound.channels, self.heard, options, bits=sound.bits
-        )
+            options.kind, sound.sample_rate, sound.channels, self.heard, options, bits=sound.bits,
+            mask=sound.mask,
+        )  # fmt: skip
         if options.start and not self.heard:
             raise ConfigError(
                 f"start: {sound.name!r} ends before {options.start:g} s",
                 hint="seconds from its beginning",
             )
-        self.matrix = mixing_matrix(sound.channels, self.plan.channels)
+        self.matrix = mixing_matrix(sound.channels, self.plan.channels, sound.mask, self.plan.mask)
         self.warnings: list[str] = []
         self._ffmpeg_tags = shown_tags(tags_from, options, tags)
         self._passes_done, self._passes = 0, 1 + (options.loudness is not None)
@@ -169,6 +172,8 @@ class Delivery:
                 )
             self.warnings.append(f"{self.sound.name!r} holds no sound")
         self.warnings += keep_tags(self._tags_from, aside, self.plan, self.options, self._more_tags)
+        if self.plan.kind == "flac" and not is_usual(self.plan.mask, self.plan.channels):
+            state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
             self._progress(1.0)
         return self._result(done.frames, levels)
@@ -260,6 +265,8 @@ class Delivery:
         encoder.close()
         if plan.kind == "m4a":
             state_frames(aside, done.frames, plan.sample_rate)
+        if plan.kind in ("wav", "rf64", "caf"):
+            state_mask(aside, plan.kind, plan.mask)
         self._refuse_damage()
         return done
 
@@ -300,7 +307,7 @@ class Delivery:
         """The sound as it is to be written."""
         sound, plan, options = self.sound, self.plan, self.options
         blocks = self._told(sound.blocks(self.start, self.stop))
-        if self.matrix is not None and plan.channels < sound.channels:
+        if self.matrix is not None and plan.channels <= sound.channels:
             blocks = mixed(blocks, self.matrix)  # fewer channels first: less to resample
         width = min(plan.channels, sound.channels)
         blocks = resampled(blocks, sound.sample_rate, plan.sample_rate, width, sound.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -21,8 +22,19 @@ from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.streams import Frames
 
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
-_AU_HEAD = struct.Struct(">4s5I")  # magic, offset of the samples, size, encoding, rate, channels
-_AU_FLOAT = 6
+_INPUT = ("-protocol_whitelist", "file,pipe,subfile")
+_PROBE_SECONDS = 20.0
+_PROBED = re.compile(r"Format (\S+) probed with size=\d+ and score=(\d+)")
+_GUESS = 25  # the score of what ffmpeg is not sure of
+_PLAYLISTS = ("hls", "concat", "sdp", "dash", "image2", "tty", "rtsp", "imf")
+_FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")
+_MOST_SAID = 1 << 20
+_STREAM = re.compile(
+    r"Stream #0:\d+\S*: Audio: (\w+)[^\n]*? Hz, [^\n]*?, "
+    r"([a-z]+\d*p?)(?: \((\d+) bit\))?(?:,|\s|$)"
+)
+_LOSSLESS = ("flac", "alac", "wavpack", "tta", "ape", "tak", "shorten", "mlp", "truehd", "mp4als",
+             "ralf", "wmalossless")  # fmt: skip
 _MOST_FILLING = 2 * 2048  # frames of the longest kinds of AAC
 _LACKS = ("Unknown encoder", "Unknown output format", "not a suitable output format")
 _SPEAKER = re.compile(r"^(\[[^\]]*\]\s*)+")
@@ -70,6 +82,31 @@ def has_ffmpeg(asked: str | None) -> bool:
     return True
 
 
+def ffmpeg_knows(path: Path, program: str) -> str | None:
+    """Ask ffmpeg what a file is, and believe it where it is sure.
+
+    Args:
+        path: of a file.
+        program: path of ffmpeg.
+
+    Returns:
+        Its name of the format; None where it guesses, or names what plays other files.
+    """
+    command = [program, "-hide_banner", "-nostdin", "-v", "debug", *_INPUT,
+               "-i", f"file:{os.fspath(path)}", "-t", "0", "-f", "null", "-"]  # fmt: skip
+    try:
+        said = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS,
+            check=False,
+        ).stderr.decode(errors="replace")  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _PROBED.search(said)
+    if found is None or int(found[2]) <= _GUESS or found[1] in _PLAYLISTS:
+        return None
+    return found[1].partition(",")[0] if "Audio:" in said else None
+
+
 def _start(
     command: list[str], errors: IO[bytes], *, stdin: int | None = None, stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
@@ -107,37 +144,50 @@ class FfmpegReader:
     def __init__(self, path: Path, kind: str, program: str) -> None:
         self.path, self.name, self.kind, self._program = path, path.name, kind, program
         self.n_frames: int | None = None
-        self.bits, self.dtype, self.exact = "lossy", "float32", False
-        self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
+        self.bits, self.dtype = "lossy", "float32"
         with tempfile.TemporaryFile() as errors:
-            process, (self.sample_rate, self.channels) = self._open(errors)
+            process, (self.sample_rate, self.channels, self.mask) = self._open(errors, "info")
             process.kill()
             _finish(process)
+            errors.seek(0)
+            said = errors.read(_MOST_SAID).decode(errors="replace")
+        found = _STREAM.findall(re.split(r"\n(?:Stream mapping|Output #)", said)[0])
+        self.warnings: tuple[str, ...] = ()
+        if len(found) > 1:
+            self.warnings = (
+                f"{path.name!r} holds {len(found)} tracks of sound: the first is read",
+            )
+        if found:
+            self.bits = _bits(*found[0])
+        self.exact = self.bits.isdigit()
+        self.dtype = "float64" if self.bits in ("32", "double") else "float32"
         self._length = sound_frames(path, self.sample_rate) if kind == "m4a" else None
 
-    def _open(self, errors: IO[bytes]) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
-        # AU carries rate and channels in 24 bytes and may be of unknown length: made for pipes.
-        command = [self._program, *_QUIET, "-i", f"file:{os.fspath(self.path)}", "-map", "0:a:0",
-                   "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]  # fmt: skip
+    def _open(
+        self, errors: IO[bytes], level: str = "error"
+    ) -> tuple[subprocess.Popen[bytes], tuple[int, int, int]]:
+        codec = "pcm_f64le" if self.dtype == "float64" else "pcm_f32le"
+        command = [self._program, "-hide_banner", "-nostdin", "-v", level, *_INPUT,
+                   "-i", f"file:{os.fspath(self.path)}", "-map", "0:a:0", "-f", "wav",
+                   "-c:a", codec, "pipe:1"]  # fmt: skip
         process = _start(command, errors, stdout=subprocess.PIPE)
         assert process.stdout is not None
-        head = process.stdout.read(_AU_HEAD.size)
-        if len(head) < _AU_HEAD.size:
+        found = _wave_format(process.stdout)
+        if found is None:
             _finish(process)
             raise AudioError(
                 f"audio file {os.fspath(self.path)!r} cannot be decoded: {_said(errors)}",
                 hint="the file is damaged, or holds no sound",
             )
-        _, offset, _, encoding, rate, channels = _AU_HEAD.unpack(head)
-        process.stdout.read(offset - _AU_HEAD.size)
-        if encoding != _AU_FLOAT or not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= 16:
+        rate, channels, _ = found
+        if not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= 16:
             process.kill()
             _finish(process)
             raise AudioError(
                 f"audio file {os.fspath(self.path)!r} has {channels} channels at {rate} Hz"
             )
-        return process, (rate, channels)
+        return process, found
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if ffmpeg complains."""
@@ -147,20 +197,21 @@ class FfmpegReader:
         yield from cut(decoded, start, stop)
 
     def _decoded(self) -> Iterator[Frames]:
-        done, width = 0, 4 * self.channels
+        code = "<f8" if self.dtype == "float64" else "<f4"
+        done, width = 0, int(code[2]) * self.channels
         with tempfile.TemporaryFile() as errors:
             process, _ = self._open(errors)
             assert process.stdout is not None
             try:
                 while data := process.stdout.read(BLOCK * width):
                     data = data[: len(data) // width * width]
-                    block = np.frombuffer(data, ">f4").reshape(-1, self.channels)
+                    block = np.frombuffer(data, code).reshape(-1, self.channels)
                     done += len(block)
                     if not np.isfinite(block).all():
                         raise AudioError(
                             f"audio file {os.fspath(self.path)!r} holds NaN or infinite samples"
                         )
-                    yield block.astype(np.float32)
+                    yield block.astype(self.dtype)
             except BaseException:  # also whoever stops listening
                 process.kill()
                 _finish(process)
@@ -168,7 +219,41 @@ class FfmpegReader:
             failed = _finish(process)
             if failed or errors.tell():
                 self.damage = f"{self.path.name!r} is damaged, says ffmpeg: {_said(errors)}"
-            self.n_frames = done
+            if self._length is not None and done < self._length:
+                self.damage = self.damage or (
+                    f"{self.path.name!r} promises {self._length} samples per channel, "
+                    f"and only {done} could be decoded"
+                )
+            self.n_frames = done if self._length is None else min(done, self._length)
+
+
+def _wave_format(stream: IO[bytes]) -> tuple[int, int, int] | None:
+    """Read the head of a WAV that ffmpeg writes into a pipe: rate, channels, mask of speakers."""
+    if stream.read(12)[8:] != b"WAVE":
+        return None
+    found = None
+    while len(head := stream.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"data":
+            return found
+        body = stream.read(size + size % 2)
+        if name == b"fmt " and len(body) >= 16:
+            channels, rate = struct.unpack_from("<HI", body, 2)
+            mask = struct.unpack_from("<I", body, 20)[0] if len(body) >= 40 else 0
+            found = rate, channels, mask
+    return None
+
+
+def _bits(codec: str, sample: str, width: str) -> str:
+    """How finely sound is stored, by what ffmpeg says about its track."""
+    if not codec.startswith("pcm_") and codec not in _LOSSLESS:
+        return "lossy"
+    if codec in ("pcm_mulaw", "pcm_alaw"):
+        return "16"
+    if sample.startswith(("flt", "dbl")):
+        return "float" if sample.startswith("flt") else "double"
+    bits = int(width or {"u8": "8", "s16": "16"}.get(sample.removesuffix("p"), "32"))
+    return next(name for name in ("8", "16", "24", "32") if bits <= int(name) or name == "32")
 
 
 def _without_filling(blocks: Iterator[Frames], length: int) -> Iterator[Frames]:
@@ -197,6 +282,15 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+def _wave_head(rate: int, channels: int, mask: int) -> bytes:
+    """The head of a WAV of float samples and of unknown length."""
+    width = 4 * channels
+    fmt = struct.pack("<HHIIHH", 0xFFFE, channels, rate, rate * width, width, 32)
+    fmt += struct.pack("<HHI", 22, 32, mask) + _FLOAT_GUID
+    head = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data\xff\xff\xff\xff"
+    return b"RIFF\xff\xff\xff\xff" + head
+
+
 class FfmpegWriter:
     """A file that ffmpeg encodes.
 
@@ -206,6 +300,7 @@ class FfmpegWriter:
         codec: name of its encoder.
         sample_rate: Hz.
         channels: number of them, in the order of WAV.
+        mask: which speakers they are for; 0 for as ffmpeg thinks.
         bitrate: kbit/s.
         program: path of ffmpeg.
         tags: text by name, for formats whose tags only ffmpeg writes.
@@ -219,6 +314,7 @@ class FfmpegWriter:
         codec: str,
         sample_rate: int,
         channels: int,
+        mask: int,
         bitrate: int,
         program: str,
         tags: Mapping[str, str],
@@ -226,8 +322,7 @@ class FfmpegWriter:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._name = repr(path.name)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
-        command = [program, *_QUIET, "-y", "-f", "f32le", "-ar", str(sample_rate),
-                   "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1",
+        command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", "-map_metadata", "-1",
                    *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
                    "-b:a", f"{bitrate}k", "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
@@ -236,6 +331,9 @@ class FfmpegWriter:
         except MissingProgram:
             self._errors.close()
             raise
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has given up: the first block says why
+            self._process.stdin.write(_wave_head(sample_rate, channels, mask))
 
     def write(self, block: Frames) -> None:
         """Append a block [T, C].
