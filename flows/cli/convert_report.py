@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from json import dumps
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
 from tasks.converting import Row
 
 RESULTS = ("written", "exists", "changing", "failed")
 _WORDS = {"exists": "left alone", "changing": "next time"}
+_SURROGATES = re.compile(r"\\ud[89a-f]|[\ud800-\udfff]")
 _LONGEST_TABLE = 60
 _EXITS = {
     "source": Exit.BAD_REQUEST,
@@ -19,22 +22,27 @@ _EXITS = {
 }
 
 
-def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
+def report(rows: Sequence[Row], *, single: bool, json: bool, named: bool = True) -> int:
     """Say how all of it ended.
 
     Args:
         rows: one per file.
         single: one file was asked for by its name.
         json: write one line of JSON and no table.
+        named: write the names of what was made to standard output.
 
     Returns:
         The exit code.
     """
     counts = {word: sum(row["result"] == word for row in rows) for word in RESULTS}
     if json:
-        data_json({"files": rows, **counts})
+        answer = {"files": rows, **counts}
+        if _SURROGATES.search(repr(rows)):  # names that are no text: escaped, so that it is JSON
+            data(dumps(answer))
+        else:
+            data_json(answer)
     for row in rows:
-        if row["result"] == "written" and not json:
+        if row["result"] == "written" and named and not json:
             data(row["destination"])
     if single:
         for row in rows:

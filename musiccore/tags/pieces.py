@@ -127,7 +127,7 @@ def rewrite(path: Path, source: Source, pieces: Iterable[Piece]) -> None:
                     file.write(piece)
             file.truncate()
         return
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tags", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".tags-", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             for piece in pieces:
