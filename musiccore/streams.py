@@ -30,6 +30,7 @@ _WORD_BITS = {"8": "8", "16": "16", "20": "24", "24": "24", "32": "32"}
 _KINDS = {"WAV": "wav", "WAVEX": "wav", "RF64": "rf64", "W64": "w64", "FLAC": "flac", "OGG": "ogg",
           "MP3": "mp3", "AIFF": "aiff", "CAF": "caf", "AU": "au"}  # fmt: skip
 _MOST_FRAMES = 1 << 40  # more than that no file holds
+_OF_MPEG = ("mp1", "mp2", "mp3")
 _COMPRESSED = ("flac", "mp3", "ogg", "opus")
 _SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
 
@@ -118,6 +119,7 @@ class SoundReader:
     Args:
         path: the file.
         seen: what the decoder sees instead of the file: open, seekable; it is closed with this.
+        kind: format, if somebody has looked closer than at the first bytes.
 
     Attributes:
         kind: format by its content: "wav", "rf64", "w64", "flac", "mp3", "ogg", "opus", "aiff",
@@ -135,12 +137,14 @@ class SoundReader:
         AudioError: naming the file: missing, not audio, damaged, absurd header.
     """
 
-    def __init__(self, path: Path, *, seen: Seekable | None = None) -> None:
+    def __init__(
+        self, path: Path, *, seen: Seekable | None = None, kind: str | None = None
+    ) -> None:
         import soundfile
 
         self.name = f"audio file {os.fspath(path)!r}"
         head = head_of(path) if seen is None else _beginning(seen)
-        found = sniff(head)
+        found = sniff(head) or kind
         if found is None:
             raise AudioError(
                 f"{self.name} is not audio that can be read here: it begins with {head[:12]!r}",
@@ -196,7 +200,7 @@ class SoundReader:
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
         """Keep the decoder of MP3 from talking to everybody, and mark what it says is lost."""
-        if self.kind != "mp3":
+        if self.kind not in _OF_MPEG:
             yield
             return
         with overheard() as lines:

@@ -61,19 +61,19 @@ def examine(path: Path) -> Content | None:
     """
     head_of(path)
     with path.open("rb") as file:
-        start = 0
-        for _ in range(_MOST_TAGS):
+        start = tags = 0
+        while tags < _MOST_TAGS:
             file.seek(start)
             length = id3_length(file.read(10))
             if not length:
                 break
-            start += length
+            start, tags = start + length, tags + 1
         file.seek(start)
         head = file.read(_LOOKED)
     zeros = len(head) - len(head.lstrip(b"\0"))
     kind = sniff(head[:HEAD_BYTES])
     if kind is None and zeros and (named := sniff(head[zeros : zeros + HEAD_BYTES])):
-        kind, start, head = named, start + zeros, head[zeros:]
+        kind, start, head, tags = named, start + zeros, head[zeros:], _MOST_TAGS
     if kind == "ogg":
         return _ogg(path, start)
     if kind == "flac":
@@ -83,7 +83,7 @@ def examine(path: Path) -> Content | None:
     if foreign := _foreign(head):
         return Content(kind=foreign, foreign=True)
     if kind == "mp3" or start or _holds_frames(head):
-        found = _mpeg(path, start)
+        found = _mpeg(path, start, odd=tags > 1)
         if found is not None:
             return found
         return Content(kind="mp3") if kind == "mp3" or start else None
@@ -115,12 +115,12 @@ def _holds_frames(head: bytes) -> bool:
 # MPEG -----------------------------------------------------------------------------------------
 
 
-def _mpeg(path: Path, start: int) -> Content | None:
+def _mpeg(path: Path, start: int, *, odd: bool) -> Content | None:
     scan = scan_mpeg(path, start)
     if not scan.streams:
         return None
     layer = scan.streams[0].layer
-    splices, changed, lost = [], not scan.plain or len(scan.streams) > 1, 0
+    splices, changed, lost = [], odd or not scan.plain or len(scan.streams) > 1, 0
     with path.open("rb") as file:
         for stream in scan.streams:
             first, last = stream.info or (stream.spans[0][0], stream.spans[0][0] + 64)

@@ -291,6 +291,11 @@ def _wave_head(rate: int, channels: int, mask: int) -> bytes:
     return b"RIFF\xff\xff\xff\xff" + head
 
 
+def _speaker_words(codec: str, channels: int) -> tuple[str, ...]:
+    # Without these words libopus inside ffmpeg mixes up the speakers of 5.0 and 6.1.
+    return ("-mapping_family", "1") if codec == "libopus" and channels > 2 else ()
+
+
 class FfmpegWriter:
     """A file that ffmpeg encodes.
 
@@ -325,7 +330,7 @@ class FfmpegWriter:
         command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", "-map_metadata", "-1",
                    *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
-                   "-b:a", f"{bitrate}k", "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
+                   "-b:a", f"{bitrate}k", *_speaker_words(codec, channels), "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
         try:
             self._process = _start(command, self._errors, stdin=subprocess.PIPE)
         except MissingProgram:

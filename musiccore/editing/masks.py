@@ -60,11 +60,15 @@ def flac_mask(head: bytes) -> int:
     Args:
         head: the first bytes of the file.
     """
-    at = head.find(_COMMENT)
-    text = head[at + len(_COMMENT) : at + len(_COMMENT) + 12] if at >= 0 else b""
-    digits = text[2:].split(b"\0")[0] if text[:2] in (b"0x", b"0X") else b""
-    number = bytes(byte for byte in digits if byte in b"0123456789abcdefABCDEF")
-    return int(number, 16) & 0xFFFFFFFF if number else 0
+    at = head.upper().find(_COMMENT)
+    if at < 4:
+        return 0
+    length = int.from_bytes(head[at - 4 : at], "little")
+    text = head[at + len(_COMMENT) : at + min(length, len(_COMMENT) + 10)]
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0
 
 
 def state_flac_mask(path: Path, mask: int) -> None:

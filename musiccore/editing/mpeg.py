@@ -421,7 +421,7 @@ def told(data: bytes, stream: Stream) -> Told:
         at + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit) + 21
     )
     info = bytearray(data)
-    _without_too_much(info, gaps, stream, cut=stated > stream.frames + 1)
+    _without_too_much(info, gaps, stream, ends=abs(stated - stream.frames) < 2)
     info[at + 8 : at + 12] = stream.frames.to_bytes(4, "big")
     if flags & 2:
         info[at + 12 : at + 16] = min(counted + len(data), 0xFFFFFFFF).to_bytes(4, "big")
@@ -429,7 +429,7 @@ def told(data: bytes, stream: Stream) -> Told:
     return Told(Splice((bytes(info), *spans)), changed, stated)
 
 
-def _without_too_much(info: bytearray, gaps: int, stream: Stream, *, cut: bool) -> None:
+def _without_too_much(info: bytearray, gaps: int, stream: Stream, *, ends: bool) -> None:
     """Keep the silence that is left out from being more than there is, or than was written."""
     if gaps + 3 > len(info):
         return
@@ -437,7 +437,7 @@ def _without_too_much(info: bytearray, gaps: int, stream: Stream, *, cut: bool) 
     padding = (info[gaps + 1] & 0x0F) << 8 | info[gaps + 2]
     if delay + padding >= stream.frames * stream.samples:
         delay = padding = 0
-    if cut:  # what would be left out at the end is missing
+    if not ends:  # what would be left out at the end is missing, or something follows
         padding = 0
     info[gaps : gaps + 3] = bytes((delay >> 4, (delay & 15) << 4 | padding >> 8, padding & 0xFF))
 

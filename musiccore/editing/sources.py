@@ -119,7 +119,7 @@ class FileSound:
 
     def _opened(self) -> SoundReader:
         seen = None if self._splice is None else SplicedFile(self.path, self._splice)
-        return SoundReader(self.path, seen=seen)
+        return SoundReader(self.path, seen=seen, kind=self._content.kind)
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if the file holds less than it promises."""
@@ -287,6 +287,7 @@ def _by_soundfile(path: Path, content: Content, rescue: Rescue | None) -> Sound:
 def _by_ffmpeg(path: Path, content: Content, program: str) -> Sound:
     sound = FfmpegReader(path, content.kind, program)
     sound.warnings = (
+        *sound.warnings,
         *misnamed(path, content.kind),
         *(f"{path.name!r} {words}" for words in content.warnings),
     )
