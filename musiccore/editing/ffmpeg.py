@@ -330,7 +330,8 @@ class FfmpegWriter:
         command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", "-map_metadata", "-1",
                    *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
-                   "-b:a", f"{bitrate}k", *_speaker_words(codec, channels), "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
+                   "-b:a", f"{bitrate}k", *_speaker_words(codec, channels),
+                   "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
         try:
             self._process = _start(command, self._errors, stdin=subprocess.PIPE)
         except MissingProgram:

@@ -121,7 +121,7 @@ def _fitting_channels(
         return 2, 0, [f"{wanted} channels become 2"]
     if wanted != channels:
         return wanted, USUAL.get(wanted, 0) if mask else 0, []
-    if kind in _KEEP_MASKS or is_usual(mask, channels):
+    if kind in _KEEP_MASKS or channels <= 2 or is_usual(mask, channels):
         return wanted, mask, []
     named = layout_name(mask)
     if kind in _LAID_OUT:
