@@ -137,7 +137,7 @@ def read(
 def _plain(data: bytes, name: str, max_seconds: float) -> Audio | None:
     """Decode what states its length and keeps to it; None for everything else."""
     kind = sniff(data)
-    if kind not in ("wav", "flac", "aiff") or cut_short(data[:HEAD_BYTES], len(data)):
+    if kind not in ("wav", "flac", "aiff") or cut_short(data[:HEAD_BYTES], len(data), grace=0):
         return None
     try:
         return _decode(data, name, kind, max_seconds)

@@ -72,12 +72,14 @@ def sniff_foreign(data: bytes) -> str | None:
     return None
 
 
-def cut_short(head: bytes, size: int) -> str | None:
+def cut_short(head: bytes, size: int, *, grace: int = 1) -> str | None:
     """Say how a file is shorter than its header promises; decoders cut it silently.
 
     Args:
         head: the first 64 bytes.
         size: of the whole file.
+        grace: bytes of a RIFF or an AIFF that may be missing: some writers count a last byte of
+            filling and do not write it.
 
     Returns:
         Words that follow the name of the file; None if nothing is missing, or this format has no
@@ -96,8 +98,9 @@ def cut_short(head: bytes, size: int) -> str | None:
         promised = 0 if length == 0xFFFFFFFF else int.from_bytes(head[4:8], "big") + length
     else:
         return None
-    # One byte of grace: some writers count the pad byte and do not write it.
-    return f"promises {promised} bytes and holds {size}" if promised > size + 1 else None
+    missing = promised - size
+    allowed = grace if head[:4] in (b"RIFF", b"FORM", b"RF64") else 0
+    return f"promises {promised} bytes and holds {size}" if missing > allowed else None
 
 
 def _length(said: int) -> int:

@@ -128,7 +128,7 @@ def _mpeg(path: Path, start: int, *, odd: bool) -> Content | None:
             each = told(file.read(last - first), stream)
             splices.append(each.splice)
             changed = changed or each.changed
-            lost += max(0, (each.stated or 0) - stream.frames - 1)
+            lost += each.lost
     damage = None
     if scan.skipped:
         damage = f"is damaged: {scan.skipped} bytes between its frames are no sound"

@@ -15,7 +15,7 @@ from pathlib import Path
 _MOOV_LIMIT = 64 << 20  # bytes; an hour of AAC has half a megabyte
 _MOST_ATOMS = 10_000
 _SMPB = b"\x00\x00\x00\x00iTunSMPB"
-_DAMAGE = (struct.error, ValueError, IndexError, OSError)
+_DAMAGE = (struct.error, ValueError, IndexError, OverflowError, OSError)
 
 
 @dataclass(frozen=True, slots=True)

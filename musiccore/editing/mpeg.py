@@ -390,13 +390,14 @@ class Told:
     """A stream for the decoder.
 
     Attributes:
-        splice: None if the file is right as it is.
-        stated: frames that its first frame promised, None if it did not.
+        splice: what the decoder is to see.
+        changed: it is another thing than the frames as they are.
+        lost: frames that the first one promises and that are not there.
     """
 
     splice: Splice
     changed: bool
-    stated: int | None
+    lost: int = 0
 
 
 def told(data: bytes, stream: Stream) -> Told:
@@ -408,25 +409,29 @@ def told(data: bytes, stream: Stream) -> Told:
     """
     spans: tuple[Part, ...] = tuple(stream.spans)
     if stream.layer != 3:
-        return Told(Splice(spans), False, None)
+        return Told(Splice(spans), False)
     counted = sum(end - start for start, end in stream.spans)
     if stream.info is None or b"VBRI" in data[:64]:
-        return Told(Splice((_stating(data, stream, counted), *spans)), True, None)
+        return Told(Splice((_stating(data, stream, counted), *spans)), True)
     at = max(data.find(b"Xing", 0, 64), data.find(b"Info", 0, 64))
     flags = int.from_bytes(data[at + 4 : at + 8], "big")
     if at < 0 or not flags & 1:
-        return Told(Splice((_stating(data, stream, counted), *spans)), True, None)
+        return Told(Splice((_stating(data, stream, counted), *spans)), True)
     stated = int.from_bytes(data[at + 8 : at + 12], "big")
     gaps = (
         at + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit) + 21
     )
+    size = int.from_bytes(data[at + 12 : at + 16], "big") if flags & 2 else 0
+    # Some writers count the frame that tells; the bytes say whether this one does.
+    counts_itself = stated == stream.frames + 1 and size <= counted + len(data)
+    lost = 0 if counts_itself else max(0, stated - stream.frames)
     info = bytearray(data)
-    _without_too_much(info, gaps, stream, ends=abs(stated - stream.frames) < 2)
+    _without_too_much(info, gaps, stream, ends=not lost and stated >= stream.frames - 1)
     info[at + 8 : at + 12] = stream.frames.to_bytes(4, "big")
     if flags & 2:
         info[at + 12 : at + 16] = min(counted + len(data), 0xFFFFFFFF).to_bytes(4, "big")
     changed = stated != stream.frames or info[gaps : gaps + 3] != data[gaps : gaps + 3]
-    return Told(Splice((bytes(info), *spans)), changed, stated)
+    return Told(Splice((bytes(info), *spans)), changed, lost)
 
 
 def _without_too_much(info: bytearray, gaps: int, stream: Stream, *, ends: bool) -> None:

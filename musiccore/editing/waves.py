@@ -59,7 +59,7 @@ def read_wave_head(path: Path, kind: str, start: int) -> WaveHead:
     with path.open("rb") as file:
         try:
             return _READERS[kind](_Bytes(file, start, size))
-        except (struct.error, IndexError, ValueError):
+        except (struct.error, IndexError, ValueError, OverflowError):
             return WaveHead()
 
 
@@ -70,6 +70,8 @@ class _Bytes:
         self._file, self.start, self.size = file, start, size - start
 
     def at(self, place: int, n_bytes: int) -> bytes:
+        if place >= self.size:
+            return b""
         self._file.seek(self.start + place)
         return self._file.read(n_bytes)
 
@@ -161,7 +163,7 @@ def _missing(file: _Bytes) -> str | None:
 
 
 def _too_few(ended: int, size: int) -> str | None:
-    return f"promises sound up to byte {ended} and has {size}" if ended > size + 1 else None
+    return f"promises sound up to byte {ended} and has {size}" if ended > size else None
 
 
 def _uncounted(file: _Bytes, ended: int, order: str) -> str | None:
@@ -235,7 +237,7 @@ def _aiff(file: _Bytes) -> WaveHead:
                 unsaid = False
             patches = [(place - 4, struct.pack(">I", min(there + 8, 0xFFFFFFFF)))] if unsaid else []
             splice = file.patched(patches) if unsaid else splice
-            damage = None if unsaid else _missing(file)
+            damage = None if unsaid else _missing(file) or _too_few(place + size, file.size)
             return WaveHead(splice=splice, unfinished=unsaid, damage=damage)
     return WaveHead(splice=splice, damage=_missing(file))
 
