@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from musiccore.editing.waves import read_wave_head
 from musiccore.streams import head_of
 
 _LOOKED = 1 << 16  # bytes
+_MOST_JOINED = 1000
 _MOST_TAGS = 100
 _WAVES = ("wav", "w64", "aiff", "au", "caf")
 _PACKET = 188  # bytes of MPEG TS
+_FLAC_HEAD = b"fLaC\0\0\0\x22"  # and the first block of it
 _FLAC_LEAST = 16  # samples of a block, says libFLAC
 _LENGTH = (1 << 36) - 1  # bits of its length
 
@@ -31,6 +34,7 @@ class Content:
         streams: what the decoder is to see, one after the other; empty for the file itself.
         codec: how sound is coded inside, where that is not what the format is known for.
         foreign: only ffmpeg reads it.
+        spans: of what only ffmpeg reads: recordings one after the other, ranges of the file.
         doubtful: soundfile reads it wrongly, and says nothing: ffmpeg where it is found.
         mask: which speakers the channels are for; 0 unsaid.
         warnings: what is odd and heals, words that follow the name.
@@ -41,6 +45,7 @@ class Content:
     streams: tuple[Splice, ...] = ()
     codec: str = ""
     foreign: bool = False
+    spans: tuple[tuple[int, int], ...] = ()
     doubtful: bool = False
     mask: int = 0
     warnings: tuple[str, ...] = ()
@@ -77,7 +82,7 @@ def examine(path: Path) -> Content | None:
     if kind == "ogg":
         return _ogg(path, start)
     if kind == "flac":
-        return _flac(path, Splice(((start, path.stat().st_size),)), whole_file=not start)
+        return _flacs(path, start)
     if kind in _WAVES:
         return _wave(path, kind, start)
     if foreign := _foreign(head):
@@ -164,9 +169,11 @@ def _ogg(path: Path, start: int) -> Content:
         warnings = (f"holds {len(links)} recordings; they follow each other",)
     if foreign := sorted(codecs - {"vorbis", "opus", "flac"}):
         inside = "several codecs" if foreign == ["several"] else ", ".join(foreign)
+        spans = tuple((link.start, link.end) for link in links) if len(links) > 1 else ()
         return Content(
-            kind="ogg", codec=inside, foreign=True, damage=scan.damage, warnings=warnings
-        )
+            kind="ogg", codec=inside, foreign=True, damage=scan.damage, warnings=warnings,
+            spans=spans,
+        )  # fmt: skip
     kind, plain = "opus" if codecs == {"opus"} else "ogg", len(scan.links[0].codecs) == 1
     if len(scan.links) == 1 and plain and not start and "flac" not in codecs:
         return Content(kind=kind, damage=scan.damage)
@@ -183,6 +190,26 @@ def _ogg(path: Path, start: int) -> Content:
 # FLAC and WAV ---------------------------------------------------------------------------------
 
 
+def _flacs(path: Path, start: int) -> Content:
+    """One FLAC, or several that were put one behind the other."""
+    starts = [start]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        while (at := data.find(_FLAC_HEAD, starts[-1] + 8)) >= 0:
+            starts.append(at)
+    ends = [*starts[1:], path.stat().st_size]
+    if len(starts) == 1:
+        return _flac(path, Splice(((start, ends[0]),)), whole_file=not start)
+    each = [
+        _flac(path, Splice((span,)), whole_file=False) for span in zip(starts, ends, strict=True)
+    ]
+    return Content(
+        kind="flac",
+        streams=tuple(splice for one in each for splice in one.streams),
+        mask=each[0].mask,
+        warnings=(f"holds {len(each)} recordings; they follow each other",),
+    )
+
+
 def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
     """Look at the first block of FLAC; a length of 0 and blocks that are too short are mended."""
     with SplicedFile(path, splice) as file:
@@ -194,20 +221,25 @@ def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
         mask = flac_mask(file.read(_LOOKED))
         least, most = (int.from_bytes(head[at : at + 2], "big") for at in (8, 10))
         numbers, length = int.from_bytes(head[18:26], "big"), None
-        if not numbers & _LENGTH and first is not None:
+        stated = numbers & _LENGTH
+        if first is not None:
             file.seek(splice.size - tail_bytes(splice.size))
             length = samples_up_to(file.read(), first, most)
     patched = bytearray(head)
-    if length is not None:
-        patched[18:26] = (numbers | min(length, _LENGTH)).to_bytes(8, "big")
+    warnings: tuple[str, ...] = ()
+    if length is not None and length > stated:
+        patched[18:26] = (numbers - stated | min(length, _LENGTH)).to_bytes(8, "big")
+        if stated:
+            warnings = (f"states {stated} samples per channel and holds {length}, which are read",)
     if least < _FLAC_LEAST <= most:
         patched[8:10] = patched[10:12]
     if bytes(patched) != head:
         splice, whole_file = splice.with_head(bytes(patched)), False
     variable = first is not None and first.variable
     return Content(
-        kind="flac", streams=() if whole_file else (splice,), doubtful=variable, mask=mask
-    )
+        kind="flac", streams=() if whole_file else (splice,), doubtful=variable, mask=mask,
+        warnings=warnings,
+    )  # fmt: skip
 
 
 def _first_frame(file: SplicedFile, head: bytes) -> FlacFrame | None:
@@ -226,17 +258,22 @@ def _first_frame(file: SplicedFile, head: bytes) -> FlacFrame | None:
 
 
 def _wave(path: Path, kind: str, start: int) -> Content:
-    head = read_wave_head(path, kind, start)
-    named = head.codec is not None
+    heads = [read_wave_head(path, kind, start)]
+    while heads[-1].following and len(heads) < _MOST_JOINED:
+        heads.append(read_wave_head(path, kind, heads[-1].following))
+    head, named = heads[0], any(each.codec is not None for each in heads)
     warnings: tuple[str, ...] = ()
-    if head.unfinished:
+    if any(each.unfinished for each in heads):
         warnings = ("was never finished: its header gives no length, so all that is there is read",)
+    if len(heads) > 1:
+        warnings += (f"holds {len(heads)} recordings; they follow each other",)
+    streams = tuple(each.splice for each in heads if each.splice is not None)
     return Content(
         kind=kind,
         codec=head.codec or "",
-        streams=(head.splice,) if head.splice is not None and not named else (),
+        streams=() if named else streams,
         foreign=named,
         mask=head.mask,
         warnings=warnings,
-        damage=head.damage,
+        damage=next((each.damage for each in heads if each.damage), None),
     )

@@ -136,16 +136,23 @@ class FfmpegReader:
         path: the file.
         kind: format by its content.
         program: path of ffmpeg.
+        span: the part of the file that is read.
 
     Raises:
         AudioError: if ffmpeg finds no sound in it.
     """
 
-    def __init__(self, path: Path, kind: str, program: str) -> None:
+    def __init__(
+        self, path: Path, kind: str, program: str, span: tuple[int, int] | None = None
+    ) -> None:
+        self._input = f"file:{os.fspath(path)}"
+        if span is not None:
+            self._input = f"subfile,,start,{span[0]},end,{span[1]},,:{os.fspath(path)}"
         self.path, self.name, self.kind, self._program = path, path.name, kind, program
         self.n_frames: int | None = None
         self.damage: str | None = None
         self.bits, self.dtype = "lossy", "float32"
+        self._rate, self._slower = 0, ""
         with tempfile.TemporaryFile() as errors:
             process, (self.sample_rate, self.channels, self.mask) = self._open(errors, "info")
             process.kill()
@@ -153,9 +160,9 @@ class FfmpegReader:
             errors.seek(0)
             said = errors.read(_MOST_SAID).decode(errors="replace")
         found = _STREAM.findall(re.split(r"\n(?:Stream mapping|Output #)", said)[0])
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = (self._slower,) if self._slower else ()
         if len(found) > 1:
-            self.warnings = (
+            self.warnings += (
                 f"{path.name!r} holds {len(found)} tracks of sound: the first is read",
             )
         if found:
@@ -169,8 +176,9 @@ class FfmpegReader:
     ) -> tuple[subprocess.Popen[bytes], tuple[int, int, int]]:
         codec = "pcm_f64le" if self.dtype == "float64" else "pcm_f32le"
         command = [self._program, "-hide_banner", "-nostdin", "-v", level, *_INPUT,
-                   "-i", f"file:{os.fspath(self.path)}", "-map", "0:a:0", "-f", "wav",
-                   "-c:a", codec, "pipe:1"]  # fmt: skip
+                   "-i", self._input, "-map", "0:a:0", "-f", "wav",
+                   "-c:a", codec, *(("-ar", str(self._rate)) if self._rate else ()),
+                   "pipe:1"]  # fmt: skip
         process = _start(command, errors, stdout=subprocess.PIPE)
         assert process.stdout is not None
         found = _wave_format(process.stdout)
@@ -181,6 +189,14 @@ class FfmpegReader:
                 hint="the file is damaged, or holds no sound",
             )
         rate, channels, _ = found
+        if rate > MAX_RATE and not self._rate:  # DSD has such rates: half of it, and so on
+            process.kill()
+            _finish(process)
+            self._rate = rate
+            while self._rate > MAX_RATE:
+                self._rate //= 2
+            self._slower = f"{self.path.name!r} has {rate} Hz, which are read at {self._rate}"
+            return self._open(errors, level)
         if not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= 16:
             process.kill()
             _finish(process)

@@ -55,13 +55,25 @@ def samples_up_to(tail: bytes, first: FlacFrame, most: int) -> int | None:
         first: the first frame of the file.
         most: samples in a block.
     """
+    last: FlacFrame | None = None
     at = tail.rfind(b"\xff")
     while at >= 0:
         frame = frame_at(tail, at)
         if frame is not None and (frame.variable, frame.kind) == (first.variable, first.kind):
-            return frame.number * (1 if frame.variable else most) + frame.block
+            # Bytes of sound may look like a head; the one in front of it has to fit.
+            if last is not None and frame.number + (frame.block if frame.variable else 1) == (
+                last.number
+            ):
+                return _end(last, most)
+            last = frame
+            if not frame.number:
+                return _end(frame, most)
         at = tail.rfind(b"\xff", 0, at)
     return None
+
+
+def _end(frame: FlacFrame, most: int) -> int:
+    return frame.number * (1 if frame.variable else most) + frame.block
 
 
 def tail_bytes(size: int) -> int:

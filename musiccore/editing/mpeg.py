@@ -154,7 +154,8 @@ class _Scanner:
         for tag in _TAGS:
             at = self._data.find(tag, start)
             while at >= 0:
-                yield from (at - 4 - side for side in (32, 17, 9) if tag != b"VBRI" or side == 32)
+                sides = (32,) if tag == b"VBRI" else (32, 34, 17, 19, 9, 11)
+                yield from (at - 4 - side for side in sides)
                 at = self._data.find(tag, at + 4)
 
     def _all(self, at: int) -> None:
@@ -253,9 +254,12 @@ class _Scanner:
         side = (17 if mono else 32) if version_1 else (9 if mono else 17)
         if data[at + 36 : at + 40] == b"VBRI":
             return True
-        checked = 0 if data[at + 1] & 1 else 2
-        place = at + 4 + side
-        return data[place : place + 4] in _TAGS[:2] and not any(data[at + 4 + checked : place])
+        checked = 0 if data[at + 1] & 1 else 2  # bytes of a checksum in front
+        places = {at + 4 + side, at + 4 + side + checked}
+        return any(
+            data[place : place + 4] in _TAGS[:2] and not any(data[at + 4 + checked : place])
+            for place in places
+        )
 
     def _merge(self) -> None:
         """Drop streams of a frame or two that are accidents, and those without sound."""

@@ -175,7 +175,7 @@ class LinkedSound:
     """
 
     def __init__(
-        self, path: Path, links: Sequence[FileSound], warnings: tuple[str, ...], damage: str | None
+        self, path: Path, links: Sequence[Sound], warnings: tuple[str, ...], damage: str | None
     ) -> None:
         self.name, self.links = path.name, links
         first = links[0]
@@ -214,7 +214,7 @@ class LinkedSound:
             yield from mixed(level, mixing_matrix(width, self.channels, link.mask, self.mask))
 
 
-def _length(link: FileSound, rate: int) -> int | None:
+def _length(link: Sound, rate: int) -> int | None:
     return None if link.n_frames is None else round(link.n_frames * rate / link.sample_rate)
 
 
@@ -278,13 +278,19 @@ def _by_soundfile(path: Path, content: Content, rescue: Rescue | None) -> Sound:
     if len(content.streams) == 1:
         return FileSound(path, content, content.streams[0], rescue)
     bare = replace(content, warnings=(), damage=None)
-    links = [FileSound(path, bare, splice) for splice in content.streams]
-    kind = links[0].kind
-    warnings = (*misnamed(path, kind), *(f"{path.name!r} {words}" for words in content.warnings))
+    return _linked(path, content, [FileSound(path, bare, splice) for splice in content.streams])
+
+
+def _linked(path: Path, content: Content, links: Sequence[Sound]) -> Sound:
+    named = misnamed(path, links[0].kind)
+    warnings = (*named, *(f"{path.name!r} {words}" for words in content.warnings))
     return LinkedSound(path, links, warnings, content.damage and f"{path.name!r} {content.damage}")
 
 
 def _by_ffmpeg(path: Path, content: Content, program: str) -> Sound:
+    if content.spans:
+        links = [FfmpegReader(path, content.kind, program, span) for span in content.spans]
+        return _linked(path, content, links)
     sound = FfmpegReader(path, content.kind, program)
     sound.warnings = (
         *sound.warnings,
@@ -314,7 +320,7 @@ def _unknown(path: Path, engine: str, ffmpeg: str | None) -> Sound:
 def misnamed(path: Path, kind: str) -> tuple[str, ...]:
     """Say if a file is called what it is not."""
     called = SUFFIXES.get(path.suffix.lower().removeprefix("."))
-    alike = ({"wav", "rf64"}, {"ogg", "opus"})
+    alike = ({"wav", "rf64"}, {"ogg", "opus"}, {"realaudio", "realmedia"})
     if called is None or called == kind or any({called, kind} <= group for group in alike):
         return ()
     return (f"{path.name!r} is {kind.upper()} by its content, not {called.upper()}",)

@@ -37,6 +37,7 @@ class WaveHead:
         mask: which speakers the channels are for, bits as in WAVE_FORMAT_EXTENSIBLE; 0 unsaid.
         splice: what a decoder is to see instead; None for the file itself.
         unfinished: the length was never written.
+        following: where another file of the kind begins behind this one; 0 for none.
         damage: words that follow the name of the file; None if nothing is missing.
     """
 
@@ -44,6 +45,7 @@ class WaveHead:
     mask: int = 0
     splice: Splice | None = None
     unfinished: bool = False
+    following: int = 0
     damage: str | None = None
 
 
@@ -75,8 +77,8 @@ class _Bytes:
         self._file.seek(self.start + place)
         return self._file.read(n_bytes)
 
-    def patched(self, patches: list[tuple[int, bytes]]) -> Splice:
-        """The file with other bytes in some places."""
+    def patched(self, patches: list[tuple[int, bytes]], end: int = 0) -> Splice:
+        """The file with other bytes in some places, up to a place."""
         parts: list[Part] = []
         position = 0
         for place, data in sorted(patches):
@@ -84,7 +86,7 @@ class _Bytes:
                 parts.append((self.start + position, self.start + place))
             parts.append(data)
             position = place + len(data)
-        parts.append((self.start + position, self.start + self.size))
+        parts.append((self.start + position, self.start + (end or self.size)))
         return Splice(tuple(parts))
 
 
@@ -143,8 +145,13 @@ def _riff(file: _Bytes) -> WaveHead:
                 damage = _missing(file) or _too_few(ended, file.size) or _uncounted(
                     file, ended, order
                 )  # fmt: skip
-            splice = file.patched(patches) if patches or file.start else None
-            return WaveHead(codec=codec, mask=mask, splice=splice, unfinished=unsaid, damage=damage)
+            following = 0 if unsaid else _following(file, ended, order)
+            end = following and following - file.start
+            splice = file.patched(patches, end) if patches or file.start or following else None
+            return WaveHead(
+                codec=codec, mask=mask, splice=splice, unfinished=unsaid, damage=damage,
+                following=following,
+            )  # fmt: skip
     return WaveHead(codec=codec, mask=mask, damage=_missing(file))
 
 
@@ -160,6 +167,14 @@ def _whole_64(ds64: int, place: int, there: int) -> list[tuple[int, bytes]]:
 
 def _missing(file: _Bytes) -> str | None:
     return cut_short(file.at(0, 64), file.size)
+
+
+def _following(file: _Bytes, ended: int, order: str) -> int:
+    """Where another WAV begins that was put behind this one."""
+    for name, place, _ in _chunks(file, ended + ended % 2, order):
+        if name == b"RIFF" and file.at(place, 4) == b"WAVE":
+            return file.start + place - 8
+    return 0
 
 
 def _too_few(ended: int, size: int) -> str | None:

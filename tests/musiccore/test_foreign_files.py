@@ -391,3 +391,22 @@ def test_where_the_first_decoder_stops_the_other_goes_on(tmp_path) -> None:
     assert both > 19 * RATE
     with pytest.raises(AudioError, match=r"a\.flac"):
         convert(tmp_path / "a.flac", tmp_path / "b.wav", ConversionOptions(kind="wav", strict=True))
+
+
+def test_flac_that_holds_more_than_it_states_is_read_to_its_end(tmp_path) -> None:
+    data = made("FLAC", noise(5 * RATE))
+    numbers = int.from_bytes(data[18:26], "big") >> 36 << 36 | 2 * RATE
+    (tmp_path / "a.flac").write_bytes(data[:18] + numbers.to_bytes(8, "big") + data[26:])
+    for engine in ("soundfile", "auto"):
+        assert len(heard(tmp_path / "a.flac", engine)) == 5 * RATE
+    assert "states 16000 samples" in open_sound(tmp_path / "a.flac").warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_files_that_were_put_behind_each_other_are_all_read(tmp_path, kind) -> None:
+    pieces = [noise(RATE, 1, 1), noise(2 * RATE, 1, 2), noise(RATE // 2, 1, 3)]
+    (tmp_path / "a.bin").write_bytes(b"".join(made(kind, each) for each in pieces))
+    sound = open_sound(tmp_path / "a.bin")
+    after = np.concatenate(list(sound.blocks()))
+    np.testing.assert_allclose(after, np.concatenate(pieces), atol=4e-5)
+    assert ("3 recordings" in " ".join(sound.warnings), sound.damage) == (True, None)
