@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,7 +213,7 @@ def _flacs(path: Path, start: int) -> Content:
 
 def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
     """Look at the first block of FLAC; a length of 0 and blocks that are too short are mended."""
-    with SplicedFile(path, splice) as file:
+    with closing(SplicedFile(path, splice)) as file:
         head = file.read(42)
         if len(head) < 42 or head[4] & 0x7F:
             return Content(kind="flac", streams=() if whole_file else (splice,))

@@ -122,11 +122,12 @@ class Quantiser:
         self._shift = (16 if width <= 16 else 32) - width
         self._noise = np.random.default_rng(_DITHER_SEED) if dither else None
         self._off_grid = False
+        self._wide = np.empty((0, 0))
 
     def __call__(self, block: Frames) -> npt.NDArray[np.signedinteger]:
         """Return integers [T, C] for float [T, C]."""
-        wide = block.astype(np.float64)
-        wide *= self._steps
+        wide = self._room(block.shape)
+        np.multiply(block, self._steps, out=wide, dtype=np.float64)
         if self._noise is not None:
             first = 0 if self._off_grid else _first_off_grid(wide)
             self._off_grid = first < len(wide)
@@ -136,6 +137,12 @@ class Quantiser:
         np.rint(wide, out=wide)
         np.clip(wide, -self._steps, self._steps - 1.0, out=wide)
         return np.left_shift(wide.astype(self._type), self._shift)
+
+    def _room(self, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        """The same memory for every block: asking for it takes longer than the arithmetic."""
+        if self._wide.shape[1:] != shape[1:] or len(self._wide) < shape[0]:
+            self._wide = np.empty(shape)
+        return self._wide[: shape[0]]
 
 
 def _first_off_grid(wide: npt.NDArray[np.float64]) -> int:

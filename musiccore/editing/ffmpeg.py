@@ -33,6 +33,7 @@ _STREAM = re.compile(
     r"Stream #0:\d+\S*: Audio: (\w+)[^\n]*? Hz, [^\n]*?, "
     r"([a-z]+\d*p?)(?: \((\d+) bit\))?(?:,|\s|$)"
 )
+_BEYOND = ("dsf", "dff")  # DSD, whose rates are beyond all others
 _LOSSLESS = ("flac", "alac", "wavpack", "tta", "ape", "tak", "shorten", "mlp", "truehd", "mp4als",
              "ralf", "wmalossless")  # fmt: skip
 _MOST_FILLING = 2 * 2048  # frames of the longest kinds of AAC
@@ -189,7 +190,7 @@ class FfmpegReader:
                 hint="the file is damaged, or holds no sound",
             )
         rate, channels, _ = found
-        if rate > MAX_RATE and not self._rate:  # DSD has such rates: half of it, and so on
+        if rate > MAX_RATE and self.kind in _BEYOND and not self._rate:  # half of it, and so on
             process.kill()
             _finish(process)
             self._rate = rate
