@@ -75,7 +75,7 @@ def _say_table(rows: Sequence[Row]) -> None:
             talk(f"{len(rows) - len(shown)} of {len(rows)} files went well and are not listed")
     cells = [
         (
-            row["source"],
+            _shown(row["source"]),
             _WORDS.get(row["result"], row["result"]),
             row["format"],
             "" if row["seconds"] is None else f"{row['seconds']:.1f} s",
@@ -87,6 +87,11 @@ def _say_table(rows: Sequence[Row]) -> None:
         talk(table(cells, ("source", "result", "format", "length", "notes")))
     for hint in dict.fromkeys(row["hint"] for row in shown if row["hint"]):
         talk(f"hint: {hint}")
+
+
+def _shown(name: str) -> str:
+    """A name that cannot move the cursor, or break the table."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _exit(rows: Sequence[Row], *, single: bool) -> int:

@@ -50,6 +50,20 @@ def test_a_name_that_is_no_utf8_is_read_and_written(tmp_path, wav, kind) -> None
     assert back.returncode == 0, back.stderr
 
 
+def test_such_names_are_remembered_and_shown(tmp_path, wav) -> None:
+    folder = os.fsencode(tmp_path) + b"/in"
+    os.mkdir(folder)
+    for name in (b"caf\xe9.wav", b"two\nlines.wav"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(wav)
+    words = ("in", "--to", "flac", "--out", "out", "--new", "--quiet-seconds", "0")
+    first, second = convert(*words, cwd=tmp_path), convert(*words, cwd=tmp_path)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert b"2 written" in first.stderr
+    assert b"nothing to do" in second.stderr
+    assert b"two\\nlines.wav" in first.stderr
+
+
 @pytest.mark.parametrize("kind", ["flac", "mp3", "wav", "m4a", "ogg"])
 def test_a_name_may_be_as_long_as_a_disk_allows(tmp_path, wav, kind) -> None:
     (tmp_path / "a.wav").write_bytes(wav)
