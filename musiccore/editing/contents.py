@@ -10,7 +10,9 @@ from pathlib import Path
 from musiccore.containers import HEAD_BYTES, sniff, sniff_foreign
 from musiccore.editing.flac import FlacFrame, frame_at, samples_up_to, tail_bytes
 from musiccore.editing.masks import flac_mask
-from musiccore.editing.mpeg import id3_length, looks_like_mpeg, scan_mpeg, told
+from musiccore.editing.mpeg import scan_mpeg
+from musiccore.editing.mpegframes import id3_length, looks_like_mpeg
+from musiccore.editing.mpegtold import told
 from musiccore.editing.pages import native_flac, scan_ogg, sound_pages
 from musiccore.editing.splices import Splice, SplicedFile
 from musiccore.editing.waves import read_wave_head
@@ -66,20 +68,8 @@ def examine(path: Path) -> Content | None:
         AudioError: naming the file: missing, a folder, a pipe or a device, unreadable, empty.
     """
     head_of(path)
-    with path.open("rb") as file:
-        start = tags = 0
-        while tags < _MOST_TAGS:
-            file.seek(start)
-            length = id3_length(file.read(10))
-            if not length:
-                break
-            start, tags = start + length, tags + 1
-        file.seek(start)
-        head = file.read(_LOOKED)
-    zeros = len(head) - len(head.lstrip(b"\0"))
+    start, tags, head = _front(path)
     kind = sniff(head[:HEAD_BYTES])
-    if kind is None and zeros and (named := sniff(head[zeros : zeros + HEAD_BYTES])):
-        kind, start, head, tags = named, start + zeros, head[zeros:], _MOST_TAGS
     if kind == "ogg":
         return _ogg(path, start)
     if kind == "flac":
@@ -94,6 +84,28 @@ def examine(path: Path) -> Content | None:
             return found
         return Content(kind="mp3") if kind == "mp3" or start else None
     return None
+
+
+def _front(path: Path) -> tuple[int, int, bytes]:
+    """Where the format begins, how much odd stands in front of it, and its first bytes."""
+    with path.open("rb") as file:
+        start = tags = 0
+        while tags < _MOST_TAGS:
+            file.seek(start)
+            length = id3_length(file.read(10))
+            if not length:
+                break
+            start, tags = start + length, tags + 1
+        file.seek(start)
+        begun, head = start, file.read(_LOOKED)
+        while len(head) == _LOOKED and not any(head):
+            start += _LOOKED
+            head = file.read(_LOOKED)
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    known = sniff(head[:HEAD_BYTES]) or sniff_foreign(head[:HEAD_BYTES])
+    if known is None and sniff(head[zeros : zeros + HEAD_BYTES]) is not None:
+        start, head = start + zeros, head[zeros:]
+    return start, tags if start == begun else _MOST_TAGS, head
 
 
 def _foreign(head: bytes) -> str | None:

@@ -79,6 +79,7 @@ CASES: dict[str, tuple[bytes, int, str | None]] = {
     "joined with tags": (ID3 + WHOLE + b"TAG" + bytes(125) + ID3 + WHOLE, 6 * RATE, None),
     "joined, the second bare": (WHOLE + bare(WHOLE), 2 * ALL - 1105, None),
     "zeros in front": (bytes(5000) + WHOLE, 3 * RATE, None),
+    "a third of a megabyte of zeros in front": (bytes(333_333) + bare(WHOLE), ALL, None),
     "few zeros in front": (bytes(3) + bare(WHOLE), ALL, None),
     "zeros behind": (WHOLE + bytes(9000), 3 * RATE, None),
     "several ID3 blocks": (ID3 + ID3 + ID3 + WHOLE, 3 * RATE, None),
