@@ -8,7 +8,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -175,6 +175,26 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+class _MetadataFile:
+    """Tags in ffmpeg's form in a file of their own: no command line is as long as lyrics."""
+
+    def __init__(self, text: str) -> None:
+        self._path: str | None = None
+        self.words: tuple[str, ...] = ("-map_metadata", "-1")
+        if text:
+            with tempfile.NamedTemporaryFile("wb", suffix=".ffmetadata", delete=False) as file:
+                file.write(text.encode())
+                self._path = file.name
+            self.words = ("-f", "ffmetadata", "-i", self._path, "-map", "0:a", "-map_metadata", "1",
+                          "-map_chapters", "1")  # fmt: skip
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._path is not None:
+            Path(self._path).unlink(missing_ok=True)
+            self._path = None
+
+
 class FfmpegWriter:
     """A file that ffmpeg encodes.
 
@@ -186,7 +206,7 @@ class FfmpegWriter:
         channels: number of them, in the order of WAV.
         bitrate: kbit/s.
         program: path of ffmpeg.
-        tags: text by name, for formats whose tags only ffmpeg writes.
+        tags: for formats whose tags only ffmpeg writes, in its own form; empty for none.
     """
 
     def __init__(
@@ -199,20 +219,21 @@ class FfmpegWriter:
         channels: int,
         bitrate: int,
         program: str,
-        tags: Mapping[str, str],
+        tags: str,
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._name = repr(path.name)
+        self._tags = _MetadataFile(tags)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
         command = [program, *_QUIET, "-y", "-f", "f32le", "-ar", str(sample_rate),
-                   "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1",
-                   *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
+                   "-ac", str(channels), "-i", "pipe:0", *self._tags.words,
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
                    "-b:a", f"{bitrate}k", "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
         try:
             self._process = _start(command, self._errors, stdin=subprocess.PIPE)
         except MissingProgram:
             self._errors.close()
+            self._tags.close()
             raise
 
     def write(self, block: Frames) -> None:
@@ -228,6 +249,7 @@ class FfmpegWriter:
             self._process.stdin.write(np.ascontiguousarray(block, "<f4").tobytes())
         except OSError as error:  # it has given up, and says why
             _finish(self._process)
+            self._tags.close()
             raise self._failed() from error
 
     def close(self) -> None:
@@ -237,7 +259,9 @@ class FfmpegWriter:
             AudioError: if ffmpeg failed.
             MissingProgram: if it lacks the codec.
         """
-        if _finish(self._process):
+        failed = _finish(self._process)
+        self._tags.close()
+        if failed:
             raise self._failed()
         self._errors.close()
 
@@ -259,4 +283,5 @@ class FfmpegWriter:
         """Stop, whatever is written by then."""
         self._process.kill()
         _finish(self._process)
+        self._tags.close()
         self._errors.close()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from musiccore.containers import HEAD_BYTES, sniff, sniff_foreign
 from musiccore.editing.channels import VORBIS_ORDER
+from musiccore.editing.digest import FlacDigest
 from musiccore.editing.ffmpeg import FfmpegReader, find_ffmpeg
 from musiccore.editing.formats import SUFFIXES
 from musiccore.editing.pages import ogg_damage
@@ -86,9 +87,13 @@ class FileSound:
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if the file holds less than it promises."""
         done = 0
+        whole = self.kind == "flac" and not start and stop is None
+        digest = FlacDigest(self.path) if whole else None
         with SoundReader(self.path) as reader:
             for block in reader.blocks(start, stop):
                 done += len(block)
+                if digest is not None:
+                    digest.add(block)
                 yield block if self._places is None else block[:, self._places]
             promised = min(reader.n_frames if stop is None else stop, reader.n_frames) - start
             # The length of an MP3 without a length header is an estimate.
@@ -101,6 +106,8 @@ class FileSound:
                 )
             elif reader.broken:
                 self.damage = f"{self.name!r} is damaged: {reader.broken}"
+            elif digest is not None and digest.differs():
+                self.damage = f"{self.name!r} is damaged: its samples are not those of its MD5"
 
 
 def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -> Sound:

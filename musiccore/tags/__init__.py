@@ -34,6 +34,7 @@ __all__ = [
     "copy_tags",
     "load_tags",
     "lost",
+    "opened",
     "Reading",
     "read_tags",
     "save_tags",
@@ -145,7 +146,7 @@ def read_tags(
         ConfigError: if there is no such encoding.
     """
     name = _name(source)
-    with _opened(source) as file:
+    with opened(source) as file:
         reading = _read(file, name, encoding)
         found = summary(reading.kind, reading.tags, reading.doubts)
         if reading.tags.provenance is not None:
@@ -162,7 +163,7 @@ def load_tags(source: Path, *, encoding: str | None = None) -> Reading:
     Raises:
         AudioError, ConfigError: as `read_tags`.
     """
-    with _opened(source) as file:
+    with opened(source) as file:
         return _read(file, _name(source), encoding)
 
 
@@ -172,7 +173,7 @@ def can_read(source: Path) -> bool:
     Raises:
         AudioError: if the file cannot be opened.
     """
-    with _opened(source) as file:
+    with opened(source) as file:
         return kind_of(file) in _READERS
 
 
@@ -191,7 +192,7 @@ def save_tags(target: Path, tags: Tags) -> tuple[str, ...]:
     """
     if tags.empty:
         return ()
-    with _opened(target) as file:
+    with opened(target) as file:
         kind = kind_of(file)
     if kind not in _WRITERS:
         beside = target.with_name(f"{target.name}.json")
@@ -254,7 +255,7 @@ def copy_tags(
         if not source.is_file():
             raise
         warnings.append(f"tags of {source.name} are not kept: {error.message}")
-    with _opened(target) as file:
+    with opened(target) as file:
         kind = kind_of(file)
     if gone := lost(tags, kind or ""):
         warnings.append(f"not kept in {kind or target.name}: {'; '.join(gone)}")
@@ -340,7 +341,7 @@ def _pieces(source: Source, tags: Tags, name: str) -> Iterable[Piece]:
 
 
 def _put(path: Path, tags: Tags) -> None:
-    with _opened(path) as source:
+    with opened(path) as source:
         pieces = _pieces(source, tags, _name(path))
         try:
             rewrite(path, source, pieces)
@@ -355,7 +356,15 @@ def _name(source: str | os.PathLike[str] | bytes) -> str:
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[Source]:
+def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Source]:
+    """Open an audio file to read parts of it.
+
+    Args:
+        source: a path, or the bytes of the file.
+
+    Raises:
+        AudioError: if it cannot be read.
+    """
     if isinstance(source, bytes):
         yield Source(io.BytesIO(source))
         return
