@@ -77,7 +77,16 @@ def _form(words: ArgumentParser) -> None:
     add("--bits", metavar="B", help="8, 16, 24, 32, float or double (as the source; 16 for lossy)")
     add("--bitrate", metavar="K", type=int, help="kbit/s of lossy formats (192 for stereo)")
     add("--no-dither", action="store_true", help="round samples without dither")
-    add("--strict", action="store_true", help="refuse damaged files, and changes nobody asked for")
+    add(
+        "--strict",
+        action="store_true",
+        help="refuse damaged files, changes nobody asked for, and tags that would be lost",
+    )
+    add(
+        "--tag-encoding",
+        metavar="NAME",
+        help="of old tags that say none: shift_jis, gbk, cp1251, ..., or auto (UTF-8 or Latin-1)",
+    )
     add("--engine", metavar="NAME", default="auto", help="auto, soundfile, ffmpeg or pydub (auto)")
     add("--ffmpeg", metavar="PATH", help="the program (FFMPEG_BINARY, PATH, extra `ffmpeg`)")
 

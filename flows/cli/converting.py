@@ -122,6 +122,7 @@ def conversion_options(options: Namespace, kind: str | None) -> ConversionOption
         strict=options.strict,
         engine=options.engine,
         ffmpeg=options.ffmpeg,
+        tag_encoding=options.tag_encoding,
     )
 
 

@@ -16,7 +16,7 @@ from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
 from musiccore.editing.limiter import Limiter
 from musiccore.editing.masks import state_flac_mask, state_mask
-from musiccore.editing.metadata import keep_tags, shown_tags
+from musiccore.editing.metadata import plan_tags
 from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
@@ -27,6 +27,7 @@ from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
 from musiccore.resampling import resampled
 from musiccore.streams import Frames
+from musiccore.tags.markers import Stretch
 
 Progress = Callable[[float], None]
 Tags = Mapping[str, object] | None
@@ -114,7 +115,6 @@ class Delivery:
         tags: Tags,
     ) -> None:
         self.sound, self.options, self._progress = sound, options, progress
-        self._tags_from, self._more_tags = tags_from, tags
         self.engine = _engine(options)
         self.start = round(options.start * sound.sample_rate)
         self.stop = None if options.end is None else round(options.end * sound.sample_rate)
@@ -130,7 +130,8 @@ class Delivery:
             )
         self.matrix = mixing_matrix(sound.channels, self.plan.channels, sound.mask, self.plan.mask)
         self.warnings: list[str] = []
-        self._ffmpeg_tags = shown_tags(tags_from, options, tags)
+        self._tags = plan_tags(tags_from, self.plan.kind, options, tags, self._stretch())
+        self._same_level = True
         self._passes_done, self._passes = 0, 1 + (options.loudness is not None)
 
     def _expected(self) -> int:
@@ -139,6 +140,21 @@ class Delivery:
             return sum(len(block) for block in self.sound.blocks(self.start, self.stop))
         stop = self.sound.n_frames if self.stop is None else min(self.stop, self.sound.n_frames)
         return max(0, stop - self.start)
+
+    def _stretch(self) -> Stretch:
+        """Which part of the source goes on, for what in its tags counts samples."""
+        sound, options, plan = self.sound, self.options, self.plan
+        stop, whole = self.stop, sound.n_frames
+        if stop is not None and whole is not None and stop >= whole:
+            stop = None
+        if options.seconds is not None:
+            wanted = round(options.seconds * sound.sample_rate)
+            if wanted < self.heard:
+                stop = self.start + wanted
+        return Stretch(
+            start=self.start, stop=stop, before=sound.sample_rate, after=plan.sample_rate,
+            channels=plan.channels == sound.channels,
+        )  # fmt: skip
 
     def write(self, aside: Path) -> ConversionResult:
         """Write the file aside, as often as it takes.
@@ -171,7 +187,9 @@ class Delivery:
                     hint="a wav file can be empty",
                 )
             self.warnings.append(f"{self.sound.name!r} holds no sound")
-        self.warnings += keep_tags(self._tags_from, aside, self.plan, self.options, self._more_tags)
+        self.warnings += self._tags.finish(
+            aside, self.plan, self.options, done.frames, self._same_level
+        )
         if self.plan.kind == "flac" and not is_usual(self.plan.mask, self.plan.channels):
             state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
@@ -251,9 +269,8 @@ class Delivery:
         plan, options, done = self.plan, self.options, _Pass(self.plan, self.options)
         limited = plan.bits not in ("float", "double")
         exact = gain == 1.0 and self._untouched()
-        encoder = open_encoder(
-            plan, aside, options, self.engine, exact=exact, tags=self._ffmpeg_tags
-        )
+        self._same_level = gain == 1.0 and limiter is None
+        encoder = open_encoder(plan, aside, options, self.engine, exact=exact, tags=self._tags.text)
         try:
             blocks = self._blocks(gain)
             for block in blocks if limiter is None else limiter(blocks):

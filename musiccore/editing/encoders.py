@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +44,7 @@ def open_encoder(
     engine: str,
     *,
     exact: bool,
-    tags: Mapping[str, str],
+    tags: str,
 ) -> Encoder:
     """Open the target.
 
@@ -55,7 +54,7 @@ def open_encoder(
         options: dither and program.
         engine: "soundfile", "ffmpeg" or "pydub".
         exact: the samples are on the grid of the target already: no dither.
-        tags: what ffmpeg writes into formats whose tags only it knows.
+        tags: what ffmpeg writes into formats whose tags only it knows, in its own form.
     """
     if engine == "pydub":
         from musiccore.editing.segments import PydubWriter

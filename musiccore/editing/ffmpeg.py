@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -313,6 +313,26 @@ def _speaker_words(codec: str, channels: int) -> tuple[str, ...]:
     return ("-mapping_family", "1") if codec == "libopus" and channels > 2 else ()
 
 
+class _MetadataFile:
+    """Tags in ffmpeg's form in a file of their own: no command line is as long as lyrics."""
+
+    def __init__(self, text: str) -> None:
+        self._path: str | None = None
+        self.words: tuple[str, ...] = ("-map_metadata", "-1")
+        if text:
+            with tempfile.NamedTemporaryFile("wb", suffix=".ffmetadata", delete=False) as file:
+                file.write(text.encode())
+                self._path = file.name
+            self.words = ("-f", "ffmetadata", "-i", self._path, "-map", "0:a", "-map_metadata", "1",
+                          "-map_chapters", "1")  # fmt: skip
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._path is not None:
+            Path(self._path).unlink(missing_ok=True)
+            self._path = None
+
+
 class FfmpegWriter:
     """A file that ffmpeg encodes.
 
@@ -325,7 +345,7 @@ class FfmpegWriter:
         mask: which speakers they are for; 0 for as ffmpeg thinks.
         bitrate: kbit/s.
         program: path of ffmpeg.
-        tags: text by name, for formats whose tags only ffmpeg writes.
+        tags: for formats whose tags only ffmpeg writes, in its own form; empty for none.
     """
 
     def __init__(
@@ -339,13 +359,13 @@ class FfmpegWriter:
         mask: int,
         bitrate: int,
         program: str,
-        tags: Mapping[str, str],
+        tags: str,
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._name = repr(path.name)
+        self._tags = _MetadataFile(tags)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
-        command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", "-map_metadata", "-1",
-                   *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
+        command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", *self._tags.words,
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
                    "-b:a", f"{bitrate}k", *_speaker_words(codec, channels),
                    "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
@@ -353,6 +373,7 @@ class FfmpegWriter:
             self._process = _start(command, self._errors, stdin=subprocess.PIPE)
         except MissingProgram:
             self._errors.close()
+            self._tags.close()
             raise
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has given up: the first block says why
@@ -371,6 +392,7 @@ class FfmpegWriter:
             self._process.stdin.write(np.ascontiguousarray(block, "<f4").tobytes())
         except OSError as error:  # it has given up, and says why
             _finish(self._process)
+            self._tags.close()
             raise self._failed() from error
 
     def close(self) -> None:
@@ -380,7 +402,9 @@ class FfmpegWriter:
             AudioError: if ffmpeg failed.
             MissingProgram: if it lacks the codec.
         """
-        if _finish(self._process):
+        failed = _finish(self._process)
+        self._tags.close()
+        if failed:
             raise self._failed()
         self._errors.close()
 
@@ -402,4 +426,5 @@ class FfmpegWriter:
         """Stop, whatever is written by then."""
         self._process.kill()
         _finish(self._process)
+        self._tags.close()
         self._errors.close()

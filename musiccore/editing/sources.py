@@ -12,6 +12,7 @@ from typing import Protocol
 
 from musiccore.editing.channels import VORBIS_ORDER, mixing_matrix
 from musiccore.editing.contents import Content, examine
+from musiccore.editing.digest import FlacDigest
 from musiccore.editing.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
 from musiccore.editing.formats import SUFFIXES
 from musiccore.editing.pipeline import cut, mixed
@@ -124,14 +125,21 @@ class FileSound:
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if the file holds less than it promises."""
         done = 0
+        alone = len(self._content.streams) <= 1  # the digest is that of the first of several
+        whole = self.kind == "flac" and alone and not start and stop is None
+        digest = FlacDigest(self.path) if whole else None
         with self._opened() as reader:
             for block in reader.blocks(start, stop):
                 done += len(block)
+                if digest is not None:
+                    digest.add(block)
                 yield block if self._places is None else block[:, self._places]
             frames, broken = reader.n_frames, reader.broken
         ends = [each for each in (frames, stop) if each is not None]
         promised = max(0, min(ends) - start) if ends else done
         if done >= promised and not broken:
+            if digest is not None and digest.differs():
+                self.damage = f"{self.name!r} is damaged: its samples are not those of its MD5"
             return
         before = done
         for block in self._rest(start + done, stop):
