@@ -290,8 +290,12 @@ class Delivery:
         return meter
 
     def _refuse_damage(self) -> None:
-        if self.options.strict and self.sound.damage:
+        if not self.options.strict:
+            return
+        if self.sound.damage:
             raise AudioError(self.sound.damage, hint=DAMAGED_HINT)
+        for words in getattr(self.sound, "left_out", ()):  # of a file with more than is read
+            raise ConfigError(f"strict: {words}", hint="leave strict out to convert it so")
 
     def _result(self, frames: int, levels: Levels | None) -> ConversionResult:
         plan, sound = self.plan, self.sound
