@@ -21,7 +21,7 @@ from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
-from musiccore.editing.speakers import is_usual
+from musiccore.editing.speakers import USUAL
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
@@ -172,7 +172,7 @@ class Delivery:
                 )
             self.warnings.append(f"{self.sound.name!r} holds no sound")
         self.warnings += keep_tags(self._tags_from, aside, self.plan, self.options, self._more_tags)
-        if self.plan.kind == "flac" and not is_usual(self.plan.mask, self.plan.channels):
+        if self.plan.kind == "flac" and self.plan.mask not in (0, USUAL.get(self.plan.channels)):
             state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
             self._progress(1.0)
