@@ -197,7 +197,10 @@ def _poured(path: Path, waiting: Callable[[], None]) -> Iterator[bytes]:
         path: of it.
         waiting: called while nothing comes; what it raises ends the waiting.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if str(path) == "/dev/stdin":  # which may be a socket, and those cannot be opened by name
+        handle = os.dup(0)
+    else:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         poll = select.poll()
         poll.register(handle, select.POLLIN)

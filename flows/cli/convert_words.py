@@ -18,6 +18,7 @@ examples:
   jukeflow convert 'album/**/*.wav' gs://bucket/in --to opus --out s3://bucket/out
   jukeflow convert song.flac song.mp3 --loudness -14 --fade-out 4
   jukeflow convert inbox --to flac --out done --new
+  some-program | jukeflow convert - - --to mp3 > song.mp3
   jukeflow convert --join intro.wav verse.wav song.flac --crossfade 2
   jukeflow convert --stereo left.wav centre.wav right.wav wide.flac --delays 0,20,40
 
@@ -37,7 +38,12 @@ def convert_command(commands: Commands) -> None:
         lazily("converting", "convert"),
     )
     words.epilog = _EXAMPLES
-    words.add_argument("inputs", nargs="*", metavar="IN", help="IN OUT, or any number with --to")
+    words.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="IN",
+        help="IN OUT, or any number with --to; - is standard input or output",
+    )
     words.add_argument(
         "--input", "-in", action="append", metavar="IN", default=[], help="the same as IN"
     )

@@ -21,7 +21,7 @@ from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
-from musiccore.editing.speakers import is_usual
+from musiccore.editing.speakers import USUAL
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
@@ -190,7 +190,7 @@ class Delivery:
         self.warnings += self._tags.finish(
             aside, self.plan, self.options, done.frames, self._same_level
         )
-        if self.plan.kind == "flac" and not is_usual(self.plan.mask, self.plan.channels):
+        if self.plan.kind == "flac" and self.plan.mask not in (0, USUAL.get(self.plan.channels)):
             state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
             self._progress(1.0)
@@ -307,8 +307,12 @@ class Delivery:
         return meter
 
     def _refuse_damage(self) -> None:
-        if self.options.strict and self.sound.damage:
+        if not self.options.strict:
+            return
+        if self.sound.damage:
             raise AudioError(self.sound.damage, hint=DAMAGED_HINT)
+        for words in getattr(self.sound, "left_out", ()):  # of a file with more than is read
+            raise ConfigError(f"strict: {words}", hint="leave strict out to convert it so")
 
     def _result(self, frames: int, levels: Levels | None) -> ConversionResult:
         plan, sound = self.plan, self.sound

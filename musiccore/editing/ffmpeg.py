@@ -139,6 +139,9 @@ class FfmpegReader:
         program: path of ffmpeg.
         span: the part of the file that is read.
 
+    Attributes:
+        left_out: what of the file's sound is not read, in words.
+
     Raises:
         AudioError: if ffmpeg finds no sound in it.
     """
@@ -161,11 +164,11 @@ class FfmpegReader:
             errors.seek(0)
             said = errors.read(_MOST_SAID).decode(errors="replace")
         found = _STREAM.findall(re.split(r"\n(?:Stream mapping|Output #)", said)[0])
-        self.warnings: tuple[str, ...] = (self._slower,) if self._slower else ()
+        self.left_out: tuple[str, ...] = (self._slower,) if self._slower else ()
         if len(found) > 1:
-            self.warnings += (
-                f"{path.name!r} holds {len(found)} tracks of sound: the first is read",
-            )
+            words = f"{path.name!r} holds {len(found)} tracks of sound: the first is read"
+            self.left_out = (*self.left_out, words)
+        self.warnings: tuple[str, ...] = self.left_out
         if found:
             self.bits = _bits(*found[0])
         self.exact = self.bits.isdigit()

@@ -16,7 +16,7 @@ import soundfile
 from musiccore.audio import read
 from musiccore.editing import ConversionOptions, convert, open_sound
 from musiccore.editing.flac import frame_at
-from musiccore.errors import AudioError, MissingProgram
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATE = 8000
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -301,6 +301,21 @@ def test_several_tracks_are_said(tmp_path) -> None:
     command = [FFMPEG, "-v", "error", "-i", source, "-i", source, "-map", "0", "-map", "1"]
     subprocess.run([*command, str(tmp_path / "a.mka")], check=True, timeout=60)
     assert "2 tracks of sound" in open_sound(tmp_path / "a.mka").warnings[0]
+    with pytest.raises(ConfigError, match="2 tracks of sound"):
+        convert(tmp_path / "a.mka", tmp_path / "b.wav", ConversionOptions(kind="wav", strict=True))
+
+
+@pytest.mark.parametrize(("rate", "read_at"), [(2_822_400, 352_800), (5_644_800, 352_800)])
+def test_dsd_is_read_at_a_rate_that_others_know(tmp_path, rate, read_at) -> None:
+    per_channel = -(-rate // 8 // 4096) * 4096
+    fmt = b"fmt " + struct.pack("<QIIIIIIQII", 52, 1, 0, 2, 2, rate, 1, rate, 4096, 0)
+    data = b"data" + struct.pack("<Q", 12 + 2 * per_channel) + b"\x69" * (2 * per_channel)
+    head = b"DSD " + struct.pack("<QQQ", 28, 28 + len(fmt) + len(data), 0)
+    (tmp_path / "a.dsf").write_bytes(head + fmt + data)
+    sound = open_sound(tmp_path / "a.dsf")
+    assert (sound.kind, sound.sample_rate, sound.damage) == ("dsf", read_at, None)
+    assert sum(map(len, sound.blocks())) == pytest.approx(read_at, rel=0.001)
+    assert bool(sound.warnings) == (rate // 8 != read_at)
 
 
 # FLAC that libFLAC reads wrongly ----------------------------------------------------------------
