@@ -80,7 +80,15 @@ class Sound(BaseModel):
     strict: bool = Field(
         False,
         title="Strict",
-        description="Refuse damaged files, and changes of rate, channels or bits nobody asked for.",
+        description="Refuse damaged files, changes of rate, channels or bits nobody asked for, and "
+        "tags that would be lost.",
+    )
+    tag_encoding: str = Field(
+        "",
+        title="Encoding of old tags",
+        description="shift_jis, gbk, cp1251, ... for tags that do not say theirs; auto guesses. "
+        "Empty reads UTF-8 or Latin-1, and says where that is in doubt.",
+        max_length=40,
     )
     engine: Literal["auto", "soundfile", "ffmpeg", "pydub"] = Field(
         "auto", title="Engine", description="Who writes the file; auto knows best."
@@ -105,4 +113,5 @@ class Sound(BaseModel):
             on_clip=self.on_clip,
             strict=self.strict,
             engine=self.engine,
+            tag_encoding=self.tag_encoding.strip() or None,
         )

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import stat
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short
 from musiccore.containers import sniff as sniff
-from musiccore.errors import AudioError
+from musiccore.errors import AudioError, MissingProgram
 from musiccore.overheard import overheard
 
 FORMATS = ("wav", "flac", "mp3")
@@ -35,8 +36,6 @@ MIN_RATE, MAX_RATE = 4000, 384_000
 BLOCK = 65_536  # frames; libsndfile's encoders are safe at this size and not above
 FULL_SCALE_24 = 1 << 23
 MP3_DELIVERY, MP3_PREVIEW = 0.25, 0.6  # soundfile's compression level: about 256 and 160 kbit/s
-
-_CONVERT_HINT = "convert it to WAV, FLAC or MP3 first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def read(
     max_seconds: float = MAX_SECONDS,
     max_bytes: int = MAX_BYTES,
 ) -> Audio:
-    """Read WAV, FLAC, MP3, OGG, AIFF or CAF.
+    """Read a file of any format, to its end.
 
     Args:
         source: a path, or the bytes of a file.
@@ -116,6 +115,7 @@ def read(
     Raises:
         AudioError: naming the file and what is wrong: missing, a folder, not a regular file, empty,
             too large, not audio, cut short, absurd header, too short or long, NaN inside.
+        MissingProgram: if only ffmpeg could read it and there is none.
     """
     name = "audio data" if isinstance(source, bytes) else f"audio file {os.fspath(source)!r}"
     data = source if isinstance(source, bytes) else _file_bytes(Path(source), name, max_bytes)
@@ -123,21 +123,62 @@ def read(
         raise AudioError(f"{name} is empty (0 bytes)", hint=DAMAGED_HINT)
     if len(data) > max_bytes:
         raise AudioError(f"{name} has {len(data)} bytes, more than the limit of {max_bytes}")
-    kind = sniff(data)
-    if kind is None:
-        raise AudioError(
-            f"{name} is not audio that can be read here: it begins with {data[:12]!r}",
-            hint=_CONVERT_HINT,
-        )
-    if problem := cut_short(data[:HEAD_BYTES], len(data)):
-        raise AudioError(f"{name} {problem}", hint=DAMAGED_HINT)
-    audio = _decode(data, name, kind, max_seconds)
+    audio = _plain(data, name, max_seconds)
+    if audio is None:
+        audio = _examined(source, name, max_seconds)
     if audio.seconds < min_seconds:
         raise AudioError(
             f"{name} lasts {audio.seconds:.3f} s ({audio.n_samples} samples), "
             f"less than the {min_seconds:.3f} s needed"
         )
     return audio
+
+
+def _plain(data: bytes, name: str, max_seconds: float) -> Audio | None:
+    """Decode what states its length and keeps to it; None for everything else."""
+    kind = sniff(data)
+    if kind not in ("wav", "flac", "aiff") or cut_short(data[:HEAD_BYTES], len(data), grace=0):
+        return None
+    try:
+        return _decode(data, name, kind, max_seconds)
+    except AudioError:  # which is not the last word: it may be mended
+        return None
+
+
+def _examined(source: str | os.PathLike[str] | bytes, name: str, max_seconds: float) -> Audio:
+    """Decode by what is in the file; all of it, or an error."""
+    if not isinstance(source, bytes):
+        return _heard(Path(source), name, max_seconds)
+    with tempfile.TemporaryDirectory(prefix="jukeflow-") as folder:
+        path = Path(folder, "audio")
+        path.write_bytes(source)
+        try:
+            return _heard(path, name, max_seconds)
+        except (AudioError, MissingProgram) as error:
+            message = error.message.replace(f"audio file {os.fspath(path)!r}", name)
+            error.message = message.replace("'audio'", name)
+            raise
+
+
+def _heard(path: Path, name: str, max_seconds: float) -> Audio:
+    from musiccore.editing.sources import open_sound
+
+    sound = open_sound(path)
+    rate, channels = sound.sample_rate, sound.channels
+    _check_header(
+        name, rate, channels, 1 if sound.n_frames is None else sound.n_frames, max_seconds
+    )
+    blocks, done = [], 0
+    for block in sound.blocks():
+        blocks.append(block.astype(np.float32, copy=False))
+        done += len(block)
+        _check_header(name, rate, channels, done, max_seconds)
+    if sound.damage:
+        words = sound.damage.removeprefix(f"{sound.name!r} ")
+        raise AudioError(f"{name} {words}", hint=DAMAGED_HINT)
+    if not done:
+        raise AudioError(f"{name} holds no samples", hint=DAMAGED_HINT)
+    return Audio(samples=np.ascontiguousarray(np.concatenate(blocks).T), sample_rate=rate)
 
 
 def _file_bytes(path: Path, name: str, max_bytes: int) -> bytes:
@@ -185,9 +226,7 @@ def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
             f"{name} cannot be decoded as {kind}: {str(detail).removeprefix('Error : ')}",
             hint=DAMAGED_HINT,
         ) from error
-    # The length of an MP3 without a length header is an estimate.
-    tolerated = frames // 100 + 3 * 1152 if kind == "mp3" else 0
-    if done < max(1, frames - tolerated):
+    if done < max(1, frames):
         raise AudioError(
             f"{name} promises {frames} samples per channel and only {done} could be decoded",
             hint=DAMAGED_HINT,

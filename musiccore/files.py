@@ -10,9 +10,12 @@ import contextlib
 import errno
 import glob
 import os
+import select
 import shutil
 import stat
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +35,7 @@ from musiccore.places import MAGIC, Place, split_pattern
 
 FETCH_LIMIT: Final = 32 << 30  # bytes of one file that is copied here
 _BLOCK: Final = 8 << 20
+_PATIENCE: Final = 200  # milliseconds
 _SPARE: Final = 64 << 20  # bytes that stay free on the disk
 _VERSIONS: Final = (
     "etag", "ETag", "md5Hash", "generation", "last_modified", "LastModified", "updated", "mtime",
@@ -166,20 +170,53 @@ def fetch(found: Found, folder: Path, checkpoint: Callable[[float], None]) -> Pa
     if path is not None and path.is_file():
         return path
     _check_room(found, folder)
-    copy = folder / place.name[-80:]  # a store allows longer names than a disk
-    with _door("reading", place) as system:
-        source = system.open(place.path, "rb") if path is None else path.open("rb")
-        with source, copy.open("wb") as target:
-            copied = 0
-            while block := source.read(_BLOCK):
-                copied += len(block)
-                if copied > FETCH_LIMIT:
-                    raise _too_large(place, copied)
-                target.write(block)
-                checkpoint(min(1.0, copied / found.size) if found.size else 0.0)
+    copy = folder / (os.fsdecode(os.fsencode(place.name)[-80:]) or "file")  # a store allows more
+    with _door("reading", place) as system, ExitStack() as stack:
+        if path is None:
+            source = stack.enter_context(system.open(place.path, "rb"))
+            blocks = iter(lambda: source.read(_BLOCK), b"")
+        else:
+            blocks = _poured(path, lambda: checkpoint(0.0))
+        target = stack.enter_context(copy.open("wb"))
+        copied = 0
+        for block in blocks:
+            copied += len(block)
+            if copied > FETCH_LIMIT:
+                raise _too_large(place, copied)
+            target.write(block)
+            checkpoint(min(1.0, copied / found.size) if found.size else 0.0)
     if path is None and copied != found.size:
         raise StorageError(f"{place} changed while it was read", hint="try again")
     return copy
+
+
+def _poured(path: Path, waiting: Callable[[], None]) -> Iterator[bytes]:
+    """Yield what comes out of a pipe or a device; nobody may ever write into it.
+
+    Args:
+        path: of it.
+        waiting: called while nothing comes; what it raises ends the waiting.
+    """
+    if str(path) == "/dev/stdin":  # which may be a socket, and those cannot be opened by name
+        handle = os.dup(0)
+    else:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        while True:
+            waiting()
+            if not poll.poll(_PATIENCE):
+                continue
+            try:
+                block = os.read(handle, _BLOCK)
+            except BlockingIOError:
+                continue
+            if not block:
+                return
+            yield block
+    finally:
+        os.close(handle)
 
 
 def _check_room(found: Found, folder: Path) -> None:
@@ -262,7 +299,7 @@ def write_small(place: Place, data: bytes) -> None:
         with _door("writing", place) as system:
             system.pipe_file(place.path, data)
         return
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    aside = path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside.write_bytes(data)

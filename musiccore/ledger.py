@@ -109,7 +109,9 @@ class Ledger:
             "target": str(conversion.target),
             **facts,
         }
-        write_small(self._home.under(name), json.dumps(about, ensure_ascii=False).encode())
+        text = json.dumps(about, ensure_ascii=False)
+        # Names are bytes: those that are no text become escapes of JSON.
+        write_small(self._home.under(name), text.encode(errors="backslashreplace"))
         self._facts.setdefault(self._key(conversion.target), set()).add(name)
 
     def _name(self, conversion: Conversion, word: str) -> str:
@@ -132,4 +134,4 @@ def _asked(options: ConversionOptions) -> list[str]:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()[:24]

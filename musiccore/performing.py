@@ -164,6 +164,7 @@ class Performance:
         self.name = score.name or "score"
         self.bits, self.dtype, self.kind = "float", "float32", "score"
         self.exact = False
+        self.mask = 0
         self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
         self.n_frames = length_of(score, sample_rate)

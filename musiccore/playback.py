@@ -6,6 +6,7 @@ sample; volume is a factor of the samples, so that it is exact. A score is playe
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -22,6 +23,8 @@ import numpy.typing as npt
 from musiccore.audio import Audio, resample, to_mono
 from musiccore.errors import AudioError, ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
+
+log = logging.getLogger(__name__)
 
 FREQUENCIES: Final = (8_000, 192_000)
 BIT_SIZES: Final = (8, 16, -16, 32)
@@ -110,6 +113,8 @@ def _recording(path: Path) -> Audio:
     blocks = [block.astype(np.float32, copy=False) for block in sound.blocks()]
     if not blocks:
         raise AudioError(f"audio file {str(path)!r} holds no samples")
+    for words in filter(None, (*sound.warnings, sound.damage)):
+        log.warning("%s", words)
     samples = np.ascontiguousarray(np.concatenate(blocks).T)
     return Audio(samples=samples, sample_rate=sound.sample_rate)
 

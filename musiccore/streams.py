@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,36 @@ MAX_STREAM_CHANNELS = 16
 _WORD_BITS = {"8": "8", "16": "16", "20": "24", "24": "24", "32": "32"}
 _KINDS = {"WAV": "wav", "WAVEX": "wav", "RF64": "rf64", "W64": "w64", "FLAC": "flac", "OGG": "ogg",
           "MP3": "mp3", "AIFF": "aiff", "CAF": "caf", "AU": "au"}  # fmt: skip
+_MOST_FRAMES = 1 << 40  # more than that no file holds
+_OF_MPEG = ("mp1", "mp2", "mp3")
 _COMPRESSED = ("flac", "mp3", "ogg", "opus")
 _SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
+
+
+class Seekable(Protocol):
+    """What a decoder reads: a file, or something that looks like one."""
+
+    def read(self, n_bytes: int = ..., /) -> bytes:
+        """Return the next bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Go to a place."""
+        ...
+
+    def tell(self) -> int:
+        """Return the place."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+def _beginning(seen: Seekable) -> bytes:
+    head = seen.read(HEAD_BYTES)
+    seen.seek(0)
+    return head
 
 
 def head_of(path: Path) -> bytes:
@@ -90,6 +118,8 @@ class SoundReader:
 
     Args:
         path: the file.
+        seen: what the decoder sees instead of the file: open, seekable; it is closed with this.
+        kind: format, if somebody has looked closer than at the first bytes.
 
     Attributes:
         kind: format by its content: "wav", "rf64", "w64", "flac", "mp3", "ogg", "opus", "aiff",
@@ -97,7 +127,8 @@ class SoundReader:
         subtype: libsndfile's name of how samples are stored.
         sample_rate: Hz.
         channels: number of them.
-        n_frames: samples per channel by its header; an MP3 without one gives an estimate.
+        n_frames: samples per channel by its header; an MP3 without one gives an estimate. None
+            where the header does not say.
         shortage: how the file is shorter than its header promises, None if it is whole.
         broken: what went wrong after some of it was decoded.
         dtype: "float64" where float32 would lose bits, otherwise "float32".
@@ -106,26 +137,29 @@ class SoundReader:
         AudioError: naming the file: missing, not audio, damaged, absurd header.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, seen: Seekable | None = None, kind: str | None = None
+    ) -> None:
         import soundfile
 
         self.name = f"audio file {os.fspath(path)!r}"
-        head = head_of(path)
-        found = sniff(head)
+        head = head_of(path) if seen is None else _beginning(seen)
+        found = sniff(head) or kind
         if found is None:
             raise AudioError(
                 f"{self.name} is not audio that can be read here: it begins with {head[:12]!r}",
                 hint="convert it to WAV, FLAC or MP3 first",
             )
         self.kind = found
-        self.shortage = cut_short(head, path.stat().st_size)
+        self.shortage = cut_short(head, path.stat().st_size) if seen is None else None
         self.broken: str | None = None
         # soundfile takes a name that ends with .raw for headerless samples.
-        self._handle = path.open("rb") if path.suffix.lower() == ".raw" else None
+        raw = seen is None and path.suffix.lower() == ".raw"
+        self._handle: Seekable | IO[bytes] | None = path.open("rb") if raw else seen
         try:
             with self._listening():
-                file = self._handle.fileno() if self._handle else os.fspath(path)
-                self._file: Any = soundfile.SoundFile(file, closefd=False)
+                # Names are bytes: not all of them are text.
+                self._file: Any = soundfile.SoundFile(self._handle or os.fsencode(path))
         except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
             self._close_handle()
             raise self._undecodable(error) from error
@@ -133,7 +167,8 @@ class SoundReader:
         self.kind = "opus" if self.subtype == "OPUS" else _KINDS.get(self._file.format, found)
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
-        self.n_frames: int = self._file.frames
+        frames: int = self._file.frames
+        self.n_frames = None if frames > _MOST_FRAMES else frames
         self.dtype = "float64" if bits_of(self.subtype) in ("32", "double") else "float32"
         try:
             self._check_header()
@@ -165,7 +200,7 @@ class SoundReader:
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
         """Keep the decoder of MP3 from talking to everybody, and mark what it says is lost."""
-        if self.kind != "mp3":
+        if self.kind not in _OF_MPEG:
             yield
             return
         with overheard() as lines:
@@ -183,10 +218,11 @@ class SoundReader:
         """
         import soundfile
 
-        stop = self.n_frames if stop is None else min(stop, self.n_frames)
+        known = _MOST_FRAMES if self.n_frames is None else self.n_frames
+        stop = known if stop is None else min(stop, known)
         position = 0
         # The decoders of lossy formats land a little off after a jump: decode up to there.
-        if 0 < start < self.n_frames and self.kind in _SEEKABLE:
+        if 0 < start < known and self.n_frames is not None and self.kind in _SEEKABLE:
             try:
                 position = int(self._file.seek(start))
             except (soundfile.SoundFileError, RuntimeError) as error:
@@ -271,7 +307,7 @@ class SoundWriter:
         self._lossy_float = subtype in ("MPEG_LAYER_III", "VORBIS", "OPUS")
         try:
             self._file: Any = soundfile.SoundFile(
-                os.fspath(path),
+                os.fsencode(path),
                 "w",
                 sample_rate,
                 channels,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.arranging import program_of
 from musiccore.audio import Audio, read
 from musiccore.editing import SUFFIXES, open_sound, write_file
+from musiccore.editing.channels import mixing_matrix
+from musiccore.editing.pipeline import mixed
 from musiccore.errors import ConfigError
 from musiccore.midi import write_midi
 from musiccore.score import Score
@@ -16,6 +19,8 @@ from musiccore.transcription import transcribe
 from tasks.policies import io_task
 from tasks.resources import shared_store
 from tasks.showing import Picture
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,9 @@ def _recording(path: Path) -> Audio:
     import numpy as np
 
     sound = open_sound(path)
-    blocks = [block.mean(axis=1, dtype=np.float64) for block in sound.blocks()]
+    matrix = mixing_matrix(sound.channels, 1, sound.mask)
+    blocks = [block[:, 0] for block in mixed(sound.blocks(), matrix)]
     samples = np.concatenate([*blocks, np.zeros(0)])[None].astype(np.float32)
+    for words in filter(None, (*sound.warnings, sound.damage)):
+        log.warning("%s", words)
     return Audio(samples=samples, sample_rate=sound.sample_rate)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from json import dumps
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
 from musiccore.doors import COMMAND
@@ -10,6 +12,7 @@ from tasks.converting import Row
 
 RESULTS = ("written", "exists", "changing", "failed")
 _WORDS = {"exists": "left alone", "changing": "next time"}
+_SURROGATES = re.compile(r"\\ud[89a-f]|[\ud800-\udfff]")
 _LONGEST_TABLE = 60
 _EXITS = {
     "source": Exit.BAD_REQUEST,
@@ -20,13 +23,14 @@ _EXITS = {
 }
 
 
-def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
+def report(rows: Sequence[Row], *, single: bool, json: bool, named: bool = True) -> int:
     """Say how all of it ended.
 
     Args:
         rows: one per file.
         single: one file was asked for by its name.
         json: write one line of JSON and no table.
+        named: write the names of what was made to standard output.
 
     Returns:
         The exit code.
@@ -34,9 +38,13 @@ def report(rows: Sequence[Row], *, single: bool, json: bool) -> int:
     rows = [_in_words(row) for row in rows]
     counts = {word: sum(row["result"] == word for row in rows) for word in RESULTS}
     if json:
-        data_json({"files": rows, **counts})
+        answer = {"files": rows, **counts}
+        if _SURROGATES.search(repr(rows)):  # names that are no text: escaped, so that it is JSON
+            data(dumps(answer))
+        else:
+            data_json(answer)
     for row in rows:
-        if row["result"] == "written" and not json:
+        if row["result"] == "written" and named and not json:
             data(row["destination"])
     if single:
         for row in rows:
@@ -75,7 +83,7 @@ def _say_table(rows: Sequence[Row]) -> None:
             talk(f"{len(rows) - len(shown)} of {len(rows)} files went well and are not listed")
     cells = [
         (
-            row["source"],
+            _shown(row["source"]),
             _WORDS.get(row["result"], row["result"]),
             row["format"],
             "" if row["seconds"] is None else f"{row['seconds']:.1f} s",
@@ -87,6 +95,11 @@ def _say_table(rows: Sequence[Row]) -> None:
         talk(table(cells, ("source", "result", "format", "length", "notes")))
     for hint in dict.fromkeys(row["hint"] for row in shown if row["hint"]):
         talk(f"hint: {hint}")
+
+
+def _shown(name: str) -> str:
+    """A name that cannot move the cursor, or break the table."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _exit(rows: Sequence[Row], *, single: bool) -> int:

@@ -18,6 +18,7 @@ examples:
   jukeflow convert 'album/**/*.wav' gs://bucket/in --to opus --out s3://bucket/out
   jukeflow convert song.flac song.mp3 --loudness -14 --fade-out 4
   jukeflow convert inbox --to flac --out done --new
+  some-program | jukeflow convert - - --to mp3 > song.mp3
   jukeflow convert --join intro.wav verse.wav song.flac --crossfade 2
   jukeflow convert --stereo left.wav centre.wav right.wav wide.flac --delays 0,20,40
 
@@ -37,7 +38,12 @@ def convert_command(commands: Commands) -> None:
         lazily("converting", "convert"),
     )
     words.epilog = _EXAMPLES
-    words.add_argument("inputs", nargs="*", metavar="IN", help="IN OUT, or any number with --to")
+    words.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="IN",
+        help="IN OUT, or any number with --to; - is standard input or output",
+    )
     words.add_argument(
         "--input", "-in", action="append", metavar="IN", default=[], help="the same as IN"
     )
@@ -77,7 +83,16 @@ def _form(words: ArgumentParser) -> None:
     add("--bits", metavar="B", help="8, 16, 24, 32, float or double (as the source; 16 for lossy)")
     add("--bitrate", metavar="K", type=int, help="kbit/s of lossy formats (192 for stereo)")
     add("--no-dither", action="store_true", help="round samples without dither")
-    add("--strict", action="store_true", help="refuse damaged files, and changes nobody asked for")
+    add(
+        "--strict",
+        action="store_true",
+        help="refuse damaged files, changes nobody asked for, and tags that would be lost",
+    )
+    add(
+        "--tag-encoding",
+        metavar="NAME",
+        help="of old tags that say none: shift_jis, gbk, cp1251, ..., or auto (UTF-8 or Latin-1)",
+    )
     add("--engine", metavar="NAME", default="auto", help="auto, soundfile, ffmpeg or pydub (auto)")
     add("--ffmpeg", metavar="PATH", help="the program (FFMPEG_BINARY, PATH, extra `ffmpeg`)")
 

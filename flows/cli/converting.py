@@ -7,6 +7,12 @@ from collections.abc import Iterable
 
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
+from flows.cli.convert_streams import (
+    STANDARD_INPUT,
+    STREAM,
+    check_streams,
+    to_standard_output,
+)
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
@@ -27,6 +33,9 @@ def convert(options: Namespace) -> int:
             if getattr(options, word) is not None:
                 raise ConfigError(f"{word}: it belongs to --{owner}")
         sources, out = _places(options)
+        check_streams(sources, out, options)
+        if out == STREAM:
+            return to_standard_output(sources, options, conversion_options)
         listing = list_files(sources, options.to, out, options.new)
         kind = listing.conversions[0].kind if listing.conversions else options.to
         how = conversion_options(options, kind)
@@ -67,11 +76,13 @@ def _places(options: Namespace) -> tuple[list[str], str]:
                 hint="give one file and the name of another, or --to flac",
             )
         out = inputs.pop()
+    elif not out and len(inputs) > 1 and inputs[-1] == STREAM:
+        out = inputs.pop()
     if options.new and len(inputs) != 1:
         raise ConfigError("new: it takes one folder or pattern", hint="jukeflow convert DIR --new")
-    if options.new and out and not out.endswith("/"):
+    if options.new and out and out != STREAM and not out.endswith("/"):
         out += "/"
-    return inputs, out
+    return [STANDARD_INPUT if each == STREAM else each for each in inputs], out
 
 
 def _refuse_taken(listing: Listing, options: Namespace) -> None:
@@ -111,6 +122,7 @@ def conversion_options(options: Namespace, kind: str | None) -> ConversionOption
         strict=options.strict,
         engine=options.engine,
         ffmpeg=options.ffmpeg,
+        tag_encoding=options.tag_encoding,
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.tags import SHOWN, read_tags
+from musiccore.tags import SHOWN
+from musiccore.timecode import clock
 
 _LAST = ("lyrics", "recipe", "origin", "conversions")  # long; after everything else
 _DIGITS = 16  # of a digest
@@ -16,7 +17,7 @@ _SCORES = (".mid", ".midi", ".kar")
 
 def explain(options: Namespace) -> int:
     with checking():
-        tags = _tags(Path(options.file))
+        tags = _tags(Path(options.file), options.tag_encoding)
     if options.json:
         data_json(tags)
         return Exit.DONE
@@ -37,14 +38,52 @@ def explain(options: Namespace) -> int:
     whole |= {name: value for name, value in provenance.items() if shown.get(name) != value}
     late = [name for name in _LAST if name in whole]
     _print_fields({name: value for name, value in whole.items() if name not in _LAST})
+    _print_others(tags)
     _print_fields({name: whole[name] for name in late if name not in ("origin", "conversions")})
     _print_steps(provenance)
     _print_history(provenance)
+    for words in _rows(tags, "warnings"):
+        talk(f"{options.file}: {words}")
     return Exit.DONE
 
 
-def _tags(path: Path) -> dict[str, object]:
-    return _score_tags(path) if path.suffix.lower() in _SCORES else read_tags(path)
+def _tags(path: Path, encoding: str | None) -> dict[str, object]:
+    from musiccore.editing.metadata import summary_of
+    from tasks.settings import Settings
+
+    if path.suffix.lower() in _SCORES:
+        return _score_tags(path)
+    return summary_of(path, ffmpeg=Settings.from_environment().ffmpeg, encoding=encoding)
+
+
+def _rows(tags: Mapping[str, object], name: str) -> list[object]:
+    rows = tags.get(name)
+    return rows if isinstance(rows, list) else []
+
+
+def _print_others(tags: Mapping[str, object]) -> None:
+    """Print what there is beside the fields that every player shows."""
+    fields = tags.get("tags")
+    for name, values in fields.items() if isinstance(fields, Mapping) else ():
+        told = {str(tags.get(name))} | set(str(tags.get(name)).split("; "))  # shown already
+        for value in values:
+            if name not in SHOWN or value not in told:
+                data(f"{name}: {value}")
+    for number, one in enumerate(_rows(tags, "pictures"), start=1):
+        if isinstance(one, Mapping):
+            size = f", {one['width']} x {one['height']}" if one["width"] else ""
+            words = f", {one['description']}" if one["description"] else ""
+            about = f"{one['shows']}, {one['mime']}{size}, {one['bytes']} bytes{words}"
+            data(f"picture {number}: {about}")
+    for number, one in enumerate(_rows(tags, "chapters"), start=1):
+        if isinstance(one, Mapping):
+            data(f"chapter {number}: {clock(float(one['start']))} {one['title']}")
+    for one in _rows(tags, "synchronised_lyrics"):
+        if isinstance(one, Mapping):
+            for time, text in one["lines"]:
+                data(f"sung at {clock(float(time))}: {text}")
+    chunks = tags.get("chunks")
+    _print_fields(chunks if isinstance(chunks, Mapping) else {})
 
 
 def _score_tags(path: Path) -> dict[str, object]:

@@ -181,6 +181,11 @@ def _explain(commands: Commands) -> None:
         lazily("explaining", "explain"),
     )
     words.add_argument("file", metavar="FILE", help="any audio or MIDI file")
+    words.add_argument(
+        "--tag-encoding",
+        metavar="NAME",
+        help="of old tags that say none: shift_jis, gbk, cp1251, ..., or auto (UTF-8 or Latin-1)",
+    )
 
 
 def _doctor(commands: Commands) -> None:

@@ -80,7 +80,7 @@ def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
         yield aside
         check_target(target, force=force)
         for name in (f"{target.name}.json", target.name):
-            if (workshop / name).exists():
+            if os.path.exists(workshop / name):  # no error where it is longer than allowed
                 _sync(workshop / name)
                 os.replace(workshop / name, target.parent / name)
         _sync(target.parent)

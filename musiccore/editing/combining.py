@@ -168,6 +168,8 @@ class _Combined:
         self.sounds = sounds
         self.sample_rate = sample_rate or max(sound.sample_rate for sound in sounds)
         self.channels = channels
+        alike = {sound.mask for sound in sounds if sound.channels == channels}
+        self.mask = alike.pop() if len(alike) == 1 else 0
         self.bits = max((sound.bits for sound in sounds), key=_fineness)
         self.dtype = "float64" if any(sound.dtype == "float64" for sound in sounds) else "float32"
         self.lengths = [round(_frames(s) * self.sample_rate / s.sample_rate) for s in sounds]
@@ -184,7 +186,7 @@ class _Combined:
         """One of the sounds with the rate of all."""
         width = min(channels, sound.channels)
         blocks: Iterable[Frames] = (block.astype(self.dtype) for block in sound.blocks())
-        matrix = mixing_matrix(sound.channels, channels)
+        matrix = mixing_matrix(sound.channels, channels, sound.mask, self.mask)
         if width < sound.channels:
             blocks = mixed(blocks, matrix)
         blocks = resampled(blocks, sound.sample_rate, self.sample_rate, width, self.dtype)

@@ -15,15 +15,19 @@ from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
 from musiccore.editing.ffmpeg import has_ffmpeg
 from musiccore.editing.formats import BITS, TARGETS
 from musiccore.editing.limiter import Limiter
-from musiccore.editing.metadata import keep_tags, shown_tags
+from musiccore.editing.masks import state_flac_mask, state_mask
+from musiccore.editing.metadata import plan_tags
+from musiccore.editing.mp4 import state_frames
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import faded, fitted, mixed, scaled
 from musiccore.editing.sources import Sound, open_sound
+from musiccore.editing.speakers import USUAL
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.loudness import LoudnessMeter, decibels
 from musiccore.resampling import resampled
 from musiccore.streams import Frames
+from musiccore.tags.markers import Stretch
 
 Progress = Callable[[float], None]
 Tags = Mapping[str, object] | None
@@ -111,22 +115,23 @@ class Delivery:
         tags: Tags,
     ) -> None:
         self.sound, self.options, self._progress = sound, options, progress
-        self._tags_from, self._more_tags = tags_from, tags
         self.engine = _engine(options)
         self.start = round(options.start * sound.sample_rate)
         self.stop = None if options.end is None else round(options.end * sound.sample_rate)
         self.heard = self._expected()
         self.plan = plan_target(
-            options.kind, sound.sample_rate, sound.channels, self.heard, options, bits=sound.bits
-        )
+            options.kind, sound.sample_rate, sound.channels, self.heard, options, bits=sound.bits,
+            mask=sound.mask,
+        )  # fmt: skip
         if options.start and not self.heard:
             raise ConfigError(
                 f"start: {sound.name!r} ends before {options.start:g} s",
                 hint="seconds from its beginning",
             )
-        self.matrix = mixing_matrix(sound.channels, self.plan.channels)
+        self.matrix = mixing_matrix(sound.channels, self.plan.channels, sound.mask, self.plan.mask)
         self.warnings: list[str] = []
-        self._ffmpeg_tags = shown_tags(tags_from, options, tags)
+        self._tags = plan_tags(tags_from, self.plan.kind, options, tags, self._stretch())
+        self._same_level = True
         self._passes_done, self._passes = 0, 1 + (options.loudness is not None)
 
     def _expected(self) -> int:
@@ -135,6 +140,21 @@ class Delivery:
             return sum(len(block) for block in self.sound.blocks(self.start, self.stop))
         stop = self.sound.n_frames if self.stop is None else min(self.stop, self.sound.n_frames)
         return max(0, stop - self.start)
+
+    def _stretch(self) -> Stretch:
+        """Which part of the source goes on, for what in its tags counts samples."""
+        sound, options, plan = self.sound, self.options, self.plan
+        stop, whole = self.stop, sound.n_frames
+        if stop is not None and whole is not None and stop >= whole:
+            stop = None
+        if options.seconds is not None:
+            wanted = round(options.seconds * sound.sample_rate)
+            if wanted < self.heard:
+                stop = self.start + wanted
+        return Stretch(
+            start=self.start, stop=stop, before=sound.sample_rate, after=plan.sample_rate,
+            channels=plan.channels == sound.channels,
+        )  # fmt: skip
 
     def write(self, aside: Path) -> ConversionResult:
         """Write the file aside, as often as it takes.
@@ -167,7 +187,11 @@ class Delivery:
                     hint="a wav file can be empty",
                 )
             self.warnings.append(f"{self.sound.name!r} holds no sound")
-        self.warnings += keep_tags(self._tags_from, aside, self.plan, self.options, self._more_tags)
+        self.warnings += self._tags.finish(
+            aside, self.plan, self.options, done.frames, self._same_level
+        )
+        if self.plan.kind == "flac" and self.plan.mask not in (0, USUAL.get(self.plan.channels)):
+            state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
             self._progress(1.0)
         return self._result(done.frames, levels)
@@ -245,9 +269,8 @@ class Delivery:
         plan, options, done = self.plan, self.options, _Pass(self.plan, self.options)
         limited = plan.bits not in ("float", "double")
         exact = gain == 1.0 and self._untouched()
-        encoder = open_encoder(
-            plan, aside, options, self.engine, exact=exact, tags=self._ffmpeg_tags
-        )
+        self._same_level = gain == 1.0 and limiter is None
+        encoder = open_encoder(plan, aside, options, self.engine, exact=exact, tags=self._tags.text)
         try:
             blocks = self._blocks(gain)
             for block in blocks if limiter is None else limiter(blocks):
@@ -257,6 +280,10 @@ class Delivery:
             encoder.abort()
             raise
         encoder.close()
+        if plan.kind == "m4a":
+            state_frames(aside, done.frames, plan.sample_rate)
+        if plan.kind in ("wav", "rf64", "caf"):
+            state_mask(aside, plan.kind, plan.mask)
         self._refuse_damage()
         return done
 
@@ -280,8 +307,12 @@ class Delivery:
         return meter
 
     def _refuse_damage(self) -> None:
-        if self.options.strict and self.sound.damage:
+        if not self.options.strict:
+            return
+        if self.sound.damage:
             raise AudioError(self.sound.damage, hint=DAMAGED_HINT)
+        for words in getattr(self.sound, "left_out", ()):  # of a file with more than is read
+            raise ConfigError(f"strict: {words}", hint="leave strict out to convert it so")
 
     def _result(self, frames: int, levels: Levels | None) -> ConversionResult:
         plan, sound = self.plan, self.sound
@@ -297,7 +328,7 @@ class Delivery:
         """The sound as it is to be written."""
         sound, plan, options = self.sound, self.plan, self.options
         blocks = self._told(sound.blocks(self.start, self.stop))
-        if self.matrix is not None and plan.channels < sound.channels:
+        if self.matrix is not None and plan.channels <= sound.channels:
             blocks = mixed(blocks, self.matrix)  # fewer channels first: less to resample
         width = min(plan.channels, sound.channels)
         blocks = resampled(blocks, sound.sample_rate, plan.sample_rate, width, sound.dtype)

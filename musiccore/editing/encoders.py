@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from musiccore.editing.channels import VORBIS_ORDER
 from musiccore.editing.ffmpeg import FfmpegWriter, find_ffmpeg
 from musiccore.editing.formats import TARGETS
 from musiccore.editing.options import ConversionOptions
+from musiccore.editing.speakers import USUAL, at_the_back
 from musiccore.editing.targets import TargetPlan, mp3_bitrates
 from musiccore.streams import Frames, SoundWriter
 
@@ -44,7 +44,7 @@ def open_encoder(
     engine: str,
     *,
     exact: bool,
-    tags: Mapping[str, str],
+    tags: str,
 ) -> Encoder:
     """Open the target.
 
@@ -54,7 +54,7 @@ def open_encoder(
         options: dither and program.
         engine: "soundfile", "ffmpeg" or "pydub".
         exact: the samples are on the grid of the target already: no dither.
-        tags: what ffmpeg writes into formats whose tags only it knows.
+        tags: what ffmpeg writes into formats whose tags only it knows, in its own form.
     """
     if engine == "pydub":
         from musiccore.editing.segments import PydubWriter
@@ -64,7 +64,8 @@ def open_encoder(
         container, codec = _FFMPEG.get(plan.kind, (plan.container, plan.subtype))
         return FfmpegWriter(
             path, container=container, codec=codec, sample_rate=plan.sample_rate,
-            channels=plan.channels, bitrate=plan.bitrate or 96 * plan.channels,
+            channels=plan.channels, mask=at_the_back(plan.mask) or USUAL.get(plan.channels, 0),
+            bitrate=plan.bitrate or 96 * plan.channels,
             program=find_ffmpeg(options.ffmpeg, f"writing {plan.kind}"), tags=tags,
         )  # fmt: skip
     return _SoundEncoder(plan, path, dither=options.dither and not exact)
@@ -108,7 +109,8 @@ class Quantiser:
     Args:
         bits: "8", "16", "24" or "32".
         dither: add triangular noise of two steps, so that the error of rounding is not heard as
-            distortion.
+            distortion. It begins with the first sample that has to be rounded: what lies on the
+            grid of the target stays as it is.
     """
 
     def __init__(self, bits: str, *, dither: bool) -> None:
@@ -118,18 +120,34 @@ class Quantiser:
         self._type: type[np.signedinteger] = np.int16 if width <= 16 else np.int32
         self._shift = (16 if width <= 16 else 32) - width
         self._noise = np.random.default_rng(_DITHER_SEED) if dither else None
+        self._off_grid = False
+        self._wide = np.empty((0, 0))
 
     def __call__(self, block: Frames) -> npt.NDArray[np.signedinteger]:
         """Return integers [T, C] for float [T, C]."""
-        wide = block.astype(np.float64)
-        wide *= self._steps
+        wide = self._room(block.shape)
+        np.multiply(block, self._steps, out=wide, dtype=np.float64)
         if self._noise is not None:
-            pairs = self._noise.random((*block.shape, 2), dtype=np.float32)
-            wide += pairs[..., 0]
-            wide -= pairs[..., 1]
+            first = 0 if self._off_grid else _first_off_grid(wide)
+            self._off_grid = first < len(wide)
+            pairs = self._noise.random((len(wide) - first, wide.shape[1], 2), dtype=np.float32)
+            wide[first:] += pairs[..., 0]
+            wide[first:] -= pairs[..., 1]
         np.rint(wide, out=wide)
         np.clip(wide, -self._steps, self._steps - 1.0, out=wide)
         return np.left_shift(wide.astype(self._type), self._shift)
+
+    def _room(self, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        """The same memory for every block: asking for it takes longer than the arithmetic."""
+        if self._wide.shape[1:] != shape[1:] or len(self._wide) < shape[0]:
+            self._wide = np.empty(shape)
+        return self._wide[: shape[0]]
+
+
+def _first_off_grid(wide: npt.NDArray[np.float64]) -> int:
+    """The first frame that has to be rounded; as many as there are if none has."""
+    off = np.flatnonzero((wide != np.rint(wide)).any(axis=1))
+    return int(off[0]) if len(off) else len(wide)
 
 
 def _compression(plan: TargetPlan) -> float | None:

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.editing.mp4 import sound_frames
 from musiccore.editing.pipeline import cut
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.streams import Frames
 
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
-_AU_HEAD = struct.Struct(">4s5I")  # magic, offset of the samples, size, encoding, rate, channels
-_AU_FLOAT = 6
+_INPUT = ("-protocol_whitelist", "file,pipe,subfile")
+_PROBE_SECONDS = 20.0
+_PROBED = re.compile(r"Format (\S+) probed with size=\d+ and score=(\d+)")
+_GUESS = 25  # the score of what ffmpeg is not sure of
+_PLAYLISTS = ("hls", "concat", "sdp", "dash", "image2", "tty", "rtsp", "imf")
+_FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")
+_MOST_SAID = 1 << 20
+_STREAM = re.compile(
+    r"Stream #0:\d+\S*: Audio: (\w+)[^\n]*? Hz, [^\n]*?, "
+    r"([a-z]+\d*p?)(?: \((\d+) bit\))?(?:,|\s|$)"
+)
+_BEYOND = ("dsf", "dff")  # DSD, whose rates are beyond all others
+_LOSSLESS = ("flac", "alac", "wavpack", "tta", "ape", "tak", "shorten", "mlp", "truehd", "mp4als",
+             "ralf", "wmalossless")  # fmt: skip
+_MOST_FILLING = 2 * 2048  # frames of the longest kinds of AAC
 _LACKS = ("Unknown encoder", "Unknown output format", "not a suitable output format")
 _SPEAKER = re.compile(r"^(\[[^\]]*\]\s*)+")
 
@@ -68,6 +83,31 @@ def has_ffmpeg(asked: str | None) -> bool:
     return True
 
 
+def ffmpeg_knows(path: Path, program: str) -> str | None:
+    """Ask ffmpeg what a file is, and believe it where it is sure.
+
+    Args:
+        path: of a file.
+        program: path of ffmpeg.
+
+    Returns:
+        Its name of the format; None where it guesses, or names what plays other files.
+    """
+    command = [program, "-hide_banner", "-nostdin", "-v", "debug", *_INPUT,
+               "-i", f"file:{os.fspath(path)}", "-t", "0", "-f", "null", "-"]  # fmt: skip
+    try:
+        said = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS,
+            check=False,
+        ).stderr.decode(errors="replace")  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _PROBED.search(said)
+    if found is None or int(found[2]) <= _GUESS or found[1] in _PLAYLISTS:
+        return None
+    return found[1].partition(",")[0] if "Audio:" in said else None
+
+
 def _start(
     command: list[str], errors: IO[bytes], *, stdin: int | None = None, stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
@@ -97,64 +137,101 @@ class FfmpegReader:
         path: the file.
         kind: format by its content.
         program: path of ffmpeg.
+        span: the part of the file that is read.
+
+    Attributes:
+        left_out: what of the file's sound is not read, in words.
 
     Raises:
         AudioError: if ffmpeg finds no sound in it.
     """
 
-    def __init__(self, path: Path, kind: str, program: str) -> None:
+    def __init__(
+        self, path: Path, kind: str, program: str, span: tuple[int, int] | None = None
+    ) -> None:
+        self._input = f"file:{os.fspath(path)}"
+        if span is not None:
+            self._input = f"subfile,,start,{span[0]},end,{span[1]},,:{os.fspath(path)}"
         self.path, self.name, self.kind, self._program = path, path.name, kind, program
         self.n_frames: int | None = None
-        self.bits, self.dtype, self.exact = "lossy", "float32", False
-        self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
+        self.bits, self.dtype = "lossy", "float32"
+        self._rate, self._slower = 0, ""
         with tempfile.TemporaryFile() as errors:
-            process, (self.sample_rate, self.channels) = self._open(errors)
+            process, (self.sample_rate, self.channels, self.mask) = self._open(errors, "info")
             process.kill()
             _finish(process)
+            errors.seek(0)
+            said = errors.read(_MOST_SAID).decode(errors="replace")
+        found = _STREAM.findall(re.split(r"\n(?:Stream mapping|Output #)", said)[0])
+        self.left_out: tuple[str, ...] = (self._slower,) if self._slower else ()
+        if len(found) > 1:
+            words = f"{path.name!r} holds {len(found)} tracks of sound: the first is read"
+            self.left_out = (*self.left_out, words)
+        self.warnings: tuple[str, ...] = self.left_out
+        if found:
+            self.bits = _bits(*found[0])
+        self.exact = self.bits.isdigit()
+        self.dtype = "float64" if self.bits in ("32", "double") else "float32"
+        self._length = sound_frames(path, self.sample_rate) if kind == "m4a" else None
 
-    def _open(self, errors: IO[bytes]) -> tuple[subprocess.Popen[bytes], tuple[int, int]]:
-        # AU carries rate and channels in 24 bytes and may be of unknown length: made for pipes.
-        command = [self._program, *_QUIET, "-i", f"file:{os.fspath(self.path)}", "-map", "0:a:0",
-                   "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]  # fmt: skip
+    def _open(
+        self, errors: IO[bytes], level: str = "error"
+    ) -> tuple[subprocess.Popen[bytes], tuple[int, int, int]]:
+        codec = "pcm_f64le" if self.dtype == "float64" else "pcm_f32le"
+        command = [self._program, "-hide_banner", "-nostdin", "-v", level, *_INPUT,
+                   "-i", self._input, "-map", "0:a:0", "-f", "wav",
+                   "-c:a", codec, *(("-ar", str(self._rate)) if self._rate else ()),
+                   "pipe:1"]  # fmt: skip
         process = _start(command, errors, stdout=subprocess.PIPE)
         assert process.stdout is not None
-        head = process.stdout.read(_AU_HEAD.size)
-        if len(head) < _AU_HEAD.size:
+        found = _wave_format(process.stdout)
+        if found is None:
             _finish(process)
             raise AudioError(
                 f"audio file {os.fspath(self.path)!r} cannot be decoded: {_said(errors)}",
                 hint="the file is damaged, or holds no sound",
             )
-        _, offset, _, encoding, rate, channels = _AU_HEAD.unpack(head)
-        process.stdout.read(offset - _AU_HEAD.size)
-        if encoding != _AU_FLOAT or not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= 16:
+        rate, channels, _ = found
+        if rate > MAX_RATE and self.kind in _BEYOND and not self._rate:  # half of it, and so on
+            process.kill()
+            _finish(process)
+            self._rate = rate
+            while self._rate > MAX_RATE:
+                self._rate //= 2
+            self._slower = f"{self.path.name!r} has {rate} Hz, which are read at {self._rate}"
+            return self._open(errors, level)
+        if not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= 16:
             process.kill()
             _finish(process)
             raise AudioError(
                 f"audio file {os.fspath(self.path)!r} has {channels} channels at {rate} Hz"
             )
-        return process, (rate, channels)
+        return process, found
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
         """Yield the sound; sets `damage` if ffmpeg complains."""
-        yield from cut(self._decoded(), start, stop)
+        decoded = self._decoded()
+        if self._length is not None:
+            decoded = _without_filling(decoded, self._length)
+        yield from cut(decoded, start, stop)
 
     def _decoded(self) -> Iterator[Frames]:
-        done, width = 0, 4 * self.channels
+        code = "<f8" if self.dtype == "float64" else "<f4"
+        done, width = 0, int(code[2]) * self.channels
         with tempfile.TemporaryFile() as errors:
             process, _ = self._open(errors)
             assert process.stdout is not None
             try:
                 while data := process.stdout.read(BLOCK * width):
                     data = data[: len(data) // width * width]
-                    block = np.frombuffer(data, ">f4").reshape(-1, self.channels)
+                    block = np.frombuffer(data, code).reshape(-1, self.channels)
                     done += len(block)
                     if not np.isfinite(block).all():
                         raise AudioError(
                             f"audio file {os.fspath(self.path)!r} holds NaN or infinite samples"
                         )
-                    yield block.astype(np.float32)
+                    yield block.astype(self.dtype)
             except BaseException:  # also whoever stops listening
                 process.kill()
                 _finish(process)
@@ -162,7 +239,57 @@ class FfmpegReader:
             failed = _finish(process)
             if failed or errors.tell():
                 self.damage = f"{self.path.name!r} is damaged, says ffmpeg: {_said(errors)}"
-            self.n_frames = done
+            if self._length is not None and done < self._length:
+                self.damage = self.damage or (
+                    f"{self.path.name!r} promises {self._length} samples per channel, "
+                    f"and only {done} could be decoded"
+                )
+            self.n_frames = done if self._length is None else min(done, self._length)
+
+
+def _wave_format(stream: IO[bytes]) -> tuple[int, int, int] | None:
+    """Read the head of a WAV that ffmpeg writes into a pipe: rate, channels, mask of speakers."""
+    if stream.read(12)[8:] != b"WAVE":
+        return None
+    found = None
+    while len(head := stream.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"data":
+            return found
+        body = stream.read(size + size % 2)
+        if name == b"fmt " and len(body) >= 16:
+            channels, rate = struct.unpack_from("<HI", body, 2)
+            mask = struct.unpack_from("<I", body, 20)[0] if len(body) >= 40 else 0
+            found = rate, channels, mask
+    return None
+
+
+def _bits(codec: str, sample: str, width: str) -> str:
+    """How finely sound is stored, by what ffmpeg says about its track."""
+    if not codec.startswith("pcm_") and codec not in _LOSSLESS:
+        return "lossy"
+    if codec in ("pcm_mulaw", "pcm_alaw"):
+        return "16"
+    if sample.startswith(("flt", "dbl")):
+        return "float" if sample.startswith("flt") else "double"
+    bits = int(width or {"u8": "8", "s16": "16"}.get(sample.removesuffix("p"), "32"))
+    return next(name for name in ("8", "16", "24", "32") if bits <= int(name) or name == "32")
+
+
+def _without_filling(blocks: Iterator[Frames], length: int) -> Iterator[Frames]:
+    """Leave out what fills the last frames behind `length`; nothing if that is too much for it."""
+    done, behind = 0, 0
+    filling: list[Frames] = []
+    for block in blocks:
+        inside = block[: max(0, length - done)]
+        done += len(block)
+        if len(inside):
+            yield inside
+        filling.append(block[len(inside) :])
+        behind += len(filling[-1])
+        if behind > _MOST_FILLING:  # the length is wrong, and this is sound
+            yield from (piece for piece in filling if len(piece))
+            filling.clear()
 
 
 def _finish(process: subprocess.Popen[bytes]) -> int:
@@ -175,6 +302,40 @@ def _finish(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+def _wave_head(rate: int, channels: int, mask: int) -> bytes:
+    """The head of a WAV of float samples and of unknown length."""
+    width = 4 * channels
+    fmt = struct.pack("<HHIIHH", 0xFFFE, channels, rate, rate * width, width, 32)
+    fmt += struct.pack("<HHI", 22, 32, mask) + _FLOAT_GUID
+    head = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data\xff\xff\xff\xff"
+    return b"RIFF\xff\xff\xff\xff" + head
+
+
+def _speaker_words(codec: str, channels: int) -> tuple[str, ...]:
+    # Without these words libopus inside ffmpeg mixes up the speakers of 5.0 and 6.1.
+    return ("-mapping_family", "1") if codec == "libopus" and channels > 2 else ()
+
+
+class _MetadataFile:
+    """Tags in ffmpeg's form in a file of their own: no command line is as long as lyrics."""
+
+    def __init__(self, text: str) -> None:
+        self._path: str | None = None
+        self.words: tuple[str, ...] = ("-map_metadata", "-1")
+        if text:
+            with tempfile.NamedTemporaryFile("wb", suffix=".ffmetadata", delete=False) as file:
+                file.write(text.encode())
+                self._path = file.name
+            self.words = ("-f", "ffmetadata", "-i", self._path, "-map", "0:a", "-map_metadata", "1",
+                          "-map_chapters", "1")  # fmt: skip
+
+    def close(self) -> None:
+        """Remove the file."""
+        if self._path is not None:
+            Path(self._path).unlink(missing_ok=True)
+            self._path = None
+
+
 class FfmpegWriter:
     """A file that ffmpeg encodes.
 
@@ -184,9 +345,10 @@ class FfmpegWriter:
         codec: name of its encoder.
         sample_rate: Hz.
         channels: number of them, in the order of WAV.
+        mask: which speakers they are for; 0 for as ffmpeg thinks.
         bitrate: kbit/s.
         program: path of ffmpeg.
-        tags: text by name, for formats whose tags only ffmpeg writes.
+        tags: for formats whose tags only ffmpeg writes, in its own form; empty for none.
     """
 
     def __init__(
@@ -197,23 +359,28 @@ class FfmpegWriter:
         codec: str,
         sample_rate: int,
         channels: int,
+        mask: int,
         bitrate: int,
         program: str,
-        tags: Mapping[str, str],
+        tags: str,
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._name = repr(path.name)
+        self._tags = _MetadataFile(tags)
         # No dates, no random numbers, no version: equal sound gives equal bytes.
-        command = [program, *_QUIET, "-y", "-f", "f32le", "-ar", str(sample_rate),
-                   "-ac", str(channels), "-i", "pipe:0", "-map_metadata", "-1",
-                   *(word for pair in tags.items() for word in ("-metadata", "=".join(pair))),
+        command = [program, *_QUIET, "-y", "-f", "wav", "-i", "pipe:0", *self._tags.words,
                    "-fflags", "+bitexact", "-flags:a", "+bitexact", "-c:a", codec,
-                   "-b:a", f"{bitrate}k", "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
+                   "-b:a", f"{bitrate}k", *_speaker_words(codec, channels),
+                   "-f", container, f"file:{os.fspath(path)}"]  # fmt: skip
         try:
             self._process = _start(command, self._errors, stdin=subprocess.PIPE)
         except MissingProgram:
             self._errors.close()
+            self._tags.close()
             raise
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has given up: the first block says why
+            self._process.stdin.write(_wave_head(sample_rate, channels, mask))
 
     def write(self, block: Frames) -> None:
         """Append a block [T, C].
@@ -228,6 +395,7 @@ class FfmpegWriter:
             self._process.stdin.write(np.ascontiguousarray(block, "<f4").tobytes())
         except OSError as error:  # it has given up, and says why
             _finish(self._process)
+            self._tags.close()
             raise self._failed() from error
 
     def close(self) -> None:
@@ -237,7 +405,9 @@ class FfmpegWriter:
             AudioError: if ffmpeg failed.
             MissingProgram: if it lacks the codec.
         """
-        if _finish(self._process):
+        failed = _finish(self._process)
+        self._tags.close()
+        if failed:
             raise self._failed()
         self._errors.close()
 
@@ -259,4 +429,5 @@ class FfmpegWriter:
         """Stop, whatever is written by then."""
         self._process.kill()
         _finish(self._process)
+        self._tags.close()
         self._errors.close()

@@ -102,7 +102,11 @@ KINDS = tuple(TARGETS)
 
 _READ_ONLY = {
     "mkv": "webm", "mka": "webm", "mov": "m4a", "m4v": "m4a", "3gp": "m4a", "asf": "wma",
-    "wmv": "wma", "avi": "avi",
+    "wmv": "wma", "avi": "avi", "m4r": "m4a", "3g2": "m4a", "bwf": "wav", "mpga": "mp3",
+    "mp1": "mp1", "mp2": "mp2", "ac3": "ac3", "eac3": "ac3", "dts": "dts", "m2ts": "ts",
+    "mts": "ts", "ogv": "ogg", "ogx": "ogg", "spx": "ogg", "dsf": "dsf", "dff": "dff",
+    "mpc": "musepack", "wv": "wavpack", "tta": "tta", "ape": "ape", "amr": "amr", "tak": "tak",
+    "shn": "shorten", "ofr": "optimfrog", "ra": "realaudio", "flv": "flv", "voc": "voc",
 }  # fmt: skip
 SUFFIXES = {
     suffix: kind for kind, target in TARGETS.items() for suffix in target.suffixes

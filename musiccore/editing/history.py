@@ -9,7 +9,7 @@ from pathlib import Path
 
 from musiccore.editing.options import ConversionOptions
 
-_NOT_OF_THE_SOUND = ("engine", "ffmpeg", "strict")
+_NOT_OF_THE_SOUND = ("engine", "ffmpeg", "strict", "tag_encoding")
 
 
 def conversion_record(

@@ -1,147 +1,232 @@
-"""Tags of formats that only ffmpeg knows, and which tags go into a target."""
+"""Which tags go into a target, and what becomes of them when the sound is changed."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
-import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from musiccore.containers import sniff, sniff_foreign
-from musiccore.editing.ffmpeg import find_ffmpeg
+from musiccore.editing.ffmetadata import foreign_kind, foreign_losses, foreign_tags, metadata_text
 from musiccore.editing.formats import TARGETS
 from musiccore.editing.history import conversion_record
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.targets import TargetPlan
-from musiccore.errors import AudioError
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.streams import head_of
-from musiccore.tags import copy_tags, read_tags
+from musiccore.tags import (
+    Tags,
+    can_read,
+    load_tags,
+    lost,
+    save_tags,
+    summary,
+    with_extra,
+)
+from musiccore.tags.fields import from_json, to_json
+from musiccore.tags.losses import named
+from musiccore.tags.markers import Stretch, fitted
+from musiccore.tags.objects import from_object
+from musiccore.tags.parts import ended
 
-_NAMES = {
-    "title": "title", "artist": "artist", "album": "album", "date": "date", "genre": "genre",
-    "track": "track", "comment": "comment", "description": "comment", "copyright": "licence",
-    "license": "licence", "lyrics": "lyrics", "year": "date",
-}  # fmt: skip
-_WRITTEN = ("title", "artist", "album", "date", "genre", "track", "comment", "lyrics")
-_LONGEST = 30_000  # characters of one argument of a program
-_SECONDS = 20.0
+__all__ = ["foreign_tags", "plan_tags", "summary_of", "TagPlan"]
 
 # Formats whose tags `musiccore.tags` reads and writes; for others ffmpeg does what it can.
 _OURS = (*(kind for kind, target in TARGETS.items() if not target.foreign), "m4a")
+_PRIVATE = ("w64", "au")  # which have no place for more than the shown fields
 
 
-def keep_tags(
+@dataclass(slots=True, kw_only=True)
+class TagPlan:
+    """The tags of one target on their way.
+
+    Attributes:
+        tags: what is to be written.
+        warnings: what is not, and what is in doubt.
+        sources: what the target is made of.
+        more: further tags, as `tags.with_extra` takes them.
+        kind: format of the target.
+    """
+
+    tags: Tags
+    kind: str
+    sources: Sequence[Path]
+    more: Mapping[str, object]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What ffmpeg is to write into a format whose tags only it knows; empty for others."""
+        if self.kind in _OURS:
+            return ""
+        return metadata_text(with_extra(self.tags, self.more)[0], self.kind)
+
+    def finish(
+        self, target: Path, plan: TargetPlan, options: ConversionOptions, n_frames: int, level: bool
+    ) -> tuple[str, ...]:
+        """Write the tags into a finished target.
+
+        Args:
+            target: complete file that nobody reads yet.
+            plan: how it was written.
+            options: what was asked for.
+            n_frames: samples per channel of it.
+            level: whether it is as loud as its source.
+
+        Returns:
+            Warnings: what could not be kept, or is in doubt.
+
+        Raises:
+            AudioError: if the target cannot be written.
+        """
+        if not self.sources or (self.kind not in _OURS and self.tags.provenance is None):
+            return tuple(self.warnings)
+        tags, said = fitted(self.tags, Stretch(level=level))
+        extra = dict(self.more)
+        extra["conversion"] = conversion_record(
+            self.sources, options, plan.sample_rate, plan.channels
+        )
+        tags, more = with_extra(tags, extra)
+        length = round(n_frames * 1000 / plan.sample_rate)
+        tags = replace(tags, chapters=ended(tags.chapters, length))
+        return (*self.warnings, *said, *more, *save_tags(target, tags))
+
+
+def plan_tags(
     sources: Sequence[Path],
-    target: Path,
-    plan: TargetPlan,
+    kind: str,
     options: ConversionOptions,
     more: Mapping[str, object] | None,
-) -> tuple[str, ...]:
-    """Give a finished target the tags of its first source.
+    stretch: Stretch,
+) -> TagPlan:
+    """Read the tags of the first source, and decide what of them goes on.
 
     Args:
-        sources: what it was made from.
-        target: complete file that nobody reads yet.
-        plan: how it was written.
+        sources: what the target is made of.
+        kind: format of the target.
         options: what was asked for.
-        more: further tags, as `tags.copy_tags` takes them.
-
-    Returns:
-        Warnings: what could not be kept.
-    """
-    if not sources:
-        return ()
-    source, extra = sources[0], dict(more or {})
-    ours = _is_ours(source)
-    if plan.kind not in _OURS and not (ours and _has_provenance(source)):
-        return ()  # what players show went into the file with the sound
-    if not ours:
-        extra = {**foreign_tags(source, options), **_beside(source), **extra}
-        source = target  # which has no tags so far
-    extra["conversion"] = conversion_record(sources, options, plan.sample_rate, plan.channels)
-    return copy_tags(source, target, extra=extra)
-
-
-def shown_tags(
-    sources: Sequence[Path], options: ConversionOptions, more: Mapping[str, object] | None
-) -> dict[str, str]:
-    """Return what players are to show of a target that ffmpeg writes.
-
-    Args:
-        sources: what it is made from.
-        options: what is written, and where ffmpeg is.
         more: further tags.
+        stretch: which part of the source's sound goes on, and how.
 
-    Returns:
-        Text by name; nothing for formats whose tags are written without ffmpeg.
+    Raises:
+        ConfigError: if something would be lost or may be misread, and `options.strict` is set.
+        AudioError: if a source cannot be opened.
     """
-    if options.kind in _OURS:
-        return {}
-    found: dict[str, object] = {}
-    for source in sources[:1]:
-        if _is_ours(source):
-            with contextlib.suppress(AudioError):
-                found.update(read_tags(source))
-        else:
-            found.update(foreign_tags(source, options))
-    found.update(more or {})
-    texts = {name: found.get(name) for name in _WRITTEN}
-    return {name: text[:_LONGEST] for name, text in texts.items() if isinstance(text, str)}
+    plan = TagPlan(tags=Tags(), kind=kind, sources=sources, more=more or {})
+    if not sources:
+        return plan
+    tags, doubts = _read(sources[0], options)
+    gone = _losses(tags, kind)
+    if len(sources) > 1 and tags.raws:
+        gone = (*gone, *named(tags.raws))
+        tags = replace(tags, raws=())
+    if kind not in _OURS and tags.provenance is None:
+        gone = (*gone, *foreign_losses(tags, kind))
+    home = [raw for raw in tags.raws if not lost(Tags(raws=(raw,)), kind)]
+    tags, said = fitted(replace(tags, raws=tuple(home), extras=()), stretch)
+    plan.tags = tags
+    plan.warnings += doubts
+    if gone := tuple(dict.fromkeys(gone)):
+        plan.warnings.append(f"not kept in {kind}: {'; '.join(gone)}")
+    plan.warnings += said
+    plan.warnings += _unseen(tags, kind)
+    if options.strict and (gone or doubts):
+        raise ConfigError(
+            f"strict: tags of {sources[0].name!r} do not go on as they are: "
+            f"{'; '.join(plan.warnings)}",
+            hint="name --tag-encoding where it is in doubt, choose another format, or leave strict "
+            "out",
+        )
+    return plan
 
 
-def foreign_tags(path: Path, options: ConversionOptions) -> dict[str, str]:
-    """Read tags with ffmpeg.
+def _losses(tags: Tags, kind: str) -> tuple[str, ...]:
+    return lost(tags, kind) if kind in _OURS else (*named(tags.raws), *tags.extras)
 
-    Args:
-        path: of a file that `musiccore.tags` cannot read.
-        options: where ffmpeg is.
 
-    Returns:
-        Text by our name; nothing if there is none, or ffmpeg cannot say.
-    """
-    program = find_ffmpeg(options.ffmpeg, f"reading {path.name!r}")
+def _unseen(tags: Tags, kind: str) -> list[str]:
+    """Say what lies in a place of our own, where a format has none for it."""
+    if kind not in _PRIVATE:
+        return []
+    names = [name for name, _ in tags.others()]
+    names += ["pictures"] * bool(tags.pictures) + ["chapters"] * bool(tags.chapters)
+    names += ["synchronised lyrics"] * bool(tags.timed)
+    return [f"only jukeflow reads these from {kind}: {', '.join(names)}"] if names else []
+
+
+def _read(source: Path, options: ConversionOptions) -> tuple[Tags, tuple[str, ...]]:
+    """Return the tags of a source, and what is in doubt."""
     try:
-        said = subprocess.run(
-            [program, "-v", "quiet", "-nostdin", "-i", f"file:{os.fspath(path)}", "-f",
-             "ffmetadata", "pipe:1"],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False,
-        ).stdout.decode("utf-8", "replace")  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    found: dict[str, str] = {}
-    # A line ends where the newline has no backslash in front; sections begin with a bracket.
-    for line in re.split(r"(?<!\\)\n", said):
-        if line.startswith("["):
-            break
-        key, equal, value = line.partition("=")
-        name = _NAMES.get(key.lower().partition("-")[0])
-        if equal and name is not None and not line.startswith(";"):
-            found.setdefault(name, re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL))
-    return {name: text for name, text in found.items() if text.strip()}
+        if can_read(source):
+            reading = load_tags(source, encoding=options.tag_encoding)
+            return reading.tags, reading.doubts
+        return _with_beside(foreign_tags(source, options.ffmpeg), source), ()
+    except MissingProgram:
+        return Tags(), (f"tags of {source.name} are not kept: reading them needs ffmpeg",)
+    except AudioError as error:
+        if not source.is_file():
+            raise
+        return Tags(), (f"tags of {source.name} are not kept: {error.message}",)
 
 
-def _is_ours(source: Path) -> bool:
-    head = head_of(source)
-    return sniff(head) is not None or sniff_foreign(head) == "m4a"
-
-
-def _has_provenance(source: Path) -> bool:
-    try:
-        return "provenance" in read_tags(source)
-    except AudioError:
-        return False
-
-
-def _beside(source: Path) -> dict[str, object]:
-    """What `tags.copy_tags` wrote beside a file that cannot hold it."""
+def _with_beside(tags: Tags, source: Path) -> Tags:
+    """Add what `tags.save_tags` wrote beside a file that cannot hold it."""
     try:
         whole = json.loads(source.with_name(f"{source.name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(whole, dict) or not isinstance(whole.get("provenance"), dict):
-        return {}
-    provenance = whole.pop("provenance")
-    return {**provenance, **whole}
+        provenance = whole.pop("provenance")
+        known = from_object(whole)
+        text = to_json(provenance) if provenance else None
+        fields = {**tags.fields, **known.fields}
+        return replace(
+            known, fields=fields, provenance=text, pictures=known.pictures or tags.pictures,
+            chapters=known.chapters or tags.chapters,
+        )  # fmt: skip
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return tags
+
+
+def _foreign(path: Path, ffmpeg: str | None) -> tuple[str, Tags]:
+    head = head_of(path)
+    kind = sniff_foreign(head)
+    try:
+        tags = foreign_tags(path, ffmpeg, must=True)
+        kind = kind or foreign_kind(path, ffmpeg)
+    except MissingProgram:
+        if kind or sniff(head):
+            raise
+        raise AudioError(
+            f"audio file {str(path)!r} is no audio file that is known here, so it has no tags",
+            hint="with ffmpeg more formats can be read: pip install 'jukeflow[ffmpeg]'",
+        ) from None
+    return kind, _with_beside(tags, path)
+
+
+def summary_of(path: Path, *, ffmpeg: str | None, encoding: str | None) -> dict[str, object]:
+    """Return what the tags of any file say, through ffmpeg where they are not read here.
+
+    Args:
+        path: of the file.
+        ffmpeg: path of the program; None looks for it.
+        encoding: of old texts that do not say theirs, as `tags.read_tags` takes it.
+
+    Returns:
+        As `tags.read_tags`.
+
+    Raises:
+        AudioError: if it is no file of sound, or its tags are damaged.
+        ConfigError: if there is no such encoding.
+        MissingProgram: if only ffmpeg could read it, and there is none.
+    """
+    if can_read(path):
+        reading = load_tags(path, encoding=encoding)
+        kind, tags, doubts = reading.kind, reading.tags, reading.doubts
+    else:
+        kind, tags, doubts = *_foreign(path, ffmpeg), ()
+    found = summary(kind, tags, doubts)
+    if tags.provenance is not None:
+        try:
+            found["provenance"] = from_json(tags.provenance)
+        except (ValueError, RecursionError) as error:
+            raise AudioError(f"audio file {str(path)!r} has damaged tags: {error}") from error
+    return found

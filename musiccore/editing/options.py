@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from musiccore.audio import MAX_RATE, MIN_RATE
 from musiccore.editing.formats import KINDS, TARGETS
 from musiccore.errors import ConfigError
+from musiccore.tags.encodings import checked_encoding
 
 ENGINES = ("auto", "soundfile", "ffmpeg", "pydub")
 ON_CLIP = ("normalise", "clip", "error")
@@ -36,10 +37,13 @@ class ConversionOptions:
         dither: add triangular noise of two steps where samples are rounded to integers.
         on_clip: what to do with samples beyond full scale: "normalise" turns the whole sound
             down, "clip" cuts them off, "error" refuses.
-        strict: refuse what would change rate, channels or bits unasked, and damaged sources.
+        strict: refuse what would change rate, channels or bits unasked, damaged sources, and tags
+            that the target cannot hold or that may be misread.
         engine: "soundfile", "ffmpeg" or "pydub"; "auto" takes ffmpeg for what only it can do, and
             for MP3 where it is found, because it is three times as fast.
         ffmpeg: path of the program; None looks for it.
+        tag_encoding: of old texts of tags that do not say theirs, such as "shift_jis"; "auto" takes
+            the likeliest, None reads UTF-8 or Latin-1 and says where that is in doubt.
 
     Raises:
         ConfigError: naming the field and what it may be.
@@ -62,6 +66,7 @@ class ConversionOptions:
     strict: bool = False
     engine: str = "auto"
     ffmpeg: str | None = None
+    tag_encoding: str | None = None
 
     def __post_init__(self) -> None:
         self._check_words()
@@ -72,6 +77,8 @@ class ConversionOptions:
         _one_of("kind", self.kind, KINDS)
         _one_of("engine", self.engine, ENGINES)
         _one_of("on_clip", self.on_clip, ON_CLIP)
+        if self.tag_encoding is not None:
+            checked_encoding(self.tag_encoding)
 
     def _check_numbers(self) -> None:
         _within("sample_rate", self.sample_rate, MIN_RATE, MAX_RATE, "Hz")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from musiccore.editing.formats import BITS, TARGETS, Target
 from musiccore.editing.options import ConversionOptions
+from musiccore.editing.speakers import USUAL, fitting_layout, is_usual, layout_name
 from musiccore.errors import AudioError, ConfigError
 
 
@@ -20,6 +21,7 @@ class TargetPlan:
         bits: "8" to "32", "float", "double", or "lossy".
         sample_rate: Hz.
         channels: number of them.
+        mask: which speakers they are for, see `speakers`; 0 unsaid.
         bitrate: kbit/s of a lossy format.
         changes: what the format cannot hold and nobody asked to change, in words.
     """
@@ -30,6 +32,7 @@ class TargetPlan:
     bits: str
     sample_rate: int
     channels: int
+    mask: int
     bitrate: int | None
     changes: tuple[str, ...]
 
@@ -42,6 +45,7 @@ def plan_target(
     options: ConversionOptions,
     *,
     bits: str = "lossy",
+    mask: int = 0,
 ) -> TargetPlan:
     """Decide rate, channels and sample format of the target.
 
@@ -52,6 +56,7 @@ def plan_target(
         frames: samples per channel of the source; None if unknown.
         options: what was asked for.
         bits: how finely the source stores samples, as `streams.bits_of` says.
+        mask: which speakers its channels are for; 0 unsaid.
 
     Returns:
         The plan; everything in it fits the format.
@@ -65,10 +70,8 @@ def plan_target(
     new_rate = _fitting_rate(target, wanted_rate)
     if new_rate != wanted_rate:
         changes.append(f"{wanted_rate} Hz become {new_rate} Hz")
-    wanted_channels = options.channels or channels
-    new_channels = wanted_channels if wanted_channels <= target.channels else 2
-    if new_channels != wanted_channels:
-        changes.append(f"{wanted_channels} channels become {new_channels}")
+    new_channels, new_mask, said = _fitting_channels(kind, target, channels, mask, options.channels)
+    changes += said
     new_bits = "lossy" if target.lossy else options.bits or _fitting_bits(target, bits)
     if not target.lossy and options.bits is None and _coarser(new_bits, bits):
         changes.append(f"{bits} samples become {new_bits} bit")
@@ -93,15 +96,45 @@ def plan_target(
         )
     return TargetPlan(
         kind=kind,
-        container=TARGETS[kind].container,
+        container="WAVEX" if kind == "wav" and needs_mask(new_mask) else TARGETS[kind].container,
         subtype=target.codec if target.lossy else target.subtypes[new_bits],
         bits=new_bits,
         sample_rate=new_rate,
         channels=new_channels,
+        mask=new_mask,
         bitrate=bitrate,
         changes=tuple(changes),
     )
 
+
+def needs_mask(mask: int) -> bool:
+    """Tell whether a WAV has to say which speakers its channels are for."""
+    return mask.bit_count() > 2 or mask not in (0, USUAL[1], USUAL[2])
+
+
+def _fitting_channels(
+    kind: str, target: Target, channels: int, mask: int, asked: int | None
+) -> tuple[int, int, list[str]]:
+    """How many channels, for which speakers, and what that changes."""
+    wanted = asked or channels
+    if wanted > target.channels:
+        return 2, 0, [f"{wanted} channels become 2"]
+    if wanted != channels:
+        return wanted, USUAL.get(wanted, 0) if mask else 0, []
+    if kind in _KEEP_MASKS or channels <= 2 or is_usual(mask, channels):
+        return wanted, mask, []
+    named = layout_name(mask)
+    if kind in _LAID_OUT:
+        fitting = fitting_layout(mask, target.channels)
+        if fitting is not None:
+            words = f"{named} becomes {layout_name(fitting)}: {kind} has no {named}"
+            return fitting.bit_count(), fitting, [words]
+    return wanted, 0, [f"{kind} does not say that the channels are {named}"]
+
+
+_KEEP_MASKS = ("wav", "rf64", "caf", "flac")
+_LAID_OUT = ("ogg", "opus", "webm", "m4a", "aac")
+"""Formats whose channels have the speakers that are usual for so many."""
 
 _BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "float": 4, "double": 8, "lossy": 0}
 

@@ -1,8 +1,9 @@
-"""What made a sound, written into the file and read back.
+"""What a sound is called and what made it, written into the file and read back.
 
-One JSON object, the provenance, goes into every format whole, beside the tags that other players
-show (title, artist, licence, lyrics). The samples are not touched: tags are chunks, blocks, pages
-or a prefix around them. Written here by hand because the one good tag library is under the GPL.
+One JSON object, the provenance, goes into every format whole, beside everything that other
+programs show: fields of any name, pictures, chapters, lyrics. The samples are not touched: tags are
+chunks, blocks, pages or a prefix around them. Written here by hand because the one good tag library
+is under the GPL.
 """
 
 from __future__ import annotations
@@ -13,25 +14,50 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from musiccore.errors import AudioError
-from musiccore.tags import aiff, au, caf, flac, mp3, mp4, ogg, riff, w64
+from musiccore.tags import aiff, au, caf, dsf, flac, mp3, mp4, ogg, riff, w64
+from musiccore.tags.encodings import AUTO, OldTexts, checked_encoding
 from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
+from musiccore.tags.losses import losses
+from musiccore.tags.objects import to_object
 from musiccore.tags.pieces import Piece, Source, joined, rewrite
+from musiccore.tags.summary import summary
 
-__all__ = ["SHOWN", "copy_tags", "read_tags", "tag_file", "write_tags"]
+__all__ = [
+    "can_read",
+    "checked_encoding",
+    "copy_tags",
+    "load_tags",
+    "lost",
+    "opened",
+    "Reading",
+    "read_tags",
+    "save_tags",
+    "SHOWN",
+    "summary",
+    "tag_file",
+    "Tags",
+    "with_extra",
+    "write_tags",
+]
 
 
 class _Container(Protocol):
-    def read(self, source: Source) -> Tags: ...
+    HOME: str
 
+    def read(self, source: Source, old: OldTexts) -> Tags: ...
+
+
+class _Writer(_Container, Protocol):
     def write(self, source: Source, tags: Tags) -> Iterable[Piece]: ...
 
 
-_CONTAINERS: Final[Mapping[str, _Container]] = {
+_WRITERS: Final[Mapping[str, _Writer]] = {
     "wav": riff,
     "flac": flac,
     "mp3": mp3,
@@ -43,7 +69,28 @@ _CONTAINERS: Final[Mapping[str, _Container]] = {
     "w64": w64,
     "m4a": mp4,
 }
+_AROUND: Final = ("aac", "ape", "wavpack", "musepack", "tta", "optimfrog", "mp2")
+_READERS: Final[Mapping[str, _Container]] = {
+    **_WRITERS,
+    **dict.fromkeys(_AROUND, mp3),
+    "dsf": dsf,
+}
 _DAMAGE: Final = (ValueError, struct.error, IndexError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read from one file.
+
+    Attributes:
+        kind: its format.
+        tags: what they say.
+        doubts: texts whose encoding a person should look at, in words.
+    """
+
+    kind: str
+    tags: Tags
+    doubts: tuple[str, ...] = ()
 
 
 def write_tags(data: bytes, provenance: Mapping[str, object]) -> bytes:
@@ -81,33 +128,106 @@ def tag_file(path: Path, provenance: Mapping[str, object]) -> None:
     _put(path, _tags_of(provenance))
 
 
-def read_tags(source: str | os.PathLike[str] | bytes) -> dict[str, object]:
+def read_tags(
+    source: str | os.PathLike[str] | bytes, *, encoding: str | None = None
+) -> dict[str, object]:
     """Read the tags of an audio file, ours or anybody's.
 
     Args:
         source: a path, or the bytes of the file.
+        encoding: of old texts that do not say theirs; None for UTF-8 or Latin-1, `auto` guesses.
 
     Returns:
-        `format`; the fields of `SHOWN` that are there; and `provenance`, exactly the mapping that
-        was written, in files made here.
+        `format`; the fields of `SHOWN` that are there; what else there is, as `summary` returns it;
+        and `provenance`, exactly the mapping that was written, in files made here.
 
     Raises:
         AudioError: if the file cannot be read, is of another format, or its tags are damaged.
+        ConfigError: if there is no such encoding.
     """
     name = _name(source)
-    with _opened(source) as file:
-        kind, tags = _read(file, name)
-        found: dict[str, object] = {"format": kind, **dict(tags.rows())}
-        if tags.provenance is not None:
+    with opened(source) as file:
+        reading = _read(file, name, encoding)
+        found = summary(reading.kind, reading.tags, reading.doubts)
+        if reading.tags.provenance is not None:
             try:
-                found["provenance"] = from_json(tags.provenance)
+                found["provenance"] = from_json(reading.tags.provenance)
             except _DAMAGE as error:
                 raise AudioError(f"{name} has damaged tags: {error}") from error
         return found
 
 
+def load_tags(source: Path, *, encoding: str | None = None) -> Reading:
+    """Read everything that the tags of an audio file hold.
+
+    Raises:
+        AudioError, ConfigError: as `read_tags`.
+    """
+    with opened(source) as file:
+        return _read(file, _name(source), encoding)
+
+
+def can_read(source: Path) -> bool:
+    """Tell whether tags of this format are read here.
+
+    Raises:
+        AudioError: if the file cannot be opened.
+    """
+    with opened(source) as file:
+        return kind_of(file) in _READERS
+
+
+def save_tags(target: Path, tags: Tags) -> tuple[str, ...]:
+    """Write tags into an audio file in place of those that it has.
+
+    Args:
+        target: complete audio file that nobody reads yet: it is changed, or replaced.
+        tags: what they say; where the format holds no tags at all, `<target>.json` takes them.
+
+    Returns:
+        Warnings: what was too long to be kept.
+
+    Raises:
+        AudioError: if a file cannot be read, or the target cannot be written.
+    """
+    if tags.empty:
+        return ()
+    with opened(target) as file:
+        kind = kind_of(file)
+    if kind not in _WRITERS:
+        beside = target.with_name(f"{target.name}.json")
+        whole = {**dict(tags.rows()), **to_object(replace(tags, provenance=None))}
+        whole["provenance"] = from_json(tags.provenance or "{}")
+        text = json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+        beside.write_text(text, encoding="utf-8")
+        return (f"{target.name} cannot hold tags; they are in {beside.name}",)
+    try:
+        _put(target, tags)
+    except AudioError as error:
+        if not tags.pictures or ("too long" not in error.message and "fit" not in error.message):
+            raise
+        _put(target, replace(tags, pictures=()))
+        return (f"not kept in {kind}: {_many(tags)}, too large for its tags",)
+    return ()
+
+
+def _many(tags: Tags) -> str:
+    return "a picture" if len(tags.pictures) == 1 else f"{len(tags.pictures)} pictures"
+
+
+def lost(tags: Tags, kind: str) -> tuple[str, ...]:
+    """Return what tags cannot take along into a format that is written here, in words."""
+    writer = _WRITERS.get("wav" if kind == "rf64" else kind)
+    kept = () if writer is None else losses(tags, kind, writer.HOME)
+    return (*kept, *tags.extras)
+
+
 def copy_tags(
-    source: Path, target: Path, *, extra: Mapping[str, object] | None = None
+    source: Path,
+    target: Path,
+    *,
+    extra: Mapping[str, object] | None = None,
+    encoding: str | None = None,
 ) -> tuple[str, ...]:
     """Write the tags of one audio file into another, of the same or of another format.
 
@@ -116,6 +236,7 @@ def copy_tags(
         target: complete audio file that nobody reads yet: it is changed, or replaced.
         extra: fields of `SHOWN` replace those of the source; `conversion`, an object, is added to
             the list `conversions` of the provenance; everything else goes into the provenance.
+        encoding: as `read_tags` takes it.
 
     Returns:
         Warnings: what could not be read or kept. Where the target's format holds no tags at all,
@@ -125,35 +246,34 @@ def copy_tags(
         AudioError: if a file cannot be read, or the target cannot be written.
     """
     warnings: list[str] = []
-    tags = Tags(shown={})
+    tags = Tags()
     try:
-        with _opened(source) as file:
-            tags = _read(file, _name(source))[1]
+        reading = load_tags(source, encoding=encoding)
+        tags = reading.tags
+        warnings += reading.doubts
     except AudioError as error:
         if not source.is_file():
             raise
         warnings.append(f"tags of {source.name} are not kept: {error.message}")
-    warnings += [f"{source.name} holds {words}, which is not kept" for words in tags.extras]
-    tags = _with_extra(tags, dict(extra or {}), warnings)
-    if not tags.shown and tags.provenance is None:
-        return tuple(warnings)
-    with _opened(target) as file:
+    with opened(target) as file:
         kind = kind_of(file)
-    if kind in _CONTAINERS:
-        _put(target, tags)
-        return tuple(warnings)
-    beside = target.with_name(f"{target.name}.json")
-    whole = {**dict(tags.rows()), "provenance": from_json(tags.provenance or "{}")}
-    beside.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    warnings.append(f"{target.name} cannot hold tags; they are in {beside.name}")
-    return tuple(warnings)
+    if gone := lost(tags, kind or ""):
+        warnings.append(f"not kept in {kind or target.name}: {'; '.join(gone)}")
+    tags, more = with_extra(tags, extra or {})
+    return (*warnings, *more, *save_tags(target, tags))
 
 
-def _with_extra(tags: Tags, extra: dict[str, object], warnings: list[str]) -> Tags:
-    shown = {name: plain(text) for name, text in tags.shown.items()}
+def with_extra(tags: Tags, extra: Mapping[str, object]) -> tuple[Tags, tuple[str, ...]]:
+    """Return tags with more in them, and warnings; see `copy_tags`.
+
+    Raises:
+        AudioError: if the provenance is no JSON or too long.
+    """
+    extra, warnings = dict(extra), []
+    fields = {name: tuple(map(plain, values)) for name, values in tags.fields.items()}
     for name in SHOWN:
         if isinstance(value := extra.pop(name, None), str):
-            shown[name] = plain(value)
+            fields[name] = (plain(value),)
     provenance: dict[str, object] = {}
     if tags.provenance is not None:
         try:
@@ -167,13 +287,14 @@ def _with_extra(tags: Tags, extra: dict[str, object], warnings: list[str]) -> Ta
         history = before if isinstance(before, list) else []
         provenance["conversions"] = [*history, conversion]
     text = _checked(provenance) if provenance else None
-    return Tags(shown={name: text for name, text in shown.items() if text}, provenance=text)
+    fields = {plain(name): values for name, values in fields.items() if any(values)}
+    return replace(tags, fields=fields, provenance=text), tuple(warnings)
 
 
 def _tags_of(provenance: Mapping[str, object]) -> Tags:
     whole = _checked(provenance)
     shown = {name: plain(value) for name in SHOWN if isinstance(value := provenance.get(name), str)}
-    return Tags(shown={name: text for name, text in shown.items() if text}, provenance=whole)
+    return Tags(fields={name: (text,) for name, text in shown.items() if text}, provenance=whole)
 
 
 def _checked(provenance: Mapping[str, object]) -> str:
@@ -186,34 +307,41 @@ def _checked(provenance: Mapping[str, object]) -> str:
     return whole
 
 
-def _read(file: Source, name: str) -> tuple[str, Tags]:
+def _read(file: Source, name: str, encoding: str | None) -> Reading:
+    wanted = None if encoding is None else checked_encoding(encoding)
     try:
         kind = kind_of(file)
-        if kind is None or kind not in _CONTAINERS:
+        if kind is None or kind not in _READERS:
             raise AudioError(
                 f"{name} is {kind or 'no audio file'}, so it has no tags that can be read",
-                hint=f"tags are read from {', '.join(_CONTAINERS)}",
+                hint=f"tags are read from {', '.join(_READERS)}",
             )
-        return kind, _CONTAINERS[kind].read(file)
+        old = OldTexts(None if wanted == AUTO else wanted)
+        tags = _READERS[kind].read(file, old)
+        if wanted == AUTO and (guess := old.guess()) is not None:
+            old = OldTexts(guess)
+            tags = _READERS[kind].read(file, old)
+            return Reading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
+        return Reading(kind=kind, tags=tags, doubts=old.doubts())
     except _DAMAGE as error:
         raise AudioError(f"{name} has damaged tags: {error}") from error
 
 
 def _pieces(source: Source, tags: Tags, name: str) -> Iterable[Piece]:
     kind = kind_of(source)
-    if kind is None or kind not in _CONTAINERS:
+    if kind is None or kind not in _WRITERS:
         raise AudioError(
             f"tags cannot be written into {kind or 'unknown data'}",
-            hint=f"they can into {', '.join(_CONTAINERS)}",
+            hint=f"they can into {', '.join(_WRITERS)}",
         )
     try:
-        return _CONTAINERS[kind].write(source, tags)
+        return _WRITERS[kind].write(source, tags)
     except _DAMAGE as error:
         raise AudioError(f"{name} is damaged and takes no tags: {error}") from error
 
 
 def _put(path: Path, tags: Tags) -> None:
-    with _opened(path) as source:
+    with opened(path) as source:
         pieces = _pieces(source, tags, _name(path))
         try:
             rewrite(path, source, pieces)
@@ -228,7 +356,15 @@ def _name(source: str | os.PathLike[str] | bytes) -> str:
 
 
 @contextmanager
-def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[Source]:
+def opened(source: str | os.PathLike[str] | bytes) -> Iterator[Source]:
+    """Open an audio file to read parts of it.
+
+    Args:
+        source: a path, or the bytes of the file.
+
+    Raises:
+        AudioError: if it cannot be read.
+    """
     if isinstance(source, bytes):
         yield Source(io.BytesIO(source))
         return

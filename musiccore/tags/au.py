@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 from musiccore.errors import AudioError
+from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.objects import from_object, to_object
 from musiccore.tags.pieces import Piece, Source, Span
 
+HOME: Final = "au"
 _HEADER: Final = 24  # bytes, without the annotation
 _ALL: Final = "JUKEFLOW_TAGS"  # every shown field as JSON: lyrics have lines of their own
 _SHOWN: Final = ("title", "artist", "album", "genre", "track")  # one line each
 
 
-def read(source: Source) -> Tags:
+def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of an AU file; an annotation of another form is a comment."""
     offset = int.from_bytes(source.read(4, 4), _order(source))
-    text = source.read(_HEADER, offset - _HEADER).rstrip(b"\0").decode(errors="replace")
+    raw = source.read(_HEADER, offset - _HEADER).rstrip(b"\0")
+    text = old(raw)
     rows = dict(line.partition("=")[::2] for line in text.split("\n", MOST_FIELDS) if "=" in line)
     found = Found()
     if _ALL in rows:
-        whole = from_json(rows[_ALL])
-        for name, value in whole.items():
-            found.add(name, str(value))
+        found.fill(from_object(from_json(rows[_ALL])))
     elif not any(name in rows for name in _SHOWN):
         found.add("comment", text)
     for name in _SHOWN:
-        found.add(name if name not in found.shown else None, rows.get(name, ""))
+        found.add(name if name not in found.fields else None, rows.get(name, ""))
     found.add(PROVENANCE, rows.get(PROVENANCE, ""))
     return found.tags()
 
 
 def write(source: Source, tags: Tags) -> list[Piece]:
     """Return the file with other tags."""
-    order, whole = _order(source), dict(tags.rows())
+    order, rows = _order(source), dict(tags.rows())
     offset = int.from_bytes(source.read(4, 4), order)
     if not _HEADER <= offset <= source.size:
         raise ValueError(f"the sound begins at byte {offset} of {source.size}")
-    lines = [f"{name}={' '.join(whole[name].split())}" for name in _SHOWN if name in whole]
-    lines.append(f"{_ALL}={to_json(whole)}")
+    lines = [f"{name}={' '.join(rows[name].split())}" for name in _SHOWN if name in rows]
+    lines.append(f"{_ALL}={to_json(to_object(replace(tags, provenance=None)))}")
     if tags.provenance is not None:
         lines.append(f"{PROVENANCE}={tags.provenance}")
     text = "\n".join(lines).encode() + b"\0"

@@ -7,45 +7,48 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.encodings import OldTexts
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, Found, Tags, from_json, to_json
+from musiccore.tags.objects import from_object, to_object
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
 
+HOME: Final = "caf"
 _WRITTEN: Final = {
-    "title": "title",
-    "artist": "artist",
-    "album": "album",
     "date": "year",
-    "genre": "genre",
     "track": "track number",
     "comment": "comments",
-    "licence": "copyright",
     "software": "encoding application",
-    "lyrics": "lyrics",
+    "bpm": "tempo",
+    "key": "key signature",
+    "encoding_date": "encoding date",
+    "release_date": "recorded date",
 }
-_READ: Final = {
-    **{key: name for name, key in _WRITTEN.items()},
-    "recorded date": "date",
-    "comment": "comment",
-}
+_READ: Final = {**{key: name for name, key in _WRITTEN.items()}, "time signature": "time signature"}
+_SOUND: Final = (b"desc", b"data", b"pakt", b"kuki", b"chan", b"free", b"peak", b"ovvw", b"fact")
 _TO_THE_END: Final = -1
 _INFO_LIMIT: Final = 30_000  # bytes; libsndfile skips a longer chunk, or refuses the file
 _OURS: Final = bytes.fromhex("9c1d5e0a6b7f4c3e8a52d04be1f7386d")
 
 
-def read(source: Source) -> Tags:
+def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a CAF file."""
     found, short = Found(), Found()
     for chunk in _chunks(source):
         if chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS:
             whole = from_json(source.read(chunk.start + 16, chunk.size - 16).decode())
-            for name, value in whole.items():
-                found.add(name, str(value))
+            found.fill(from_object(whole))
         elif chunk.name == b"info":
             texts = source.read(chunk.start + 4, chunk.size - 4).split(b"\0", 2 * MOST_FIELDS)
             for key, text in zip(texts[::2], texts[1::2], strict=False):
-                known = _READ.get(key.decode(errors="replace").lower())
-                short.add(known, text.decode(errors="replace"))
-    found.fill(short.tags())
+                name = key.decode(errors="replace")
+                if known := _READ.get(name.casefold()):
+                    short.add(known, text.decode(errors="replace"))
+                else:
+                    short.add_free(name, text.decode(errors="replace"))
+        elif chunk.name not in _SOUND:
+            take_raw(found, source, chunk, HOME)
+    if not found.fields:  # else the short texts are there as a whole
+        found.fill(short.tags())
     return found.tags()
 
 
@@ -56,25 +59,30 @@ def write(source: Source, tags: Tags) -> list[Piece]:
         AudioError: if the tags are too long.
     """
     pieces: list[Piece] = [Span(0, 8)]
+    raws = [raw for raw in tags.raws if raw.home == HOME]
+    names = {raw.name for raw in raws}
     for chunk in _chunks(source):
-        if chunk.name == b"info" or (
-            chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS
-        ):
+        ours = chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS
+        if ours or chunk.name == b"info" or chunk.name.decode("latin-1") in names:
             continue
         pieces += (chunk.name + struct.pack(">q", chunk.size), Span(chunk.start, chunk.end))
-    rows = dict(tags.rows())
-    whole = rows if tags.provenance is None else {**rows, PROVENANCE: tags.provenance}
-    body = _OURS + to_json(whole).encode()
+    body = _OURS + to_json(to_object(tags)).encode()
     if len(body) >= LIMIT:
         raise AudioError(f"tags of {len(body)} bytes are too long for a CAF file (16 MiB)")
-    return [*pieces, _chunk(b"info", _info(rows)), _chunk(b"uuid", body)]
+    pieces += [_chunk(raw.name.encode("latin-1"), raw.body) for raw in raws]
+    return [*pieces, _chunk(b"info", _info(tags)), _chunk(b"uuid", body)]
 
 
-def _info(rows: dict[str, str]) -> bytes:
+def _info(tags: Tags) -> bytes:
     """Return keys and texts, the shortest first, as many as every reader takes."""
+    rows = {_WRITTEN.get(name, name): "; ".join(values) for name, values in tags.fields.items()}
+    rows |= {_WRITTEN.get(name, name): text for name, text in tags.rows()}
+    if "licence" in rows:
+        rows["copyright"] = rows.get("copyright") or rows["licence"]
+        del rows["licence"]
     texts: list[bytes] = []
     for name, text in sorted(rows.items(), key=lambda row: len(row[1])):
-        raw = f"{_WRITTEN[name]}\0{text}\0".encode()
+        raw = f"{name}\0{text}\0".encode()
         if sum(map(len, texts)) + len(raw) < _INFO_LIMIT:
             texts.append(raw)
     return struct.pack(">I", len(texts)) + b"".join(texts)

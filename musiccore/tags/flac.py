@@ -1,46 +1,77 @@
-"""FLAC: a VORBIS_COMMENT block in front of the frames."""
+"""FLAC: VORBIS_COMMENT and PICTURE blocks in front of the frames."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags import comments, id3
+from musiccore.tags import comments, id3, mp3, pictures
+from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
-_PADDING, _COMMENT, _PICTURE = b"\x01", b"\x04", b"\x06"
+HOME: Final = "flac"
+_INFO, _PADDING, _COMMENT, _PICTURE = b"\x00", b"\x01", b"\x04", b"\x06"
+_RAW: Final = {b"\x02": "APPLICATION", b"\x05": "CUESHEET"}
 _MAGIC: Final = b"fLaC"
 
 
-def read(source: Source) -> Tags:
-    """Return the tags of a FLAC file; those of an ID3 tag in front count where FLAC has none."""
+def read(source: Source, old: OldTexts) -> Tags:
+    """Return the tags of a FLAC file; those of ID3 and APE around it count where FLAC has none."""
     found = Found()
     for block in _blocks(source):
+        body = b"" if block.name == _INFO else source.read(block.start, block.size)
         if block.name == _COMMENT:
-            found.fill(comments.decode(source.read(block.start, block.size))[0])
+            found.fill(comments.decode(body)[0])
         elif block.name == _PICTURE:
-            found.extra("a picture")
-    if source.read(0, 3) == b"ID3":
-        found.fill(id3.read_front(source))
+            try:
+                found.pictures.append(pictures.decode(body))
+            except (ValueError, struct.error):
+                found.extra("a damaged picture")
+        elif block.name in _RAW:
+            found.raws.append(Raw(home=HOME, name=_RAW[block.name], body=body))
+    found.fill(mp3.read(source, old))
     return found.tags()
 
 
 def write(source: Source, tags: Tags) -> list[Piece]:
-    """Return the file with other tags; blocks of other kinds stay."""
+    """Return the file with other tags; what describes the sound stays."""
     blocks = _blocks(source)
     old = [source.read(block.start, block.size) for block in blocks if block.name == _COMMENT]
-    comment = comments.encode(tags, comments.vendor_of(old[0]) if old else b"")
-    if len(comment) >= LIMIT:
-        raise AudioError(f"tags of {len(comment)} bytes do not fit into a FLAC file (16 MiB)")
+    vendor = comments.vendor_of(old[0]) if old else b""
+    new = [(_COMMENT, comments.encode(tags, vendor, with_pictures=False))]
+    names = {name: number for number, name in _RAW.items()}
+    new += [(names[raw.name], raw.body) for raw in tags.raws if raw.home == HOME]
+    new += [(_PICTURE, pictures.encode(one)) for one in tags.pictures]
+    for _, body in new:
+        if len(body) >= LIMIT:
+            raise AudioError(f"tags of {len(body)} bytes do not fit into a FLAC file (16 MiB)")
     pieces: list[Piece] = [_MAGIC]
+    gone = {_COMMENT, _PADDING, _PICTURE, *(name for name, _ in new)}
     for block in blocks:
-        if block.name not in (_COMMENT, _PADDING):
+        if block.name not in gone:
             pieces += (block.name + block.size.to_bytes(3, "big"), Span(block.start, block.end))
-    last = (_COMMENT[0] | 0x80).to_bytes(1, "big")
-    pieces += (last + len(comment).to_bytes(3, "big") + comment, Span(blocks[-1].end, source.size))
-    return pieces
+    for number, (name, body) in enumerate(new, start=1):
+        kind = name[0] | (0x80 if number == len(new) else 0)
+        pieces.append(bytes([kind]) + len(body).to_bytes(3, "big") + body)
+    return [*pieces, Span(blocks[-1].end, source.size)]
+
+
+def stream_info(source: Source) -> tuple[int, int, bytes]:
+    """Return bits per sample, samples per channel (0 if unsaid), and the MD5 of all of them.
+
+    Raises:
+        ValueError: if the file does not begin as FLAC.
+    """
+    first = _blocks(source)[0]
+    body = source.read(first.start, first.size)
+    if first.name != _INFO or len(body) < 34:
+        raise ValueError("the stream says nothing about itself")
+    packed = int.from_bytes(body[10:18], "big")
+    return (packed >> 36 & 0x1F) + 1, packed & ((1 << 36) - 1), body[18:34]
 
 
 def _blocks(source: Source) -> list[Chunk]:

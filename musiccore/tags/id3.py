@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, repaired
+from musiccore.tags import id3parts
+from musiccore.tags.encodings import OldTexts
+from musiccore.tags.fields import LANGUAGE, LIMIT, PROVENANCE, Found, Tags, numbered
 from musiccore.tags.genres import genre_name
+from musiccore.tags.id3frames import (
+    UTF8,
+    first_text,
+    frame,
+    from_syncsafe,
+    split,
+    syncsafe,
+    text_frame,
+    texts,
+)
+from musiccore.tags.names import ID3
+from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import Source
 
-_WRITTEN: Final = {
-    "title": "TIT2",
-    "artist": "TPE1",
-    "album": "TALB",
-    "date": "TDRC",
-    "genre": "TCON",
-    "track": "TRCK",
-    "comment": "COMM",
-    "licence": "TXXX:LICENSE",
-    "software": "TSSE",
-    "lyrics": "USLT",
-}
+HOME: Final = "id3"
+_TEXT: Final = "TXXX:"
 _READ: Final = {
-    **{frame: name for name, frame in _WRITTEN.items()},
-    "TYER": "date",
-    "TCOP": "licence",
-    "TXXX:COPYRIGHT": "licence",
-    f"TXXX:{PROVENANCE}": PROVENANCE,
+    **{frame: name for name, frame in ID3.items() if not frame.startswith(_TEXT)},
+    "GRP1": "grouping",
 }
-_OLD: Final = {  # names of version 2.2
-    "TT2": "TIT2",
-    "TP1": "TPE1",
-    "TAL": "TALB",
-    "TYE": "TYER",
-    "TCO": "TCON",
-    "TRK": "TRCK",
-    "TCR": "TCOP",
-    "TSS": "TSSE",
-    "TXX": "TXXX",
-    "COM": "COMM",
-    "ULT": "USLT",
-    "PIC": "APIC",
-}
-_DESCRIBED: Final = frozenset({"COMM", "USLT"})  # language and description before the text
-_CODECS: Final = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
+_WORDS: Final = {"COMM": "comment", "USLT": "lyrics"}  # with language and description
+_WEAK: Final = {"TORY": "original_date"}  # of version 2.3
+_DERIVED: Final = frozenset({"TSIZ", "CTOC", "SEEK", "ASPI", "MLLT"})  # follow from the file
+_MUSICBRAINZ: Final = b"http://musicbrainz.org"
+_DAMAGE: Final = (ValueError, IndexError, struct.error)
 _V1_BYTES: Final = 128
 _MOST_TAGS: Final = 8  # one behind the other
 
@@ -60,28 +50,71 @@ def encode(tags: Tags) -> bytes:
     Raises:
         AudioError: if it would be too long.
     """
-    frames = [_frame(_WRITTEN[name], text) for name, text in tags.rows()]
+    frames = [part for name in tags.fields for part in _field(name, tags.fields)]
+    frames.append(id3parts.people_frames(tags.fields))
     if tags.provenance is not None:
-        frames.append(_frame(f"TXXX:{PROVENANCE}", tags.provenance))
+        frames.append(text_frame("TXXX", PROVENANCE, tags.provenance))
+    frames += [id3parts.timed_frame(one) for one in tags.timed]
+    frames += [frame(raw.name, raw.body) for raw in tags.raws if raw.home == HOME]
+    if tags.chapters:
+        frames.append(id3parts.chapter_frames(tags.chapters))
+    frames += [id3parts.picture_frame(one) for one in tags.pictures]
     body = b"".join(frames)
     if len(body) >= LIMIT:
         raise AudioError(f"tags of {len(body)} bytes are too long for an audio file (16 MiB)")
-    return b"ID3\x04\x00\x00" + _syncsafe(len(body)) + body
+    return b"ID3\x04\x00\x00" + syncsafe(len(body)) + body
 
 
-def _frame(label: str, text: str) -> bytes:
-    name, _, description = label.partition(":")
-    head = {"TXXX": f"{description}\0", "USLT": "und\0", "COMM": "und\0"}.get(name, "")
-    body = b"\x03" + head.encode() + text.encode()
-    return name.encode() + _syncsafe(len(body)) + b"\0\0" + body
+def _field(name: str, fields: Mapping[str, tuple[str, ...]]) -> Iterator[bytes]:
+    values, known = fields[name], ID3.get(name, "")
+    kind, _, description = name.partition(":")
+    if name.endswith(LANGUAGE) and name.removesuffix(LANGUAGE) in fields:
+        return
+    if name in ("track_total", "disc_total") and name.removesuffix("_total") in fields:
+        return
+    if name in ("track", "disc"):
+        yield text_frame(known, numbered(fields, name), *values[1:])
+    elif kind in ("comment", "lyrics"):
+        yield from _words(kind, description, values, fields.get(name + LANGUAGE, ()))
+    elif kind == "url":
+        for value in values:
+            yield frame("WXXX", UTF8 + description.encode() + b"\0" + _address(value))
+    elif known.startswith("W"):
+        yield from (frame(known, _address(value)) for value in values)
+    elif name in id3parts.ROLES or name == "performer":
+        return
+    elif name == "musicbrainz_trackid":
+        yield frame("UFID", _MUSICBRAINZ + b"\0" + values[0].encode("ascii", "replace")[:64])
+        yield text_frame("TXXX", known.removeprefix(_TEXT), *values)
+    elif known and not known.startswith(_TEXT):
+        yield text_frame(known, *values)
+    elif re.fullmatch(r"T[A-Z0-9]{3}", name) and name != "TXXX":
+        yield text_frame(name, *values)
+    else:
+        yield text_frame("TXXX", known.removeprefix(_TEXT) or name, *values)
 
 
-def _syncsafe(number: int) -> bytes:
-    return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
+def _words(
+    kind: str, description: str, values: tuple[str, ...], languages: tuple[str, ...]
+) -> Iterator[bytes]:
+    """Yield comments or lyrics: one frame for each language, as the format wants it."""
+    by_language: dict[bytes, list[str]] = {}
+    for number, value in enumerate(values):
+        language = languages[number] if number < len(languages) else "und"
+        by_language.setdefault(id3parts.tongue(language), []).append(value)
+    name = "COMM" if kind == "comment" else "USLT"
+    for letters, group in by_language.items():
+        if name == "COMM":
+            groups = [(description, "\0".join(group))]
+        else:  # which hold one text; more of them differ in their description
+            groups = [(f"{description}{number or ''}", one) for number, one in enumerate(group)]
+        for words, text in groups:
+            body = words.encode() + b"\0" + text.encode()
+            yield frame(name, UTF8 + letters + body)
 
 
-def _from_syncsafe(raw: bytes) -> int:
-    return sum((byte & 0x7F) << shift for byte, shift in zip(raw, (21, 14, 7, 0), strict=True))
+def _address(text: str) -> bytes:
+    return text.encode("latin-1") if text.isascii() else text.encode()
 
 
 # Where they lie -------------------------------------------------------------------------------
@@ -107,13 +140,13 @@ def v1_start(source: Source) -> int:
 def _whole_size(head: bytes) -> int:
     if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
         return 0
-    return 10 + _from_syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
+    return 10 + from_syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
 
 
 # Reading --------------------------------------------------------------------------------------
 
 
-def read_front(source: Source) -> Tags:
+def read_front(source: Source, old: OldTexts) -> Tags:
     """Return what the ID3v2 tags in front of a file say; the first one counts most."""
     found, position = Found(), 0
     for _ in range(_MOST_TAGS):
@@ -121,139 +154,161 @@ def read_front(source: Source) -> Tags:
         if not size:
             break
         if size <= LIMIT:
-            found.fill(decode(source.read(position, size)))
+            found.fill(decode(source.read(position, size), old))
         else:
             found.extra(f"an ID3 tag of {size} bytes")
         position += size
     return found.tags()
 
 
-def read_v1(source: Source) -> Tags:
+def read_at(source: Source, position: int, old: OldTexts) -> Tags:
+    """Return what the ID3v2 tag at a place of a file says; nothing if there is none."""
+    size = _whole_size(source.read(position, 10))
+    return decode(source.read(position, min(size, LIMIT)), old) if size else Tags()
+
+
+def read_v1(source: Source, old: OldTexts) -> Tags:
     """Return what the ID3v1 tag at the end of a file says."""
     raw, found = source.read(v1_start(source), _V1_BYTES), Found()
     if len(raw) < _V1_BYTES:
         return found.tags()
     places = {"title": (3, 33), "artist": (33, 63), "album": (63, 93), "date": (93, 97)}
-    numbered = raw[125] == 0 and raw[126] != 0
-    places["comment"] = (97, 125 if numbered else 127)
+    is_numbered = raw[125] == 0 and raw[126] != 0
+    places["comment"] = (97, 125 if is_numbered else 127)
     for name, (start, end) in places.items():
-        found.add(name, repaired(raw[start:end].split(b"\0")[0].rstrip(b" ")))
-    if numbered:
+        found.add(name, old(raw[start:end].split(b"\0")[0].rstrip(b" ")))
+    if is_numbered:
         found.add("track", str(raw[126]))
     found.add("genre", genre_name(str(raw[127])) if raw[127] != 0xFF else "")
     return found.tags()
 
 
-def decode(raw: bytes) -> Tags:
-    """Return the tags of an ID3v2 tag; a damaged frame ends it."""
+def decode(raw: bytes, old: OldTexts) -> Tags:
+    """Return the tags of an ID3v2 tag; a damaged frame is left out, and said."""
     found = Found()
-    described: dict[str, str] = {}  # comments with a description: only where there is no other
-    for frame, body in _frames(raw):
-        if frame == "APIC":
-            found.extra("a picture")
-        if not body or (frame[0] != "T" and frame not in _DESCRIBED):
-            continue
-        texts = _texts(body[0], body[4:] if frame in _DESCRIBED else body[1:])
-        if frame == "TXXX":
-            found.add(_READ.get(f"TXXX:{texts[0].upper()}"), "\0".join(texts[1:]))
-        elif frame in _DESCRIBED:
-            text = "\0".join(texts[1:])
-            if texts[0]:
-                described.setdefault(_READ[frame], text)
-            else:
-                found.add(_READ[frame], text)
-        else:
-            for text in texts if frame != "TCON" else _genres(texts):
-                found.add(_READ.get(frame), text)
-    for name, text in described.items():
-        if name not in found.shown and name == "lyrics":
-            found.add(name, text)
+    version = raw[3] if len(raw) > 3 else 0
+    dates: dict[str, str] = {}
+    for name, body in split(raw):
+        if body is None:
+            found.extra(f"an encrypted or damaged ID3 frame {name}")
+        elif body and name in ("TYER", "TDAT", "TIME"):
+            dates.setdefault(name, texts(body[0], body[1:], old)[0].strip())
+        elif body and name not in _DERIVED and len(name) == 4 and name.isalnum():
+            try:
+                _take(found, name, body, old, version)
+            except _DAMAGE:
+                found.extra(f"a damaged ID3 frame {name}")
+        elif body and name not in _DERIVED:
+            found.extra(f"an unknown ID3 frame {name!r}")
+    _add_date(found, dates)
     return found.tags()
 
 
-def _genres(texts: list[str]) -> Iterator[str]:
+def _take(found: Found, name: str, body: bytes, old: OldTexts, version: int) -> None:
+    if name in _TAKERS:
+        _TAKERS[name](found, body, old, version)
+    elif name[0] == "T":
+        for text in (
+            _genres(texts(body[0], body[1:], old))
+            if name == "TCON"
+            else texts(body[0], body[1:], old)
+        ):
+            if name in _WEAK:
+                found.fill(Tags(fields={_WEAK[name]: (text,)} if text.strip() else {}))
+            else:
+                found.add(_READ.get(name, name), text)
+    elif name in _READ:  # an address
+        found.add(_READ[name], first_text(0, body, old)[0])
+    else:
+        found.raws.append(Raw(home=HOME, name=name, body=body))
+
+
+def _take_free(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    name, *values = texts(body[0], body[1:], old)
+    for value in values:
+        found.add_free(name or "untitled", value)
+
+
+def _take_address(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    name, rest = first_text(body[0], body[1:], old)
+    found.add(f"url:{name}" if name else "url", first_text(0, rest, old)[0])
+
+
+def _take_words(found: Found, kind: str, body: bytes, old: OldTexts) -> None:
+    name, *values = texts(body[0], body[4:], old)
+    language = body[1:4].decode("latin-1")
+    if not values:  # without a description, against the rules
+        name, values = "", [name]
+    for value in values:
+        found.add_words(kind, "und" if language.upper() == "XXX" else language, name, value)
+
+
+def _take_comment(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    _take_words(found, "comment", body, old)
+
+
+def _take_lyrics(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    _take_words(found, "lyrics", body, old)
+
+
+def _take_picture(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    found.pictures.append(id3parts.picture(body, old, version))
+
+
+def _take_timed(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    lyrics = id3parts.timed(body, old)
+    if lyrics is None:
+        found.raws.append(Raw(home=HOME, name="SYLT", body=body))
+    elif lyrics.lines:
+        found.timed.append(lyrics)
+
+
+def _take_chapter(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    found.chapters.append(id3parts.chapter(body, old, version))
+
+
+def _take_people(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    for name, person in id3parts.people(texts(body[0], body[1:], old)):
+        found.add(name, person)
+
+
+def _take_id(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+    owner, _, value = body.partition(b"\0")
+    if owner == _MUSICBRAINZ:
+        found.add("musicbrainz_trackid", value.decode("ascii", "replace"))
+    else:
+        found.raws.append(Raw(home=HOME, name="UFID", body=body))
+
+
+_TAKERS: Final[Mapping[str, Callable[[Found, bytes, OldTexts, int], None]]] = {
+    "TXXX": _take_free,
+    "WXXX": _take_address,
+    "COMM": _take_comment,
+    "USLT": _take_lyrics,
+    "APIC": _take_picture,
+    "SYLT": _take_timed,
+    "CHAP": _take_chapter,
+    "TIPL": _take_people,
+    "TMCL": _take_people,
+    "IPLS": _take_people,
+    "UFID": _take_id,
+}
+
+
+def _add_date(found: Found, dates: Mapping[str, str]) -> None:
+    """Put the year, the day and the minute of version 2.3 together."""
+    year, day, minute = (dates.get(name, "") for name in ("TYER", "TDAT", "TIME"))
+    whole = year
+    if len(year) == 4 and re.fullmatch(r"\d{4}", day):
+        whole = f"{year}-{day[2:]}-{day[:2]}"
+        if re.fullmatch(r"\d{4}", minute):
+            whole += f"T{minute[:2]}:{minute[2:]}"
+    if "date" not in found.fields:
+        found.add("date", whole)
+
+
+def _genres(values: list[str]) -> Iterator[str]:
     """Yield names of genres: `(17)`, `17` and `(4)Eurodisco` are numbers of ID3v1."""
-    for text in texts:
+    for text in values:
         for number, name in re.findall(r"\((\d{1,3}|RX|CR)\)|([^(]+|\()", text):
             yield genre_name(number or name.strip())
-
-
-def _texts(encoding: int, raw: bytes) -> list[str]:
-    if encoding == 0:
-        parts = [repaired(part) for part in raw.split(b"\0", MOST_FIELDS)]
-    else:
-        text = raw.decode(_CODECS.get(encoding, "latin-1"), errors="replace")
-        parts = [part.removeprefix("\ufeff") for part in text.split("\0", MOST_FIELDS)]
-    parts = parts[:MOST_FIELDS]
-    return parts[:-1] if len(parts) > 1 and not parts[-1] else parts
-
-
-def _frames(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield frames by their names of version 2.3 and 2.4."""
-    version, flags = (raw[3], raw[5]) if len(raw) >= 10 else (0, 0)
-    body = raw[10:]
-    if version not in (2, 3, 4) or (version == 2 and flags & 0x40):
-        return  # unknown, or wholly compressed, which nobody ever wrote
-    if flags & 0x80 and version < 4:
-        body = _resynchronised(body)
-    position = 0
-    if flags & 0x40:
-        size = _from_syncsafe(body[:4]) if version == 4 else 4 + int.from_bytes(body[:4], "big")
-        position = max(size, 4)
-    width = 3 if version == 2 else 4
-    head = 6 if version == 2 else 10
-    for _ in range(MOST_FIELDS):
-        if position + head > len(body) or not body[position]:
-            break
-        name = body[position : position + width].decode("ascii", errors="replace")
-        size = _frame_size(body, position, version)
-        start = position + head
-        content, position = body[start : start + size], start + size
-        if version == 2:
-            yield _OLD.get(name, name), content
-        elif (plain := _plain(content, body[start - 1], version, bool(flags & 0x80))) is not None:
-            yield name, plain
-
-
-def _frame_size(body: bytes, position: int, version: int) -> int:
-    if version == 2:
-        return int.from_bytes(body[position + 3 : position + 6], "big")
-    raw = body[position + 4 : position + 8]
-    ordinary = int.from_bytes(raw, "big")
-    if version == 3 or ordinary < 0x80:
-        return ordinary
-    # Some programs wrote ordinary numbers into version 2.4: believe what leads to a frame.
-    size = _from_syncsafe(raw)
-    if max(raw) > 0x7F or not _is_frame(body, position + 10 + size):
-        return ordinary if _is_frame(body, position + 10 + ordinary) else size
-    return size
-
-
-def _is_frame(body: bytes, position: int) -> bool:
-    name = body[position : position + 4]
-    return position == len(body) or name == b"\0\0\0\0" or (len(name) == 4 and name.isalnum())
-
-
-def _plain(content: bytes, flags: int, version: int, all_unsynchronised: bool) -> bytes | None:
-    """Return a frame without compression and the like; None if it is encrypted or damaged."""
-    if version == 3:
-        grouped, encrypted, compressed = flags & 0x20, flags & 0x40, flags & 0x80
-        skipped = 4 * bool(compressed) + bool(grouped)
-    else:
-        grouped, encrypted, compressed = flags & 0x40, flags & 0x04, flags & 0x08
-        skipped = bool(grouped) + 4 * bool(flags & 0x01)
-        if flags & 0x02 or all_unsynchronised:
-            content = _resynchronised(content)
-    if encrypted:
-        return None
-    content = content[skipped:]
-    if not compressed:
-        return content
-    try:
-        return zlib.decompressobj().decompress(content, LIMIT)
-    except zlib.error:
-        return None
-
-
-def _resynchronised(raw: bytes) -> bytes:
-    return raw.replace(b"\xff\x00", b"\xff")

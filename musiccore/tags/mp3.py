@@ -1,20 +1,25 @@
-"""MP3: ID3v2.4 in front of the frames."""
+"""MP3: ID3v2.4 in front of the frames; and what else lies around sound that has no chunks."""
 
 from __future__ import annotations
 
-from musiccore.tags import id3
+from musiccore.tags import ape, id3
+from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import Found, Tags
 from musiccore.tags.pieces import Piece, Source, Span
 
+HOME = id3.HOME
 
-def read(source: Source) -> Tags:
-    """Return the tags of an MP3 file; those at its end count where the front says nothing."""
+
+def read(source: Source, old: OldTexts) -> Tags:
+    """Return the tags around a file: what is in front, then APE, then ID3v1 at its end."""
     found = Found()
-    found.fill(id3.read_front(source))
-    found.fill(id3.read_v1(source))
+    found.fill(id3.read_front(source, old))
+    found.fill(ape.read(source, old))
+    found.fill(id3.read_v1(source, old))
     return found.tags()
 
 
 def write(source: Source, tags: Tags) -> list[Piece]:
     """Return the file with other tags."""
-    return [id3.encode(tags), Span(id3.front_end(source), id3.v1_start(source))]
+    end = ape.start_of(source, id3.v1_start(source))
+    return [id3.encode(tags), Span(min(id3.front_end(source), end), end)]

@@ -7,47 +7,57 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags
-from musiccore.tags.genres import genre_name
+from musiccore.tags.encodings import OldTexts
+from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.mp4chapters import track_chapters
+from musiccore.tags.mp4items import (
+    HOME,
+    atom,
+    chapter_list,
+    chapters,
+    items,
+    take_items,
+    take_user_text,
+    within,
+)
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
-_WRITTEN: Final = {
-    "title": b"\xa9nam",
-    "artist": b"\xa9ART",
-    "album": b"\xa9alb",
-    "date": b"\xa9day",
-    "genre": b"\xa9gen",
-    "comment": b"\xa9cmt",
-    "licence": b"cprt",
-    "software": b"\xa9too",
-    "lyrics": b"\xa9lyr",
-}
-_READ: Final = {atom: name for name, atom in _WRITTEN.items()}
-_FREE: Final = b"----"  # an item with a name of its own
-_OWNER: Final = b"jukeflow"
-_TEXT: Final = 1
+__all__ = ["HOME", "read", "write"]
+
 _PATH: Final = (b"trak", b"mdia", b"minf", b"stbl")
 _META: Final = 4  # bytes of version and flags before the atoms in `meta`
 _HANDLER: Final = struct.pack(">II4s4s9x", 0, 0, b"mdir", b"appl")
+_MOVIE_BYTES: Final = 1 << 28  # tables of a sound of days
 
 
-def read(source: Source) -> Tags:
+def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of an MP4 file."""
     found = Found()
-    _, moov = _movie(source)
-    for item in _items(moov):
-        name, kind, raw = _item(item, moov)
-        if name == b"covr":
-            found.extra("a picture")
-        elif name == b"trkn" and len(raw) >= 6:
-            number, total = struct.unpack_from(">HH", raw, 2)
-            found.add("track", (f"{number}/{total}" if total else str(number)) if number else "")
-        elif name == b"gnre" and len(raw) >= 2:
-            found.add("genre", genre_name(str(int.from_bytes(raw[:2], "big") - 1)))
-        elif kind == _TEXT:
-            key = PROVENANCE if name == PROVENANCE.encode() else _READ.get(name)
-            found.add("track" if name == b"TRACK" else key, raw.decode(errors="replace"))
+    movie = _movie(source)
+    parts = _atoms(source, movie.start, movie.end)
+    for part in parts:
+        if part.name == b"udta":
+            body = source.read(part.start, part.size)
+            for one in within(body, 0, len(body)):
+                _take(found, one.name, body[one.start : one.end], old)
+        elif part.name == b"meta":
+            take_items(found, source.read(part.start, part.size))
+    if not found.chapters:
+        tracks = [source.read(p.start, p.size, _MOVIE_BYTES) for p in parts if p.name == b"trak"]
+        try:
+            found.chapters += track_chapters(source, tracks)
+        except (ValueError, IndexError, struct.error):
+            found.extra("damaged chapters")
     return found.tags()
+
+
+def _take(found: Found, name: bytes, body: bytes, old: OldTexts) -> None:
+    if name == b"meta":
+        take_items(found, body)
+    elif name == b"chpl" and body:
+        found.chapters += chapters(body)
+    else:
+        take_user_text(found, name, body, old)
 
 
 def write(source: Source, tags: Tags) -> list[Piece]:
@@ -56,90 +66,40 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     Raises:
         AudioError: if its sound lies in fragments, or the tags are too long.
     """
-    place, moov = _movie(source)
-    names = [atom.name for atom in _atoms(source, 0, source.size)]
+    place = _movie(source)
+    moov = source.read(place.start, place.size, _MOVIE_BYTES)
+    names = [one.name for one in _atoms(source, 0, source.size)]
     if b"moof" in names or names.count(b"moov") > 1:
         raise AudioError("tags cannot be written into a fragmented MP4 file")
-    kept = [atom for atom in _within(moov, 0, len(moov)) if atom.name != b"udta"]
-    body = b"".join(moov[atom.header : atom.end] for atom in kept)
-    new = _atom(b"moov", body + _user_data(moov, tags))
-    if len(new) >= LIMIT:
-        raise AudioError(f"tags of {len(new)} bytes are too long for an MP4 file (16 MiB)")
+    kept = [one for one in within(moov, 0, len(moov)) if one.name not in (b"udta", b"meta")]
+    body = b"".join(moov[one.header : one.end] for one in kept)
+    user = _user_data(moov, tags)
+    if len(user) >= LIMIT:
+        raise AudioError(f"tags of {len(user)} bytes are too long for an MP4 file (16 MiB)")
+    new = atom(b"moov", body + user)
     moved = len(new) - (place.end - place.header)
     shifted = new[:8] + _shifted(new[8:], place.end, moved)
     return [Span(0, place.header), shifted, Span(place.end, source.size)]
 
 
-def _movie(source: Source) -> tuple[Chunk, bytes]:
-    for atom in _atoms(source, 0, source.size):
-        if atom.name == b"moov":
-            return atom, source.read(atom.start, atom.size)
+def _movie(source: Source) -> Chunk:
+    for one in _atoms(source, 0, source.size):
+        if one.name == b"moov":
+            return one
     raise ValueError("the file has no moov atom")
 
 
-def _items(moov: bytes) -> list[Chunk]:
-    """Return the items of every `ilst`, as places in `moov`."""
-    found: list[Chunk] = []
-    for user in _within(moov, 0, len(moov)):
-        if user.name != b"udta":
-            continue
-        for meta in _within(moov, user.start, user.end):
-            if meta.name != b"meta":
-                continue
-            for part in _within(moov, meta.start + _META, meta.end):
-                if part.name == b"ilst":
-                    found += _within(moov, part.start, part.end)
-    return found
-
-
-def _item(item: Chunk, moov: bytes) -> tuple[bytes, int, bytes]:
-    """Return name, kind and value of an item; of several values, the first."""
-    name = item.name
-    for part in _within(moov, item.start, item.end):
-        if part.name == b"name" and name == _FREE:
-            name = moov[part.start + 4 : part.end].upper()
-        elif part.name == b"data" and part.size >= 8:
-            kind = int.from_bytes(moov[part.start + 1 : part.start + 4], "big")
-            return name, kind, moov[part.start + 8 : part.end]
-    return name, 0, b""
-
-
 def _user_data(moov: bytes, tags: Tags) -> bytes:
-    """Return `udta`: what it held besides the items, and new ones."""
+    """Return `udta`: what it held besides tags, and new ones."""
     rest = b"".join(
         moov[part.header : part.end]
-        for user in _within(moov, 0, len(moov))
+        for user in within(moov, 0, len(moov))
         if user.name == b"udta"
-        for part in _within(moov, user.start, user.end)
-        if part.name != b"meta"
+        for part in within(moov, user.start, user.end)
+        if part.name not in (b"meta", b"chpl") and part.name[:1] != b"\xa9"
     )
-    items = b""
-    for name, text in tags.rows():
-        if name == "track":
-            items += _track(text)
-        else:
-            items += _atom(_WRITTEN[name], _data(text))
-    if tags.provenance is not None:
-        items += _free(PROVENANCE.encode(), tags.provenance)
-    meta = b"\0" * _META + _atom(b"hdlr", _HANDLER) + _atom(b"ilst", items)
-    return _atom(b"udta", rest + _atom(b"meta", meta))
-
-
-def _track(text: str) -> bytes:
-    number, _, total = text.partition("/")
-    if not number.isdecimal() or int(number) > 0xFFFF or not (total or "0").isdecimal():
-        return _free(b"TRACK", text)
-    value = struct.pack(">HHHH", 0, int(number), min(int(total or 0), 0xFFFF), 0)
-    return _atom(b"trkn", _atom(b"data", struct.pack(">II", 0, 0) + value))
-
-
-def _free(name: bytes, text: str) -> bytes:
-    head = _atom(b"mean", b"\0" * 4 + _OWNER) + _atom(b"name", b"\0" * 4 + name)
-    return _atom(_FREE, head + _data(text))
-
-
-def _data(text: str) -> bytes:
-    return _atom(b"data", struct.pack(">II", _TEXT, 0) + text.encode())
+    meta = b"\0" * _META + atom(b"hdlr", _HANDLER) + atom(b"ilst", items(tags))
+    return atom(b"udta", rest + chapter_list(tags.chapters) + atom(b"meta", meta))
 
 
 def _shifted(moov: bytes, after: int, moved: int) -> bytes:
@@ -159,11 +119,11 @@ def _shifted(moov: bytes, after: int, moved: int) -> bytes:
 
 
 def _tables(moov: bytes, start: int, end: int, path: tuple[bytes, ...]) -> Iterator[Chunk]:
-    for atom in _within(moov, start, end):
-        if not path and atom.name in (b"stco", b"co64"):
-            yield atom
-        elif path and atom.name == path[0]:
-            yield from _tables(moov, atom.start, atom.end, path[1:])
+    for one in within(moov, start, end):
+        if not path and one.name in (b"stco", b"co64"):
+            yield one
+        elif path and one.name == path[0]:
+            yield from _tables(moov, one.start, one.end, path[1:])
 
 
 def _atoms(source: Source, start: int, end: int) -> list[Chunk]:
@@ -182,24 +142,3 @@ def _walk(source: Source, position: int, end: int) -> Iterator[Chunk]:
             raise ValueError(f"an atom of {size} bytes at {position}")
         yield Chunk(head[4:8], position, start, position + size)
         position += size
-
-
-def _within(data: bytes, position: int, end: int) -> list[Chunk]:
-    """Return the atoms in bytes that were read; four zeros end the list."""
-    found: list[Chunk] = []
-    while position + 8 <= end:
-        size = int.from_bytes(data[position : position + 4], "big")
-        if size == 0:
-            break
-        if len(found) == MOST_FIELDS:
-            raise ValueError(f"more than {MOST_FIELDS} atoms beside each other")
-        if size < 8 or position + size > end:
-            raise ValueError(f"an atom of {size} bytes in moov")
-        name = data[position + 4 : position + 8]
-        found.append(Chunk(name, position, position + 8, position + size))
-        position += size
-    return found
-
-
-def _atom(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), name) + body

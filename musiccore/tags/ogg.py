@@ -15,17 +15,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from musiccore.errors import AudioError
-from musiccore.tags import comments
-from musiccore.tags.fields import LIMIT, Tags
+from musiccore.tags import comments, pictures
+from musiccore.tags.encodings import OldTexts
+from musiccore.tags.fields import LIMIT, Found, Tags
 from musiccore.tags.pieces import Piece, Source, Span
 
 _HEAD: Final = struct.Struct("<4sBBqIIIB")  # up to the number of lacing values
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
+HOME: Final = "ogg"
 _NOWHERE: Final = -1  # position of a page on which no packet ends
 _LACING: Final = 255
 _MOST_PAGES: Final = 20_000  # of headers
 _MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_VORBIS, _OPUS = b"\x03vorbis", b"OpusTags"
+_VORBIS, _OPUS, _FLAC = b"\x03vorbis", b"OpusTags", b"\x7fFLAC"
+_SPEEX, _THEORA = b"Speex   ", b"\x80theora"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,65 @@ class _Headers:
     end: int
 
 
-def read(source: Source) -> Tags:
-    """Return the tags of the first stream."""
-    headers = _headers(source)
-    return comments.decode(_block(headers.packets[1]))[0]
+def read(source: Source, old: OldTexts) -> Tags:
+    """Return the tags of the first stream of sound; others count where it says nothing.
+
+    Raises:
+        ValueError: if no stream holds tags that are known.
+    """
+    found, streams = Found(), _first_packets(source)
+    known = [packets for packets in streams if _comment(packets[0], packets[1:]) is not None]
+    if not known:
+        raise ValueError("no stream in it has tags that are known")
+    for packets in sorted(known, key=lambda packets: packets[0].startswith(_THEORA)):
+        block = _comment(packets[0], packets[1:])
+        if block is not None:
+            found.fill(comments.decode(block)[0])
+        if packets[0].startswith(_FLAC):
+            found.pictures += [pictures.decode(one[4:]) for one in packets[2:] if one[0] & 127 == 6]
+    return found.tags()
+
+
+def _comment(identity: bytes, packets: list[bytes]) -> bytes | None:
+    """Return the comment block in the packets behind the first; None if there is none."""
+    second = packets[0] if packets else b""
+    if identity.startswith(_SPEEX):
+        return second
+    if identity.startswith(_FLAC):
+        return second[4:]
+    for start, magic in ((b"\x01vorbis", _VORBIS), (b"OpusHead", _OPUS), (_THEORA, b"\x81theora")):
+        if identity.startswith(start) and second.startswith(magic):
+            return second[len(magic) :]
+    return None
+
+
+def _first_packets(source: Source) -> list[list[bytes]]:
+    """Return the packets in front of every stream at the beginning: two, of FLAC all headers."""
+    streams: dict[int, list[bytes]] = {}
+    parts: dict[int, list[bytes]] = {}
+    total = 0
+    for page in itertools.islice(_pages(source, 0), _MOST_PAGES):
+        if page.flags & _FIRST:
+            streams.setdefault(page.serial, [])
+        elif page.serial not in streams or all(map(_complete, streams.values())):
+            break
+        packets, part = streams[page.serial], parts.setdefault(page.serial, [])
+        position = page.body
+        for value in page.lacing if not _complete(packets) else b"":
+            part.append(source.read(position, value))
+            position, total = position + value, total + value
+            if total > 2 * LIMIT:
+                raise ValueError("the headers are too long")
+            if value < _LACING:
+                packets.append(b"".join(part))
+                part.clear()
+    return [packets for packets in streams.values() if packets]
+
+
+def _complete(packets: list[bytes]) -> bool:
+    if packets and packets[0].startswith(_FLAC) and len(packets[0]) > 8:
+        return len(packets) > int.from_bytes(packets[0][7:9], "big") and len(packets) > 1
+    return len(packets) > 1
 
 
 def write(source: Source, tags: Tags) -> Iterator[Piece]:

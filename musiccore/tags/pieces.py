@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from musiccore.tags.fields import LIMIT
+from musiccore.tags.fields import LIMIT, Found
+from musiccore.tags.parts import Raw
 
 _BLOCK: Final = 1 << 20
 _MOST_CHUNKS: Final = 20_000  # a file of nothing but chunk headers must not take minutes
@@ -27,14 +28,14 @@ class Source:
         self._file = file
         self.size = file.seek(0, os.SEEK_END)
 
-    def read(self, start: int, n_bytes: int) -> bytes:
+    def read(self, start: int, n_bytes: int, limit: int = LIMIT) -> bytes:
         """Return bytes; fewer where the file ends.
 
         Raises:
             ValueError: if a place before the file, or more than tags may have, is asked for.
         """
         n_bytes = min(n_bytes, self.size - start)
-        if start < 0 or n_bytes > LIMIT:
+        if start < 0 or n_bytes > limit:
             raise ValueError(f"{n_bytes} bytes at {start} are too many for tags")
         if n_bytes <= 0:
             return b""
@@ -96,6 +97,26 @@ def limited(chunks: Iterable[Chunk]) -> list[Chunk]:
     return found
 
 
+def take_raw(found: Found, source: Source, chunk: Chunk, home: str, name: str = "") -> None:
+    """Take in a chunk that only its own family of formats can hold; if it is huge, say so.
+
+    Args:
+        found: what is there already.
+        source: of the chunk.
+        chunk: it.
+        home: name of the family.
+        name: of the chunk, where its bytes do not say it.
+    """
+    name = name or chunk.name.decode("latin-1")
+    before = sum(len(raw.body) for raw in found.raws)
+    if not chunk.whole:
+        found.extra(f"a cut chunk {name!r}")
+    elif before + chunk.size >= LIMIT:
+        found.extra(f"a chunk {name!r} of {chunk.size} bytes")
+    elif name.isascii() and name.isprintable():
+        found.raws.append(Raw(home=home, name=name, body=source.read(chunk.start, chunk.size)))
+
+
 def joined(source: Source, pieces: Iterable[Piece]) -> bytes:
     """Return the new file's bytes."""
     buffer = io.BytesIO()
@@ -127,7 +148,7 @@ def rewrite(path: Path, source: Source, pieces: Iterable[Piece]) -> None:
                     file.write(piece)
             file.truncate()
         return
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tags", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".tags-", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             for piece in pieces:

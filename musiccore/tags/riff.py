@@ -8,6 +8,7 @@ from typing import Final
 
 from musiccore.errors import AudioError
 from musiccore.tags import id3
+from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import (
     MOST_FIELDS,
     PROVENANCE,
@@ -15,43 +16,42 @@ from musiccore.tags.fields import (
     Tags,
     cut,
     from_json,
-    repaired,
     to_json,
 )
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.names import INFO
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
 
-INFO: Final = {
-    "title": b"INAM",
-    "artist": b"IART",
-    "album": b"IPRD",
-    "date": b"ICRD",
-    "genre": b"IGNR",
-    "track": b"ITRK",
-    "comment": b"ICMT",
-    "licence": b"ICOP",
-    "software": b"ISFT",
-}
+HOME: Final = "riff"
 _READ: Final = {
     **{chunk: name for name, chunk in INFO.items()},
     b"IPRT": "track",
     b"ILYC": "lyrics",
 }
+_SOUND: Final = (b"fmt ", b"data", b"fact", b"PEAK", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR")
 _INFO_LIMIT: Final = 1000  # bytes; libsndfile skips texts of 2048 and more
 _ID3: Final = (b"id3 ", b"ID3 ")
 _UNKNOWN: Final = 0xFFFFFFFF
 _WAV_BYTES: Final = 1 << 32
 
 
-def read(source: Source) -> Tags:
+def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a WAV or RF64 file."""
     found, short = Found(), Found()
     for chunk in _chunks(source):
         if chunk.name in _ID3:
-            found.fill(id3.decode(source.read(chunk.start, chunk.size)))
-        elif chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO":
-            short.fill(decode_info(source.read(chunk.start + 4, chunk.size - 4)))
+            found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
+        elif _is_info(source, chunk):
+            short.fill(decode_info(source.read(chunk.start + 4, chunk.size - 4), old))
+        elif chunk.name == b"data" and (not chunk.whole or not chunk.size):
+            break  # it never got its size: sound follows, no chunks
+        elif chunk.name not in _SOUND:
+            take_raw(found, source, chunk, HOME)
     found.fill(short.tags())
     return found.tags()
+
+
+def _is_info(source: Source, chunk: Chunk) -> bool:
+    return chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO"
 
 
 def write(source: Source, tags: Tags) -> list[Piece]:
@@ -64,9 +64,11 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     """
     large = source.read(0, 4) == b"RF64"
     info = _chunk(b"LIST", b"INFO" + encode_info(tags))
+    raws = [(raw.name.encode("latin-1"), raw.body) for raw in tags.raws if raw.home == HOME]
+    gone = {*_ID3, *(name for name, _ in raws)}
     kept: list[Piece] = []
     for chunk in _chunks(source):
-        if chunk.name in _ID3 or (chunk.name == b"LIST" and source.read(chunk.start, 4) == b"INFO"):
+        if chunk.name in gone or _is_info(source, chunk):
             continue
         if large and chunk.name == b"data":
             kept.append(info)
@@ -76,7 +78,8 @@ def write(source: Source, tags: Tags) -> list[Piece]:
             kept += (chunk.name + struct.pack("<I", chunk.size), Span(chunk.start, chunk.end))
         if chunk.size % 2:
             kept.append(b"\0")
-    parts = (b"" if large else info) + _chunk(b"id3 ", id3.encode(tags))
+    parts = b"".join(_chunk(name, body) for name, body in raws)
+    parts += (b"" if large else info) + _chunk(b"id3 ", id3.encode(tags))
     length = 4 + sum(_length(piece) for piece in kept) + len(parts)
     if large:
         return [b"RF64", Span(4, 12), *_sized(source, kept, length), parts]
@@ -87,7 +90,10 @@ def write(source: Source, tags: Tags) -> list[Piece]:
 
 def encode_info(tags: Tags) -> bytes:
     """Return INFO chunks; texts are cut to what every reader takes."""
-    rows = dict(tags.rows())
+    rows = {name: "; ".join(values) for name, values in tags.fields.items() if name in INFO}
+    rows |= dict(tags.rows())
+    if licence := rows.get("licence"):
+        rows.setdefault("copyright", licence)
     if "comment" not in rows and tags.provenance is not None:
         # For programs that do not look into `id3 `: the same object without its longest parts.
         whole = from_json(tags.provenance)
@@ -98,7 +104,7 @@ def encode_info(tags: Tags) -> bytes:
     return b"".join(_chunk(name, raw + b"\0") for name, raw in chunks)
 
 
-def decode_info(body: bytes) -> Tags:
+def decode_info(body: bytes, old: OldTexts) -> Tags:
     """Return what INFO chunks say."""
     found, position = Found(), 0
     for _ in range(MOST_FIELDS):
@@ -106,11 +112,11 @@ def decode_info(body: bytes) -> Tags:
             break
         name, size = struct.unpack_from("<4sI", body, position)
         raw = body[position + 8 : position + 8 + size].split(b"\0")[0]
-        text = repaired(raw)
+        text = old(raw)
         if name == b"ICMT" and text.startswith("{"):
             found.add(PROVENANCE if _is_json(text) else "comment", text)
         else:
-            found.add(_READ.get(name), text)
+            found.add(_READ.get(name, name.decode() if name.isalnum() else None), text)
         position += 8 + size + size % 2
     return found.tags()
 

@@ -7,26 +7,31 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.tags import id3
+from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import MOST_FIELDS, Found, Tags
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
-from musiccore.tags.riff import INFO
+from musiccore.tags.names import INFO
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
 
+HOME: Final = "riff"
 _TAIL: Final = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of names that WAV has, too
 _ID3: Final = b"id3 " + _TAIL
 _DATA: Final = b"data" + _TAIL
 _LIST: Final = bytes.fromhex("925f94bc525ad21186dc00c04f8edb8a")
+_SOUND: Final = tuple(name + _TAIL for name in (b"fmt ", b"data", b"fact", b"levl", b"junk"))
 _START: Final = 40  # name and size of the file, name of the form
 _HEAD: Final = 24
 
 
-def read(source: Source) -> Tags:
+def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a Wave64 file."""
     found, short = Found(), Found()
     for chunk in _chunks(source):
         if chunk.name == _ID3:
-            found.fill(id3.decode(source.read(chunk.start, chunk.size)))
+            found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
         elif chunk.name == _LIST:
             short.fill(_texts(source.read(chunk.start, chunk.size)))
+        elif chunk.name.endswith(_TAIL) and chunk.name not in _SOUND:
+            take_raw(found, source, chunk, HOME, chunk.name[:4].decode("latin-1"))
     found.fill(short.tags())
     return found.tags()
 
@@ -37,10 +42,13 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     libsndfile takes everything behind it for sound.
     """
     pieces: list[Piece] = []
-    parts = _chunk(_LIST, _list(tags)) + _chunk(_ID3, id3.encode(tags))
+    raws = [(raw.name.encode("latin-1") + _TAIL, raw.body) for raw in tags.raws if raw.home == HOME]
+    gone = {_ID3, _LIST, *(name for name, _ in raws)}
+    parts = b"".join(_chunk(name, body) for name, body in raws)
+    parts += _chunk(_LIST, _list(tags)) + _chunk(_ID3, id3.encode(tags))
     length = _START + len(parts)
     for chunk in _chunks(source):
-        if chunk.name in (_ID3, _LIST):
+        if chunk.name in gone:
             continue
         if chunk.name == _DATA:
             pieces.append(parts)
@@ -53,12 +61,13 @@ def write(source: Source, tags: Tags) -> list[Piece]:
 
 
 def _list(tags: Tags) -> bytes:
-    rows = [(INFO[name], text) for name, text in tags.rows() if name in INFO]
-    texts = struct.pack("<I", len(rows))
+    texts = {"copyright" if name == "licence" else name: text for name, text in tags.rows()}
+    rows = [(INFO[name], text) for name, text in texts.items() if name in INFO]
+    body = struct.pack("<I", len(rows))
     for name, text in rows:
         raw = text.encode("utf-16-le") + b"\0\0"
-        texts += name + struct.pack("<I", len(raw)) + raw
-    return texts
+        body += name + struct.pack("<I", len(raw)) + raw
+    return body
 
 
 def _texts(body: bytes) -> Tags:

@@ -1,0 +1,70 @@
+"""`-`: standard input and output of `convert`, for pipes between programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from flows.cli.convert_report import report
+from musiccore.editing.formats import KINDS, TARGETS
+from musiccore.editing.options import ConversionOptions
+from musiccore.errors import ConfigError
+from musiccore.scratch import scratch
+from tasks.converting import convert_files, list_files
+
+STREAM = "-"
+STANDARD_INPUT = "/dev/stdin"
+
+
+def check_streams(sources: Sequence[str], out: str, options: Namespace) -> None:
+    """Refuse what standard input and output cannot be.
+
+    Raises:
+        ConfigError: naming the field.
+    """
+    if STANDARD_INPUT in sources:
+        if os.isatty(0):
+            raise ConfigError("source: standard input is a terminal", hint="cat a.wav | ... -")
+        if not out:
+            raise ConfigError(
+                "out: standard input has no name that the target could get",
+                hint="--out song.flac, or --out - for standard output",
+            )
+    if out != STREAM:
+        return
+    for word, given in (("json", options.json), ("new", options.new), ("dry_run", options.dry_run)):
+        if given:
+            raise ConfigError(
+                f"{word.replace('_', '-')}: standard output is taken by the sound",
+                hint="give a file as OUT",
+            )
+    if options.to not in KINDS:
+        raise ConfigError(
+            "to: standard output has no name that says the format", hint="--to flac, for example"
+        )
+    if os.isatty(1):
+        raise ConfigError("out: standard output is a terminal", hint="... > song.flac")
+
+
+def to_standard_output(
+    sources: Sequence[str],
+    options: Namespace,
+    asked: Callable[[Namespace, str | None], ConversionOptions],
+) -> int:
+    """Convert one file, and write all of it at once when it is whole.
+
+    Returns:
+        The exit code.
+    """
+    with scratch() as folder:
+        target = folder / f"stdout.{TARGETS[options.to].suffixes[0]}"
+        listing = list_files(sources, options.to, str(target))
+        rows = convert_files(listing.conversions, asked(options, options.to))
+        if rows[0]["result"] == "written":
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    return report(rows, single=True, json=False, named=False)
