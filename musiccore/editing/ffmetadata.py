@@ -78,7 +78,8 @@ def foreign_tags(path: Path, ffmpeg: str | None, *, must: bool = False) -> Tags:
             _add_chapter(found, rows)
         else:
             for name, text in rows:
-                _add(found, name, text)
+                if name.lower() != "encoder" or "software" not in found.fields:
+                    _add(found, name, text)
     found.pictures += _pictures(program, path, said.streams)
     return found.tags()
 
@@ -92,7 +93,7 @@ def foreign_kind(path: Path, ffmpeg: str | None) -> str:
 
 def _ask(program: str, path: Path) -> _Said | None:
     command = [program, "-hide_banner", "-nostdin", "-i", f"file:{os.fspath(path)}",
-               "-map", "0:a:0?", "-f", "ffmetadata", "pipe:1"]  # fmt: skip
+               "-map", "0:a:0?", "-c", "copy", "-frames:a", "1", "-f", "ffmetadata", "pipe:1"]  # fmt: skip
     done = _run(command)
     if done is None:
         return None

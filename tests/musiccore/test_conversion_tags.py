@@ -54,7 +54,7 @@ def test_formats_of_ffmpeg_show_tags_and_keep_the_provenance_beside(source, kind
     there, back = source.with_name(f"b.{kind}"), source.with_name("c.flac")
     result = convert(source, there, ConversionOptions(kind=kind))
     assert [words for words in result.warnings if f"they are in b.{kind}.json" in words]
-    assert foreign_tags(there, ConversionOptions(kind=kind)).items() >= SHOWN.items()
+    assert dict(foreign_tags(there, None).rows()).items() >= SHOWN.items()
     whole = json.loads(there.with_name(f"b.{kind}.json").read_text(encoding="utf-8"))
     assert (whole["lyrics"], whole["provenance"]["seed"]) == (LYRICS, 7)
     convert(there, back, ConversionOptions(kind="flac"))
