@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from musiccore.errors import ConfigError
+from musiccore.errors import AudioError, ConfigError
 
 DRUM_CHANNEL = 9
 """Channel of percussion, whose pitches are instruments."""
@@ -109,6 +109,7 @@ class Part:
         controls: sorted by tick.
         words: texts of this track, such as its lyrics.
         track: number of the track it comes from and is written to.
+        port: cable of sixteen channels that it plays on.
     """
 
     notes: tuple[ScoreNote, ...]
@@ -118,6 +119,7 @@ class Part:
     controls: tuple[Control, ...] = ()
     words: tuple[Words, ...] = ()
     track: int = 0
+    port: int = 0
 
     @property
     def is_drums(self) -> bool:
@@ -160,6 +162,8 @@ class Score:
         keys: sorted by tick.
         words: texts of the whole piece.
         name: title; empty if there is none.
+        encoding: of texts in the file that were not UTF-8; they are written so again.
+        warnings: what was odd about the file, one sentence per kind; no part of the score.
 
     Raises:
         ConfigError: if `ticks_per_quarter` or a tempo is out of range.
@@ -172,6 +176,8 @@ class Score:
     keys: tuple[KeySignature, ...] = ()
     words: tuple[Words, ...] = ()
     name: str = ""
+    encoding: str = field(default="utf-8", compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.ticks_per_quarter <= MAX_TICKS_PER_QUARTER:
@@ -282,6 +288,24 @@ class Score:
             ConfigError: if a note would leave MIDI's range.
         """
         return replace(self, parts=tuple(_transposed(part, semitones) for part in self.parts))
+
+
+def checked_strictly(score: Score, name: str) -> Score:
+    """Return a score if there was nothing odd about its file.
+
+    Args:
+        score: as it was read.
+        name: what an error calls its file.
+
+    Raises:
+        AudioError: naming what was odd.
+    """
+    if score.warnings:
+        raise AudioError(
+            f"{name} is refused because of strict: {'; '.join(score.warnings)}",
+            hint="leave strict away, and it is read all the same",
+        )
+    return score
 
 
 def _with_programs(part: Part) -> Iterator[tuple[ScoreNote, int]]:
