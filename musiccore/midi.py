@@ -1,8 +1,9 @@
 """MIDI files ↔ scores: nothing is rounded, nothing guessed. The only module that imports mido.
 
 Standard MIDI files of formats 0 and 1, bare or within RIFF, with ticks per quarter note or per
-SMPTE frame; files that break the specification as far as their meaning is clear. Writing what was read and reading it again gives the same score. Not kept, because a
-`Score` has no place for it: system exclusive messages, release velocities, silence at the end.
+SMPTE frame; files that break the specification as far as their meaning is clear. Writing what was
+read and reading it again gives the same score. Not kept, because a `Score` has no place for it:
+system exclusive messages, release velocities, silence at the end.
 
 Specification: "Standard MIDI Files 1.0", MIDI Manufacturers Association.
 """
@@ -21,8 +22,8 @@ import mido
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midifile import DENOMINATORS, WORDS, score_of
 from musiccore.miditrack import Damage
-from musiccore.score import Control, Part, Score, Words, checked_strictly
-from musiccore.textcode import AUTO, TextCode, checked_encoding
+from musiccore.score import AS_PLAYERS_DO, Control, Part, Reading, Score, Words
+from musiccore.textcode import TextCode
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_BYTES = 16 << 20
@@ -41,7 +42,7 @@ _ANYWHERE = -1  # what belongs to no port
 _Event = tuple[int, int, int, mido.Message | mido.MetaMessage]  # tick, rank, port, message
 
 
-def read_midi(source: Path | bytes, *, encoding: str = AUTO, strict: bool = False) -> Score:
+def read_midi(source: Path | bytes, reading: Reading = AS_PLAYERS_DO) -> Score:
     """Read a MIDI file.
 
     Notes of several channels of one track become parts of their own. A note that nothing ends
@@ -50,24 +51,21 @@ def read_midi(source: Path | bytes, *, encoding: str = AUTO, strict: bool = Fals
 
     Args:
         source: the file, or its bytes.
-        encoding: of texts, such as `shift_jis`; `auto` reads UTF-8, or what fits clearly, or
-            Latin-1. `write_midi` writes them in the same encoding again.
-        strict: refuse what would be warned about.
+        reading: how; texts are written by `write_midi` in the encoding that they came in.
 
     Returns:
         The score, with parts in the order of tracks, ports and channels; it may hold no notes.
 
     Raises:
-        AudioError: if the file is missing, damaged, too long, or of format 2.
-        ConfigError: if there is no such encoding.
+        AudioError: if the file is missing, damaged, too long, of format 2, or odd and `reading`
+            is strict.
     """
-    wanted = checked_encoding(encoding)
     name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
     data = source if isinstance(source, bytes) else limited_bytes(source, name, MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise _too_large(name, len(data), MAX_BYTES)
     try:
-        score = score_of(data, wanted)
+        score = score_of(data, reading.encoding)
     except Damage as error:
         raise AudioError(
             f"{name} cannot be read: {error}", hint="export it again as a MIDI file"
@@ -81,7 +79,7 @@ def read_midi(source: Path | bytes, *, encoding: str = AUTO, strict: bool = Fals
         raise AudioError(
             f"{name} lasts {seconds:.0f} s, more than the limit of {MAX_SECONDS:.0f} s"
         )
-    return checked_strictly(score, name) if strict else score
+    return reading.passed(score, name)
 
 
 def limited_bytes(path: Path, name: str, limit: int) -> bytes:
@@ -223,9 +221,7 @@ def _timed(events: list[_Event]) -> mido.MidiTrack:
 
 def _speaks(part: Part) -> bool:
     """Return whether a part without notes and controls says more than words."""
-    return bool(
-        part.program or part.channel or part.port or not (part.words or part.name)
-    )
+    return bool(part.program or part.channel or part.port or not (part.words or part.name))
 
 
 def _piece(score: Score, texts: _Texts) -> Iterator[_Event]:

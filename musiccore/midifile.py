@@ -82,7 +82,9 @@ def _unwrapped(data: bytes, warn: Warn) -> bytes:
     at = data.find(b"MThd\0\0", 0, _FURTHEST_HEADER)
     if at < 0:
         raise Damage(
-            "its RIFF wrapping holds no data" if wrapped else "it does not begin as a MIDI file does"
+            "its RIFF wrapping holds no data"
+            if wrapped
+            else "it does not begin as a MIDI file does"
         )
     if not wrapped:
         warn(f"{at} bytes before its header were passed over")
@@ -128,7 +130,7 @@ def _end_of(data: bytes, at: int, warn: Warn) -> int:
     end = begin + int.from_bytes(data[at + 4 : begin])
     following = _next_track(data, begin)
     if data[at : at + 4] != b"MTrk":
-        return end if end <= following else following
+        return min(end, following)
     if following < end and data[following - 3 : following] == _END:
         warn("the length that a track gives is wrong; it was read to its end")
         return following

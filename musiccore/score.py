@@ -12,9 +12,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 from musiccore.errors import AudioError, ConfigError
+from musiccore.textcode import AUTO, checked_encoding
 
 DRUM_CHANNEL = 9
 """Channel of percussion, whose pitches are instruments."""
@@ -23,6 +24,46 @@ DEFAULT_TEMPO = 500_000
 """Microseconds a quarter note where a file says nothing: 120 beats a minute."""
 
 MAX_TICKS_PER_QUARTER = 0x7FFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How files of other people are read.
+
+    Attributes:
+        encoding: of texts that are not UTF-8, such as `shift_jis`; `auto` takes what fits clearly,
+            or Latin-1.
+        strict: refuse what players read although it breaks the rules of its format.
+
+    Raises:
+        ConfigError: if there is no such encoding.
+    """
+
+    encoding: str = AUTO
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoding", checked_encoding(self.encoding))
+
+    def passed(self, score: Score, name: str) -> Score:
+        """Return a score that may be used.
+
+        Args:
+            score: as it was read.
+            name: what an error calls its file.
+
+        Raises:
+            AudioError: naming what was odd about it, if that is to be refused.
+        """
+        if self.strict and score.warnings:
+            raise AudioError(
+                f"{name} is refused, being strict: {'; '.join(score.warnings)}",
+                hint="without strict it is read all the same",
+            )
+        return score
+
+
+AS_PLAYERS_DO: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,24 +329,6 @@ class Score:
             ConfigError: if a note would leave MIDI's range.
         """
         return replace(self, parts=tuple(_transposed(part, semitones) for part in self.parts))
-
-
-def checked_strictly(score: Score, name: str) -> Score:
-    """Return a score if there was nothing odd about its file.
-
-    Args:
-        score: as it was read.
-        name: what an error calls its file.
-
-    Raises:
-        AudioError: naming what was odd.
-    """
-    if score.warnings:
-        raise AudioError(
-            f"{name} is refused because of strict: {'; '.join(score.warnings)}",
-            hint="leave strict away, and it is read all the same",
-        )
-    return score
 
 
 def _with_programs(part: Part) -> Iterator[tuple[ScoreNote, int]]:

@@ -15,7 +15,7 @@ from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, fo
 from musiccore.editing.atomic import check_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.performing import LOUDNESS, Engine, Player
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.symbolic import SCORE_SUFFIXES, chorale_names
 from musiccore.tags import tag_file
 from tasks.policies import io_task
@@ -37,6 +37,7 @@ class Rendering:
         transpose: semitones.
         tempo_scale: 2 plays twice as fast.
         program: number or name of one instrument for all parts; empty plays those of the score.
+        reading: how scores of other people are read.
 
     Raises:
         ConfigError: if one of them is wrong.
@@ -49,6 +50,7 @@ class Rendering:
     transpose: int = 0
     tempo_scale: float = 1.0
     program: str = ""
+    reading: Reading = AS_PLAYERS_DO
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):
@@ -219,7 +221,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     check_target(target, (Path(source),), force=force)
     player = rendering.player()
     try:
-        score, digest = open_score(source)
+        score, digest = open_score(source, rendering.reading)
         performance = player.performance(
             rendering.arranged(score),
             sample_rate=rendering.sample_rate,
@@ -233,7 +235,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     with appearing(target, force=force) as aside:
         options = ConversionOptions(kind=kind, bits=bits, dither=False)
         made = deliver(performance, aside, options, force=True)
-        notes = [*made.changes, *made.warnings]
+        notes = [*score.warnings, *made.changes, *made.warnings]
         tags = _tags(source, score, digest, rendering, described)
         try:
             tag_file(aside, tags)
@@ -248,7 +250,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     }
 
 
-def open_score(source: str) -> tuple[Score, str]:
+def open_score(source: str, reading: Reading = AS_PLAYERS_DO) -> tuple[Score, str]:
     """Read a score or a chorale.
 
     Returns:
@@ -258,7 +260,7 @@ def open_score(source: str) -> tuple[Score, str]:
         AudioError: if it cannot be read.
         ConfigError: if there is no such chorale.
     """
-    score, path = read_to_play(source), Path(source).expanduser()
+    score, path = read_to_play(source, reading), Path(source).expanduser()
     content = path.read_bytes() if path.is_file() else source.encode()
     return score, hashlib.sha256(content).hexdigest()
 
@@ -280,7 +282,8 @@ def _tags(
     rendering: Rendering,
     described: dict[str, object],
 ) -> dict[str, object]:
-    options = {name: value for name, value in asdict(rendering).items() if name != "soundfont"}
+    options = asdict(rendering)
+    del options["soundfont"], options["reading"]
     return {
         "title": score.name or _stem(source),
         "software": f"jukeflow {version('jukeflow')}",

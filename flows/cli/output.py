@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -68,6 +68,12 @@ def complain(error: MusicCoreError | str, hint: str | None = None) -> None:
     talk(f"error: {' '.join(message.split())}")
     if hint:
         talk(f"hint: {' '.join(hint.split())}")
+
+
+def say_odd(name: str, warnings: Iterable[str]) -> None:
+    """Say what was odd about a file that was read all the same."""
+    for warning in warnings:
+        talk(f"{name}: {warning}")
 
 
 def is_terminal() -> bool:

@@ -53,6 +53,21 @@ def command(
     return command
 
 
+def reading_options(command: ArgumentParser) -> None:
+    """Add how scores of other people are read."""
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        default="auto",
+        help="of texts in MIDI files that are not UTF-8, such as shift_jis or cp1251 (auto)",
+    )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse what is odd about a score, instead of saying it",
+    )
+
+
 def request_options(command: ArgumentParser) -> None:
     command.add_argument(
         "recipe", nargs="?", metavar="RECIPE.toml", help="a request as a file; options override it"
