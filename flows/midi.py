@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from musiccore.score import Reading
 from tasks.editing import show_table
 from tasks.policies import durable_flow
 from tasks.rendering import Rendering, render_file, scores
@@ -23,6 +24,8 @@ def midi(
     loudness: Annotated[float, Field(ge=-70.0, le=-1.0)] = -16.0,
     transpose: Annotated[int, Field(ge=-127, le=127)] = 0,
     tempo_scale: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0,
+    encoding: str = "auto",
+    strict: bool = False,
 ) -> list[dict[str, object]]:
     """Play a score, every one of a folder, or a Bach chorale by its name.
 
@@ -38,12 +41,18 @@ def midi(
         loudness: in LUFS; -16 is usual for music.
         transpose: semitones up or down.
         tempo_scale: 2 plays twice as fast, 0.5 half as fast.
+        encoding: of texts in MIDI files that are not UTF-8, such as shift_jis; auto finds it out.
+        strict: refuse what is odd about a score, instead of saying it.
 
     Returns:
         One row per score: where it came from, where it went, how it ended.
     """
     rendering = Rendering(
-        engine=engine, loudness=loudness, transpose=transpose, tempo_scale=tempo_scale
+        engine=engine,
+        loudness=loudness,
+        transpose=transpose,
+        tempo_scale=tempo_scale,
+        reading=Reading(encoding=encoding, strict=strict),
     )
     rows = [
         render_file(score, audio, force, rendering)

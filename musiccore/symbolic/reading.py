@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midi import SUFFIXES, limited_bytes, read_midi, write_midi
 from musiccore.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.symbolic.abctext import fewest_notes, plain_abc
 from musiccore.symbolic.asking import Music21, Refusal
 
 FORMATS = {
@@ -70,10 +72,22 @@ def read_score(
     name = f"score {str(source)!r}"
     text = _text(limited_bytes(path, name, MAX_TEXT), name)
     if suffix == ".abc":
-        text = _tune(split_tunes(text), tune, name)
+        return reading.passed(
+            _abc(_tune(split_tunes(text), tune, name), options, music21, name), name
+        )
     elif tune is not None:
         raise ConfigError(f"tune is {tune}; {str(source)!r} is no book of tunes")
     return _asked(music21, "read", text.encode(), options, name)
+
+
+def _abc(tune: str, options: dict[str, str | bool], music21: Music21, name: str) -> Score:
+    """Read a tune, with a warning for all that is not understood."""
+    plain, warnings = plain_abc(tune, repeats=bool(options["repeats"]))
+    score = _asked(music21, "read", plain.encode(), options, name)
+    written = fewest_notes(plain)
+    if score.n_notes < written:
+        warnings = (*warnings, f"{written - score.n_notes} of {written} notes are not understood")
+    return replace(score, warnings=warnings)
 
 
 def count_tunes(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +105,30 @@ def test_what_players_play_is_read_and_said(data, said) -> None:
     else:
         assert read_midi(data, STRICTLY) == read_midi(data)
     assert read_midi(write_midi(read_midi(data)), STRICTLY) == read_midi(data)
+
+
+WORDY = (
+    header(2)
+    + track(text(3, "はる".encode("cp932")) + b"\x00\xff\x51\x03\x07\xa1\x20" + END)
+    + track(b"\x00\xff\x21\x01\x01" + A + LYRIC + EXCLUSIVE + B * 6 + END)
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(WORDY) - 1), st.integers(0, 255)), max_size=6),
+    st.integers(0, len(WORDY)),
+    st.binary(max_size=12),
+)
+@settings(max_examples=300, deadline=None)
+def test_hurt_bytes_end_in_a_score_or_in_one_error(changes, cut, more) -> None:
+    hurt = bytearray(WORDY)
+    for place, byte in changes:
+        hurt[place] = byte
+    with suppress(AudioError):
+        score = read_midi(bytes(hurt[:cut] + more))
+        again = read_midi(write_midi(score))
+        assert again == score
+        assert [odd for odd in again.warnings if "texts" not in odd] == []
 
 
 def test_oddity_of_a_kind_is_said_once() -> None:
