@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from musiccore.score import Reading
 from tasks.editing import show_table
 from tasks.policies import durable_flow
 from tasks.rendering import Rendering, render_file, scores
@@ -26,6 +27,8 @@ def midi(
     tempo_scale: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0,
     reverb: bool = False,
     chorus: bool = False,
+    encoding: str = "auto",
+    strict: bool = False,
 ) -> list[dict[str, object]]:
     """Play a score, every one of a folder, or a Bach chorale by its name.
 
@@ -43,6 +46,8 @@ def midi(
         tempo_scale: 2 plays twice as fast, 0.5 half as fast.
         reverb: add the sound of a room; fluidsynth alone can.
         chorus: add several players who are not quite together; fluidsynth alone can.
+        encoding: of texts in MIDI files that are not UTF-8, such as shift_jis; auto finds it out.
+        strict: refuse what is odd about a score, instead of saying it.
 
     Returns:
         One row per score: where it came from, where it went, how it ended.
@@ -54,6 +59,7 @@ def midi(
         tempo_scale=tempo_scale,
         reverb=reverb,
         chorus=chorus,
+        reading=Reading(encoding=encoding, strict=strict),
     )
     rows = [
         render_file(score, audio, force, rendering)

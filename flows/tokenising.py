@@ -8,6 +8,7 @@ from typing import Literal
 from prefect.states import State
 
 from musiccore.errors import AudioError
+from musiccore.score import Reading
 from tasks.editing import show_table
 from tasks.outcome import outcome, rows_flow
 from tasks.story import tell
@@ -22,6 +23,8 @@ def midi_tokenise(
     steps: Literal[1, 2, 4] = 4,
     legacy: bool = False,
     force: bool = False,
+    encoding: str = "auto",
+    strict: bool = False,
 ) -> list[TokenRow] | State[list[TokenRow]]:
     """Turn a score, or every one of a folder, into tokens that a model can learn from.
 
@@ -36,12 +39,15 @@ def midi_tokenise(
         steps: of a quarter note, for the grid; 4 are 16th notes.
         legacy: for the seed; the first part of the first three MIDI files alone.
         force: write over what is there already.
+        encoding: of texts in MIDI files that are not UTF-8, such as shift_jis; auto finds it out.
+        strict: refuse what is odd about a score, instead of saying it.
 
     Returns:
         One row per score: how many tokens it became, or what is wrong with it.
     """
     pieces = list_scores([source], legacy)
-    made = tokenise_scores(pieces, form, steps, legacy)
+    reading = Reading(encoding=encoding, strict=strict)
+    made = tokenise_scores(pieces, form, steps, legacy, reading)
     if made.tokens.pieces:
         write_tokens(made.tokens, _target(source, form, destination), force)
     n = len(made.rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from musiccore.errors import ConfigError
-from musiccore.score import DEFAULT_TEMPO, Part, Score, Tempo
+from musiccore.score import AS_PLAYERS_DO, DEFAULT_TEMPO, Part, Reading, Score, Tempo
 from musiccore.symbolic import SCORE_SUFFIXES, read_score
 from musiccore.timbres import family_names, timbre_of
 
@@ -18,12 +18,13 @@ _PROGRAM_CHANGE = 0xC
 _LONGEST_QUARTER: Final = (1 << 24) - 1  # microseconds
 
 
-def read_to_play(source: str | Path) -> Score:
+def read_to_play(source: str | Path, reading: Reading = AS_PLAYERS_DO) -> Score:
     """Read a score, or a piece of music21's package by its name.
 
     Args:
         source: a file that `read_score` knows, or such as `bwv66.6`. A chorale that says nothing
             about its tempo is played as a hymn is, at 80 quarter notes a minute.
+        reading: how files of other people are read.
 
     Raises:
         AudioError: if it cannot be read.
@@ -31,7 +32,7 @@ def read_to_play(source: str | Path) -> Score:
     """
     path = Path(source).expanduser()
     if path.suffix.lower() in SCORE_SUFFIXES or path.is_file():
-        return read_score(path)
+        return read_score(path, reading=reading)
     score = read_score(str(source))
     return score if score.tempos else with_tempo(score, _HYMN_TEMPO / _MIDI_TEMPO)
 

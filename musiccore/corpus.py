@@ -101,7 +101,9 @@ def _read_folder(folder: Path, steps_per_quarter: int, n_voices: int) -> Corpus:
     for file in files:
         name = str(file.relative_to(folder))
         try:
-            found.append(fold(read_midi(file), n_voices, steps_per_quarter, name))
+            score = read_midi(file)
+            piece, how = fold(score, n_voices, steps_per_quarter, name)
+            found.append((piece, "; ".join([how, *score.warnings])))
         except (AudioError, ConfigError) as error:
             skipped.append(CorpusRow(file=name, used="", how=error.message, steps=0))
     digests = [hashlib.sha256(piece.pitches.tobytes()).hexdigest() for piece, _ in found]

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import ConfigError, MissingProgram
-from musiccore.gestures import PAN, controls_of
+from musiccore.gestures import PAN, SUSTAIN, controls_of, last_pedal_up
 from musiccore.score import Control, Score
 from musiccore.soundfonts import HINT, SoundFont, find_font, package_folder
 
@@ -257,6 +257,7 @@ def _events(score: Score, sample_rate: int) -> list[_Event]:
                 add(seconds, 1, channel, "channel_pressure", *control.data)
             elif control.kind == 0xE:
                 add(seconds, 1, channel, "pitch_bend", control.data[0] | control.data[1] << 7)
+        add(last_pedal_up(score), 1, channel, "cc", SUSTAIN, 0)
         for note in part.notes:
             start, end = score.seconds_at(note.start), score.seconds_at(note.end)
             add(start, 2, channel, "noteon", note.pitch, note.velocity)

@@ -24,6 +24,7 @@ _BEND_RANGE = 2.0  # semitones, until a file says otherwise
 _DEFAULTS = {VOLUME: 100, PAN: 64, EXPRESSION: 127, SUSTAIN: 0}
 _PEDAL_DOWN = 64
 _GLIDE = 0.01  # seconds over which a controller moves
+_LAST_CHORD = 2.0  # seconds that it rings where nobody lifts the pedal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class Gestures:
         gain: of amplitude; 1 is full.
         pan: -1 (left) to 1.
         speed: frequency ratio of the bend.
-        pedal: (down, up) in seconds; up may be infinite.
+        pedal: (down, up) in seconds.
     """
 
     gain: Curve
@@ -94,7 +95,7 @@ def controls_of(score: Score, index: int) -> tuple[Control, ...]:
     mates = [
         control
         for other in score.parts
-        if other is not part and other.channel == part.channel
+        if other is not part and (other.port, other.channel) == (part.port, part.channel)
         for control in other.controls
         if control.kind != _PROGRAM and _kind(control) not in own
     ]
@@ -120,7 +121,7 @@ def gestures_of(score: Score, index: int) -> Gestures:
         gain=Curve(seconds=times, values=(product / 127.0**2) ** 2),
         pan=Curve(seconds=pan.seconds, values=np.clip((pan.values - 64.0) / 63.0, -1.0, 1.0)),
         speed=_speed(score, controls),
-        pedal=_pedal(stepped(SUSTAIN)),
+        pedal=_pedal(stepped(SUSTAIN), last_pedal_up(score)),
     )
 
 
@@ -173,7 +174,13 @@ def _speed(score: Score, controls: Sequence[Control]) -> Curve:
     return _curve(changes, 1.0)
 
 
-def _pedal(curve: Curve) -> tuple[tuple[float, float], ...]:
+def last_pedal_up(score: Score) -> float:
+    """Return when a pedal comes up that the score leaves down, in seconds."""
+    controls = (control.tick for part in score.parts for control in part.controls)
+    return score.seconds_at(max([score.end, *controls])) + _LAST_CHORD
+
+
+def _pedal(curve: Curve, last: float) -> tuple[tuple[float, float], ...]:
     found: list[tuple[float, float]] = []
     down: float | None = None
     for seconds, value in zip(curve.seconds.tolist(), curve.values.tolist(), strict=True):
@@ -183,5 +190,5 @@ def _pedal(curve: Curve) -> tuple[tuple[float, float], ...]:
             found.append((down, seconds))
             down = None
     if down is not None:
-        found.append((down, float("inf")))
+        found.append((down, last))
     return tuple(found)

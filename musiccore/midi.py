@@ -1,8 +1,9 @@
 """MIDI files ↔ scores: nothing is rounded, nothing guessed. The only module that imports mido.
 
 Standard MIDI files of formats 0 and 1, bare or within RIFF, with ticks per quarter note or per
-SMPTE frame. Writing what was read and reading it again gives the same score. Not kept, because a
-`Score` has no place for it: system exclusive messages, release velocities, silence at the end.
+SMPTE frame; files that break the specification as far as their meaning is clear. Writing what was
+read and reading it again gives the same score. Not kept, because a `Score` has no place for it:
+system exclusive messages, release velocities, silence at the end.
 
 Specification: "Standard MIDI Files 1.0", MIDI Manufacturers Association.
 """
@@ -21,7 +22,8 @@ import mido
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midifile import DENOMINATORS, WORDS, score_of
 from musiccore.miditrack import Damage
-from musiccore.score import Control, Part, Score, Words
+from musiccore.score import AS_PLAYERS_DO, Control, Part, Reading, Score, Words
+from musiccore.textcode import TextCode
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_BYTES = 16 << 20
@@ -36,31 +38,34 @@ _BANK = (0, 32)  # controllers that choose the bank of the next program
 
 # Of events at one tick: ends of notes, then what belongs to all, then controls, then beginnings.
 _END, _ALL, _CHANNEL, _CONTROL, _BEGIN = range(5)
-_Event = tuple[int, int, mido.Message | mido.MetaMessage]  # tick, rank, message
+_ANYWHERE = -1  # what belongs to no port
+_Event = tuple[int, int, int, mido.Message | mido.MetaMessage]  # tick, rank, port, message
 
 
-def read_midi(source: Path | bytes) -> Score:
+def read_midi(source: Path | bytes, reading: Reading = AS_PLAYERS_DO) -> Score:
     """Read a MIDI file.
 
     Notes of several channels of one track become parts of their own. A note that nothing ends
     lasts to the end of its track; of equal notes that overlap, the first to begin ends first.
-    Texts are UTF-8, or Latin-1 where they are not.
+    What players read although it breaks the specification is read, and `Score.warnings` say so.
 
     Args:
         source: the file, or its bytes.
+        reading: how; texts are written by `write_midi` in the encoding that they came in.
 
     Returns:
-        The score, with parts in the order of tracks and channels; it may hold no notes.
+        The score, with parts in the order of tracks, ports and channels; it may hold no notes.
 
     Raises:
-        AudioError: if the file is missing, damaged, too long, or of format 2.
+        AudioError: if the file is missing, damaged, too long, of format 2, or odd and `reading`
+            is strict.
     """
     name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
     data = source if isinstance(source, bytes) else limited_bytes(source, name, MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise _too_large(name, len(data), MAX_BYTES)
     try:
-        score = score_of(data)
+        score = score_of(data, reading.encoding)
     except Damage as error:
         raise AudioError(
             f"{name} cannot be read: {error}", hint="export it again as a MIDI file"
@@ -74,7 +79,7 @@ def read_midi(source: Path | bytes) -> Score:
         raise AudioError(
             f"{name} lasts {seconds:.0f} s, more than the limit of {MAX_SECONDS:.0f} s"
         )
-    return score
+    return reading.passed(score, name)
 
 
 def limited_bytes(path: Path, name: str, limit: int) -> bytes:
@@ -124,7 +129,7 @@ def write_midi(score: Score) -> bytes:
     tracks: defaultdict[int, list[Part]] = defaultdict(list)
     free = count(1 + max((part.track for part in score.parts), default=0))
     for part in score.parts:
-        taken = any(part.channel == other.channel for other in tracks[part.track])
+        taken = any(_place(part) == _place(other) for other in tracks[part.track])
         tracks[next(free) if taken else part.track].append(part)
     try:
         written = [
@@ -133,7 +138,7 @@ def write_midi(score: Score) -> bytes:
         file = mido.MidiFile(
             type=int(len(written) > 1),
             ticks_per_beat=score.ticks_per_quarter,
-            charset="utf-8",
+            charset="latin-1",  # texts come as bytes: see `_Texts`
             tracks=written,
         )
         out = BytesIO()
@@ -143,34 +148,72 @@ def write_midi(score: Score) -> bytes:
     return out.getvalue()
 
 
+def _place(part: Part) -> tuple[int, int]:
+    return part.port, part.channel
+
+
+class _Texts:
+    """Text events, in the encoding of the score."""
+
+    def __init__(self, encoding: str) -> None:
+        self._code = TextCode(encoding)
+
+    def named(self, kind: str, name: str) -> mido.MetaMessage:
+        """Return an event that holds a name."""
+        return mido.MetaMessage(kind, name=self._bytes(name))
+
+    def said(self, word: Words) -> mido.MetaMessage:
+        """Return an event that holds words."""
+        if word.kind not in WORDS.values():
+            raise ConfigError(
+                f"words at tick {word.tick} are {word.kind!r}",
+                hint=f"use {', '.join(WORDS.values())}",
+            )
+        return mido.MetaMessage(word.kind, text=self._bytes(word.text))
+
+    def _bytes(self, text: str) -> str:
+        """Return the bytes of a text as mido takes them."""
+        return self._code.encode(text).decode("latin-1")
+
+
 def _track(score: Score, number: int, parts: list[Part]) -> mido.MidiTrack:
     """Return the messages of one track, with times from one to the next."""
     events: list[_Event] = []
+    texts = _Texts(score.encoding)
     if number == 0:
-        events.extend(_piece(score))
+        events.extend(_piece(score, texts))
         name = score.name
     else:
         name = parts[0].name if parts else ""
         if name:
-            events.append((0, _ALL, mido.MetaMessage("track_name", name=name)))
+            events.append((0, _ALL, _ANYWHERE, texts.named("track_name", name)))
     for part in parts:
         owner = number > 0 and part is parts[0]  # texts without a prefix are its own
         if part.name != ("" if number == 0 else name):
-            events.extend(_prefixed(part, 0, mido.MetaMessage("instrument_name", name=part.name)))
+            events.extend(_prefixed(part, 0, texts.named("instrument_name", part.name)))
         for word in part.words:
             if owner:
-                events.append((word.tick, _ALL, _meta(word)))
+                events.append((word.tick, _ALL, _ANYWHERE, texts.said(word)))
             else:
-                events.extend(_prefixed(part, word.tick, _meta(word)))
+                events.extend(_prefixed(part, word.tick, texts.said(word)))
         if len(parts) > 1 or not number or part.notes or part.controls or _speaks(part):
             events.extend(_controls(part))
         events.extend(_notes(part))
     events.sort(key=lambda event: event[:2])
-    track, now = mido.MidiTrack(), 0
-    for tick, _, message in events:
+    return _timed(events)
+
+
+def _timed(events: list[_Event]) -> mido.MidiTrack:
+    """Return the messages of sorted events, each port said before what plays on it."""
+    track, now, current = mido.MidiTrack(), 0, 0
+    for tick, _, port, message in events:
         while tick - now > _LARGEST_DELTA:
             track.append(mido.UnknownMetaMessage(_FILLER, data=[], time=_LARGEST_DELTA))
             now += _LARGEST_DELTA
+        if port not in (_ANYWHERE, current):
+            current = port
+            track.append(mido.MetaMessage("midi_port", port=port, time=tick - now))
+            now = tick
         message.time, now = tick - now, tick
         track.append(message)
     return track
@@ -178,14 +221,15 @@ def _track(score: Score, number: int, parts: list[Part]) -> mido.MidiTrack:
 
 def _speaks(part: Part) -> bool:
     """Return whether a part without notes and controls says more than words."""
-    return bool(part.program or part.channel or not (part.words or part.name))
+    return bool(part.program or part.channel or part.port or not (part.words or part.name))
 
 
-def _piece(score: Score) -> Iterator[_Event]:
+def _piece(score: Score, texts: _Texts) -> Iterator[_Event]:
     if score.name:
-        yield 0, _ALL, mido.MetaMessage("track_name", name=score.name)
+        yield 0, _ALL, _ANYWHERE, texts.named("track_name", score.name)
     for tempo in score.tempos:
-        yield tempo.tick, _ALL, mido.MetaMessage("set_tempo", tempo=tempo.microseconds)
+        message = mido.MetaMessage("set_tempo", tempo=tempo.microseconds)
+        yield tempo.tick, _ALL, _ANYWHERE, message
     for meter in score.meters:
         if not 1 <= meter.numerator <= 255 or meter.denominator not in DENOMINATORS:
             raise ConfigError(
@@ -195,28 +239,21 @@ def _piece(score: Score) -> Iterator[_Event]:
         bar = mido.MetaMessage(
             "time_signature", numerator=meter.numerator, denominator=meter.denominator
         )
-        yield meter.tick, _ALL, bar
+        yield meter.tick, _ALL, _ANYWHERE, bar
     for key in score.keys:
         if not -7 <= key.sharps <= 7:
             raise ConfigError(f"key at tick {key.tick} has {key.sharps} sharps; want -7 to 7")
         data = [key.sharps & 0xFF, int(key.mode == "minor")]
-        yield key.tick, _ALL, mido.UnknownMetaMessage(_KEY, data=data)
+        yield key.tick, _ALL, _ANYWHERE, mido.UnknownMetaMessage(_KEY, data=data)
     for word in score.words:
-        yield word.tick, _ALL, _meta(word)
-
-
-def _meta(word: Words) -> mido.MetaMessage:
-    if word.kind not in WORDS.values():
-        raise ConfigError(
-            f"words at tick {word.tick} are {word.kind!r}", hint=f"use {', '.join(WORDS.values())}"
-        )
-    return mido.MetaMessage(word.kind, text=word.text)
+        yield word.tick, _ALL, _ANYWHERE, texts.said(word)
 
 
 def _prefixed(part: Part, tick: int, message: mido.MetaMessage) -> Iterator[_Event]:
     """Yield a text of one of several parts of a track."""
-    yield tick, _CHANNEL, mido.MetaMessage("channel_prefix", channel=part.channel)
-    yield tick, _CHANNEL, message
+    prefix = mido.MetaMessage("channel_prefix", channel=part.channel)
+    yield tick, _CHANNEL, part.port, prefix
+    yield tick, _CHANNEL, part.port, message
 
 
 def _controls(part: Part) -> Iterator[_Event]:
@@ -231,10 +268,10 @@ def _controls(part: Part) -> Iterator[_Event]:
     begin = banks[-1] + 1 if banks else 0
     program = mido.Message("program_change", channel=part.channel, program=part.program)
     for control in part.controls[:begin]:
-        yield control.tick, _CONTROL, _control(control, part.channel)
-    yield 0, _CONTROL, program
+        yield control.tick, _CONTROL, part.port, _control(control, part.channel)
+    yield 0, _CONTROL, part.port, program
     for control in part.controls[begin:]:
-        yield control.tick, _CONTROL, _control(control, part.channel)
+        yield control.tick, _CONTROL, part.port, _control(control, part.channel)
 
 
 def _control(control: Control, channel: int) -> mido.Message:
@@ -255,5 +292,5 @@ def _notes(part: Part) -> Iterator[_Event]:
             )
         end = mido.Message("note_off", channel=channel, note=note.pitch, velocity=0)
         begin = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
-        yield note.start, _BEGIN, begin
-        yield note.end, _END if note.duration else _BEGIN, end
+        yield note.start, _BEGIN, part.port, begin
+        yield note.end, _END if note.duration else _BEGIN, part.port, end

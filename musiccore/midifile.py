@@ -8,11 +8,12 @@ Specification: "Standard MIDI Files 1.0", header chunk and meta events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Literal, TypeVar
 
-from musiccore.miditrack import Damage, Meta, Track, scan
+from musiccore.miditrack import CUT, Damage, Meta, Track, Warn, scan
 from musiccore.score import Control, KeySignature, Meter, Part, Score, Tempo, Words
+from musiccore.textcode import AUTO, UTF_8, TextCode
 
 MAX_TRACKS = 1024
 MAX_EVENTS = 1_000_000
@@ -24,81 +25,140 @@ DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Note values that a meter may count."""
 
 _TRACK_NAME, _INSTRUMENT_NAME, _TEMPO, _METER, _KEY = 0x03, 0x04, 0x51, 0x58, 0x59
+_TEXTS = (*WORDS, _TRACK_NAME, _INSTRUMENT_NAME)
 _PROGRAM = 0xC
+_END = b"\xff\x2f\x00"
+_FURTHEST_HEADER = 1 << 20  # bytes of another program before a MIDI file (MacBinary has 128)
 _FRAME_TEMPOS = {24: 1_000_000, 25: 1_000_000, 29: 1_001_000, 30: 1_000_000}
 """SMPTE frames a second → microseconds of a second counted in whole frames; 29 is 29.97."""
 
 
-def score_of(data: bytes) -> Score:
-    """Return the score that the bytes of a MIDI file hold.
+_Timed = TypeVar("_Timed", Tempo, Meter, KeySignature)
+
+
+def score_of(data: bytes, encoding: str = AUTO) -> Score:
+    """Return the score that the bytes of a MIDI file hold, with what was odd about them.
+
+    Args:
+        data: the file.
+        encoding: of its texts.
 
     Raises:
         Damage: if they are no MIDI file, damaged, or have too many events.
     """
-    division, chunks = _chunks(_unwrapped(data))
-    tracks = _scanned(chunks)
+    warnings: dict[str, None] = {}
+    warn = warnings.setdefault
+    division, chunks = _chunks(_unwrapped(data, warn), warn)
+    tracks = _scanned(chunks, warn)
     ticks_per_quarter, tempo = _time(division)
     metas = [meta for track in tracks for meta in track.metas]
-    tempos = [_tempo(meta) for meta in metas if meta.kind == _TEMPO]
-    if tempo:
-        tempos = [Tempo(tick=0, microseconds=tempo)]
-    meters = [_meter(meta) for meta in metas if meta.kind == _METER]
-    keys = [key for meta in metas if meta.kind == _KEY for key in _keys(meta)]
-    first = _Texts(tracks[0])
+    tempos = [Tempo(tick=0, microseconds=tempo)] if tempo else list(_tempos(metas, warn))
+    code = TextCode.of([meta.data for meta in metas if meta.kind in _TEXTS], encoding)
+    if encoding == AUTO and code.name != UTF_8:
+        warn(code.in_words)
+    first = _Texts(tracks[0], code)
     return Score(
         ticks_per_quarter=ticks_per_quarter,
-        parts=tuple(_parts(tracks)),
-        tempos=tuple(sorted(dict.fromkeys(tempos), key=lambda tempo: tempo.tick)),
-        meters=tuple(sorted(dict.fromkeys(meters), key=lambda meter: meter.tick)),
-        keys=tuple(sorted(dict.fromkeys(keys), key=lambda key: key.tick)),
+        parts=tuple(_parts(tracks, code)),
+        tempos=_in_order(tempos),
+        meters=_in_order(_meters(metas, warn)),
+        keys=_in_order(_keys(metas, warn)),
         words=first.words(None),
         name=first.name(_TRACK_NAME, None) or "",
+        encoding=code.name,
+        warnings=tuple(warnings),
     )
 
 
-def _unwrapped(data: bytes) -> bytes:
-    """Return the MIDI file within a RIFF file, or the data as they are."""
-    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
+def _in_order(found: Iterable[_Timed]) -> tuple[_Timed, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=lambda each: each.tick))
+
+
+def _unwrapped(data: bytes, warn: Warn) -> bytes:
+    """Return the MIDI file within a RIFF file or behind other bytes, or the data as they are."""
+    if data[:4] == b"MThd":
         return data
-    at = 12
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"data":
-            return data[at + 8 : at + 8 + length]
-        at += 8 + length + length % 2
-    raise Damage("its RIFF wrapping holds no data")
+    wrapped = data[:4] == b"RIFF" and data[8:12] == b"RMID"
+    at = data.find(b"MThd\0\0", 0, _FURTHEST_HEADER)
+    if at < 0:
+        raise Damage(
+            "its RIFF wrapping holds no data"
+            if wrapped
+            else "it does not begin as a MIDI file does"
+        )
+    if not wrapped:
+        warn(f"{at} bytes before its header were passed over")
+        return data[at:]
+    size = int.from_bytes(data[at - 4 : at], "little")
+    if data[at - 8 : at - 4] != b"data" or not 14 <= size <= len(data) - at:
+        warn("the sizes of its RIFF wrapping are wrong")
+    return data[at:]  # what follows it there is no track
 
 
-def _chunks(data: bytes) -> tuple[int, list[bytes]]:
+def _chunks(data: bytes, warn: Warn) -> tuple[int, list[bytes]]:
     """Return the division and the contents of the track chunks."""
-    if data[:4] != b"MThd":
-        raise Damage("it does not begin as a MIDI file does")
     header = int.from_bytes(data[4:8])
-    if header < 6 or len(data) < 8 + header:
+    if header < 6 or len(data) < 14:
         raise Damage("it is cut short within its header")
     form, said, division = (int.from_bytes(data[at : at + 2]) for at in (8, 10, 12))
-    if form > 2:
-        raise Damage(f"its format {form} is unknown")
     at = 8 + header
+    if at > len(data) or not _is_chunk(data, at):
+        at = _next_track(data, 14)
+        warn("the length that its header gives is wrong")
     found: list[bytes] = []
     while at + 8 <= len(data) and len(found) <= MAX_TRACKS:
-        name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8])
-        at += 8
-        if name == b"MTrk":
-            if at + length > len(data):
-                raise Damage("it is cut short within a track")
-            found.append(data[at : at + length])
-        at += length
+        is_track, begin = data[at : at + 4] == b"MTrk", at + 8
+        at = _end_of(data, at, warn)
+        if is_track:
+            found.append(data[begin:at])
     if len(found) > MAX_TRACKS:
         raise Damage(f"it has more than {MAX_TRACKS} tracks")
-    if len(found) != said or not found:
-        raise Damage(f"its header says {said} tracks, and {len(found)} are there")
-    if form == 2 and said > 1:
+    if not found:
+        raise Damage("it holds no tracks")
+    if len(found) != said:
+        warn(f"its header says {said} tracks, and {len(found)} are there")
+    if form > 2:
+        warn(f"its format {form} does not exist; it was read as format 1")
+    if form == 2 and len(found) > 1:
         raise Damage("its tracks are pieces of their own (format 2)")
     return division, found
 
 
-def _scanned(chunks: list[bytes]) -> list[Track]:
+def _end_of(data: bytes, at: int, warn: Warn) -> int:
+    """Return where a chunk ends: where it says, unless that cuts into or swallows a track."""
+    begin = at + 8
+    end = begin + int.from_bytes(data[at + 4 : begin])
+    following = _next_track(data, begin)
+    if data[at : at + 4] != b"MTrk":
+        return min(end, following)
+    if following < end and data[following - 3 : following] == _END:
+        warn("the length that a track gives is wrong; it was read to its end")
+        return following
+    if end <= len(data) and (data[end - 3 : end] == _END or _is_chunk(data, end)):
+        return end
+    if following == len(data) and end > len(data) and data[-3:] != _END:
+        warn(CUT)
+        return len(data)
+    if end != len(data):
+        warn("the length that a track gives is wrong; it was read to its end")
+    return following
+
+
+def _next_track(data: bytes, at: int) -> int:
+    """Return where the next chunk of a track begins, or the end of the file."""
+    found = data.find(b"MTrk", at)
+    return len(data) if found < 0 else found
+
+
+def _is_chunk(data: bytes, at: int) -> bool:
+    """Return whether a chunk begins here, or the file ends."""
+    if at == len(data):
+        return True
+    name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8])
+    return name == b"MTrk" or (name.isalnum() and at + 8 + size <= len(data))
+
+
+def _scanned(chunks: list[bytes], warn: Warn) -> list[Track]:
     left = MAX_EVENTS
 
     def spend(events: int) -> None:
@@ -110,9 +170,11 @@ def _scanned(chunks: list[bytes]) -> list[Track]:
     tracks = []
     for number, chunk in enumerate(chunks):
         try:
-            tracks.append(scan(chunk, spend))
+            tracks.append(scan(chunk, spend, warn))
         except Damage as error:
             raise Damage(f"track {number}: {error}") from error
+    if any(track.is_cut for track in tracks) and all(track.is_empty for track in tracks):
+        raise Damage("it is cut short within an event")
     return tracks
 
 
@@ -128,58 +190,62 @@ def _time(division: int) -> tuple[int, int]:
     return (30 if frames == 29 else frames) * ticks, _FRAME_TEMPOS[frames]
 
 
-def _tempo(meta: Meta) -> Tempo:
-    microseconds = int.from_bytes(meta.data)
-    if len(meta.data) != 3 or not microseconds:
-        raise Damage(f"the tempo at tick {meta.tick} is none")
-    return Tempo(tick=meta.tick, microseconds=microseconds)
+def _tempos(metas: Iterable[Meta], warn: Warn) -> Iterator[Tempo]:
+    for meta in metas:
+        microseconds = int.from_bytes(meta.data)
+        if meta.kind != _TEMPO:
+            continue
+        if len(meta.data) == 3 and microseconds:
+            yield Tempo(tick=meta.tick, microseconds=microseconds)
+        else:
+            warn("a tempo that is none was passed over")
 
 
-def _meter(meta: Meta) -> Meter:
-    if len(meta.data) < 2 or not meta.data[0] or meta.data[1] >= len(DENOMINATORS):
-        raise Damage(f"the meter at tick {meta.tick} is none")
-    return Meter(tick=meta.tick, numerator=meta.data[0], denominator=1 << meta.data[1])
+def _meters(metas: Iterable[Meta], warn: Warn) -> Iterator[Meter]:
+    for meta in metas:
+        if meta.kind != _METER:
+            continue
+        if len(meta.data) >= 2 and meta.data[0] and meta.data[1] < len(DENOMINATORS):
+            yield Meter(tick=meta.tick, numerator=meta.data[0], denominator=1 << meta.data[1])
+        else:
+            warn("a meter that is none was passed over; bars go on as before")
 
 
-def _keys(meta: Meta) -> Iterator[KeySignature]:
-    """Yield the key, if it is one: it changes no sound, so a strange one is passed over."""
-    if len(meta.data) != 2:
-        return
-    sharps = meta.data[0] - 256 if meta.data[0] > 127 else meta.data[0]
-    if abs(sharps) <= 7 and meta.data[1] <= 1:
-        mode: Literal["major", "minor"] = "minor" if meta.data[1] else "major"
-        yield KeySignature(tick=meta.tick, sharps=sharps, mode=mode)
+def _keys(metas: Iterable[Meta], warn: Warn) -> Iterator[KeySignature]:
+    for meta in metas:
+        if meta.kind != _KEY:
+            continue
+        sharps = int.from_bytes(meta.data[:1], signed=True)
+        if len(meta.data) == 2 and abs(sharps) <= 7 and meta.data[1] <= 1:
+            mode: Literal["major", "minor"] = "minor" if meta.data[1] else "major"
+            yield KeySignature(tick=meta.tick, sharps=sharps, mode=mode)
+        else:
+            warn("a key signature that is none was passed over")
 
 
 class _Texts:
     """The texts of one track, and the channels that a prefix names."""
 
-    def __init__(self, track: Track) -> None:
-        self._metas = [m for m in track.metas if m.kind in WORDS or m.kind in (3, 4)]
+    def __init__(self, track: Track, code: TextCode) -> None:
+        self._metas = [m for m in track.metas if m.kind in _TEXTS]
+        self._code = code
         self.channels = {m.channel for m in self._metas if m.channel is not None}
 
     def name(self, kind: int, channel: int | None) -> str | None:
         """Return the first name of this kind."""
         found = (m for m in self._metas if m.kind == kind and m.channel == channel)
-        return next((_text(meta.data) for meta in found), None)
+        return next((self._code.decode(meta.data) for meta in found), None)
 
     def words(self, channel: int | None) -> tuple[Words, ...]:
         """Return the words of a channel, or those that belong to none."""
         return tuple(
-            Words(tick=m.tick, kind=WORDS[m.kind], text=_text(m.data))
+            Words(tick=m.tick, kind=WORDS[m.kind], text=self._code.decode(m.data))
             for m in self._metas
             if m.kind in WORDS and m.channel == channel
         )
 
 
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _parts(tracks: list[Track]) -> Iterator[Part]:
+def _parts(tracks: list[Track], code: TextCode) -> Iterator[Part]:
     programs = sorted(
         (control.tick, channel, control.data[0])
         for track in tracks
@@ -188,7 +254,7 @@ def _parts(tracks: list[Track]) -> Iterator[Part]:
         if control.kind == _PROGRAM
     )
     for number, track in enumerate(tracks):
-        texts = _Texts(track)
+        texts = _Texts(track, code)
         name = texts.name(_INSTRUMENT_NAME, None) or ""
         if number:
             name = texts.name(_TRACK_NAME, None) or name
@@ -211,7 +277,8 @@ def _parts(tracks: list[Track]) -> Iterator[Part]:
             yield Part(
                 notes=tuple(notes),
                 program=program,
-                channel=channel,
+                channel=channel & 0xF,
+                port=channel >> 4,
                 name=name if named is None else named,
                 controls=controls,
                 words=words,

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 Engine = Literal["auto", "own", "fluidsynth"]
 
 RING_SECONDS: Final = 1.0
-"""What is heard after the end of the last note."""
+"""What is heard at least after the last note has been let go, by the hand and by the pedal."""
+
+LONGEST_RING: Final = 12.0
+"""Seconds after that, until which a tone that still rings is heard."""
 
 LONGEST_SECONDS: Final = 3600.0
 LOUDNESS: Final = -16.0
@@ -35,6 +38,7 @@ CEILING: Final = 0.891
 """Largest sample, 1 dB below full scale."""
 
 _FADE_SECONDS = 0.5
+_DIED_AWAY = 1e-3  # of the largest sample
 _KEPT_SECONDS = 120.0  # of a performance, so that it is played once
 
 Samples = npt.NDArray[np.float32]
@@ -167,10 +171,9 @@ class Performance:
         self.mask = 0
         self.warnings: tuple[str, ...] = ()
         self.damage: str | None = None
-        self.n_frames = length_of(score, sample_rate)
         self._player, self._score = player, score
         self._kept: list[Samples] | None = None
-        self._gain = self._measured(loudness)
+        self.n_frames, self._gain = self._measured(loudness)
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Samples]:
         """Yield [T, 2] from sample `start` to before sample `stop`, or to the end."""
@@ -189,37 +192,89 @@ class Performance:
         if self._kept is not None:
             yield from self._kept
             return
-        n_fade = min(round(_FADE_SECONDS * self.sample_rate), self.n_frames)
         done = 0
-        for block in self._player.stream(self._score, self.sample_rate, self.n_frames):
-            at = np.arange(done, done + block.shape[1]) - (self.n_frames - n_fade)
+        for block in self._player.stream(self._score, self.sample_rate, self._longest):
+            yield _faded(block[:, : self.n_frames - done], done, self.n_frames, self.sample_rate)
             done += block.shape[1]
-            if at[-1] >= 0:
-                ramp = 0.5 + 0.5 * np.cos(np.pi * np.clip((at + 1) / n_fade, 0.0, 1.0))
-                block *= ramp.astype(np.float32)
-            yield block
+            if done >= self.n_frames:
+                return
 
-    def _measured(self, loudness: float | None) -> np.float32:
-        """Play once, and return the factor that brings it to its level."""
+    @property
+    def _longest(self) -> int:
+        """Samples after which nothing is heard, whatever rings."""
+        released = length_of(self._score, self.sample_rate)
+        most = round(LONGEST_SECONDS * self.sample_rate)
+        return min(released + round((LONGEST_RING - RING_SECONDS) * self.sample_rate), most)
+
+    def _measured(self, loudness: float | None) -> tuple[int, np.float32]:
+        """Play once; return the length, and the factor that brings it to its level."""
         from musiccore.loudness import LoudnessMeter
 
         meter = LoudnessMeter(self.sample_rate, self.channels, true_peak=False)
-        short = self.n_frames <= _KEPT_SECONDS * self.sample_rate
+        least = length_of(self._score, self.sample_rate)
+        short = least <= _KEPT_SECONDS * self.sample_rate
         kept: list[Samples] = []
-        peak = 0.0
-        for block in self._raw():
+        peak, done = 0.0, 0
+        ending: list[Samples] = []  # what may be faded, or cut off
+
+        def take(block: Samples) -> None:
+            nonlocal peak
             peak = max(peak, float(block.max()), float(-block.min()))
             if loudness is not None:
                 meter.add(block.T)
             if short:
                 kept.append(block)
+
+        fade = round(_FADE_SECONDS * self.sample_rate)
+        for block in self._player.stream(self._score, self.sample_rate, self._longest):
+            done += block.shape[1]
+            if done <= least - fade:
+                take(block)
+                continue
+            ending.append(block)
+            loudest = max(peak, *(float(np.abs(each).max()) for each in ending))
+            if done >= least and _last_above(block, _DIED_AWAY * loudest) is None:
+                break
+        first = done - sum(block.shape[1] for block in ending)
+        n_frames = max(least, first + _ringing(ending, peak))
+        for block in ending:
+            if first < n_frames:
+                take(_faded(block[:, : n_frames - first], first, n_frames, self.sample_rate))
+            first += block.shape[1]
         if peak == 0.0:
             raise AudioError("the score is silent: its volume is 0 throughout")
         self._kept = kept if short else None
         gain = 1.0
         if loudness is not None and np.isfinite(measured := meter.integrated()):
             gain = 10.0 ** ((loudness - measured) / 20.0)
-        return np.float32(min(gain, CEILING / peak))
+        return n_frames, np.float32(min(gain, CEILING / peak))
+
+
+def _last_above(block: Samples, level: float) -> int | None:
+    """Return the last sample of [2, T] that is louder, or None."""
+    loud = np.flatnonzero(np.abs(block).max(axis=0) > level)
+    return int(loud[-1]) if len(loud) else None
+
+
+def _ringing(ending: list[Samples], peak: float) -> int:
+    """Return the samples of the last blocks after which all has died away."""
+    loudest = max(peak, *(float(np.abs(block).max()) for block in ending))
+    begin, last = 0, 0
+    for block in ending:
+        found = _last_above(block, _DIED_AWAY * loudest)
+        last = last if found is None else begin + found + 1
+        begin += block.shape[1]
+    return last
+
+
+def _faded(block: Samples, start: int, n_frames: int, sample_rate: int) -> Samples:
+    """Return [2, T] that begins at a sample, silent at the end of all frames."""
+    n_fade = min(round(_FADE_SECONDS * sample_rate), n_frames)
+    at = np.arange(start, start + block.shape[1]) - (n_frames - n_fade)
+    if not len(at) or at[-1] < 0:
+        return block
+    ramp = 0.5 + 0.5 * np.cos(np.pi * np.clip((at + 1) / n_fade, 0.0, 1.0))
+    return np.asarray(block * ramp.astype(np.float32))
 
 
 def perform(
@@ -239,7 +294,8 @@ def perform(
             of the instruments, but for such peaks.
 
     Returns:
-        Stereo audio that ends `RING_SECONDS` after the last note, or after an hour.
+        Stereo audio that ends `RING_SECONDS` after the last note is let go, or when it has died
+        away, but not later than `LONGEST_RING` after that, nor after an hour.
 
     Raises:
         AudioError: if nothing sounds.
@@ -262,11 +318,25 @@ def check_effects(engine: Engine, *, reverb: bool, chorus: bool) -> None:
 
 
 def length_of(score: Score, sample_rate: int) -> int:
-    """Return how long a performance is, in samples.
+    """Return how long a performance is at least, in samples: `RING_SECONDS` after the last release.
 
     Raises:
         AudioError: if the score holds no notes.
     """
     if not score.n_notes:
         raise AudioError("the score holds no notes that can be played")
-    return round(min(score.seconds + RING_SECONDS, LONGEST_SECONDS) * sample_rate)
+    released = max(score.seconds, _pedal_up(score))
+    return round(min(released + RING_SECONDS, LONGEST_SECONDS) * sample_rate)
+
+
+def _pedal_up(score: Score) -> float:
+    """Return when the last note that a pedal holds is let go, in seconds."""
+    from musiccore.gestures import damped, gestures_of
+
+    notes = score.sounding()
+    latest = 0.0
+    for index, part in enumerate(score.parts):
+        if part.notes and not part.is_drums:  # drums ring as long as they do
+            own = [note for note in notes if note.part == index]
+            latest = max(latest, *damped(own, gestures_of(score, index)))
+    return latest

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from musiccore.audio import Audio, resample, to_mono
 from musiccore.errors import AudioError, ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
+from musiccore.score import AS_PLAYERS_DO, Reading
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +81,22 @@ class Output:
             )
 
 
-def load_sound(source: str | Path, output: Output, player: Player) -> Audio:
+def load_sound(
+    source: str | Path,
+    output: Output,
+    player: Player,
+    *,
+    reading: Reading = AS_PLAYERS_DO,
+    warn: Callable[[str], object] | None = None,
+) -> Audio:
     """Read a recording, or play a score at the rate of the device.
 
     Args:
         source: audio of any kind that can be read, a score, or the name of a chorale.
         output: says the rate.
         player: for scores.
+        reading: how scores of other people are read.
+        warn: told what was odd about one.
 
     Raises:
         AudioError: if the file is missing, damaged or silent.
@@ -103,7 +113,11 @@ def load_sound(source: str | Path, output: Output, player: Player) -> Audio:
         return _recording(path)
     low, high = _PERFORMED_RATES
     rate = min(max(output.frequency, low), high)
-    return player.perform(read_to_play(source), sample_rate=rate)
+    score = read_to_play(source, reading)
+    if warn is not None:
+        for warning in score.warnings:
+            warn(warning)
+    return player.perform(score, sample_rate=rate)
 
 
 def _recording(path: Path) -> Audio:

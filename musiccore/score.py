@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
-from musiccore.errors import ConfigError
+from musiccore.errors import AudioError, ConfigError
+from musiccore.textcode import AUTO, checked_encoding
 
 DRUM_CHANNEL = 9
 """Channel of percussion, whose pitches are instruments."""
@@ -23,6 +24,46 @@ DEFAULT_TEMPO = 500_000
 """Microseconds a quarter note where a file says nothing: 120 beats a minute."""
 
 MAX_TICKS_PER_QUARTER = 0x7FFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How files of other people are read.
+
+    Attributes:
+        encoding: of texts that are not UTF-8, such as `shift_jis`; `auto` takes what fits clearly,
+            or Latin-1.
+        strict: refuse what players read although it breaks the rules of its format.
+
+    Raises:
+        ConfigError: if there is no such encoding.
+    """
+
+    encoding: str = AUTO
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoding", checked_encoding(self.encoding))
+
+    def passed(self, score: Score, name: str) -> Score:
+        """Return a score that may be used.
+
+        Args:
+            score: as it was read.
+            name: what an error calls its file.
+
+        Raises:
+            AudioError: naming what was odd about it, if that is to be refused.
+        """
+        if self.strict and score.warnings:
+            raise AudioError(
+                f"{name} is refused, being strict: {'; '.join(score.warnings)}",
+                hint="without strict it is read all the same",
+            )
+        return score
+
+
+AS_PLAYERS_DO: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +150,7 @@ class Part:
         controls: sorted by tick.
         words: texts of this track, such as its lyrics.
         track: number of the track it comes from and is written to.
+        port: cable of sixteen channels that it plays on.
     """
 
     notes: tuple[ScoreNote, ...]
@@ -118,6 +160,7 @@ class Part:
     controls: tuple[Control, ...] = ()
     words: tuple[Words, ...] = ()
     track: int = 0
+    port: int = 0
 
     @property
     def is_drums(self) -> bool:
@@ -160,6 +203,8 @@ class Score:
         keys: sorted by tick.
         words: texts of the whole piece.
         name: title; empty if there is none.
+        encoding: of texts in the file that were not UTF-8; they are written so again.
+        warnings: what was odd about the file, one sentence per kind; no part of the score.
 
     Raises:
         ConfigError: if `ticks_per_quarter` or a tempo is out of range.
@@ -172,6 +217,8 @@ class Score:
     keys: tuple[KeySignature, ...] = ()
     words: tuple[Words, ...] = ()
     name: str = ""
+    encoding: str = field(default="utf-8", compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.ticks_per_quarter <= MAX_TICKS_PER_QUARTER:

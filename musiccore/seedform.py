@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import SUFFIXES, read_midi
+from musiccore.midi import SUFFIXES, read_midi, write_midi
 from musiccore.symbolic.asking import Music21, Refusal
 
 WINDOW: Final = 100
@@ -52,8 +52,10 @@ def seed_strings(
     if music21 is None:
         with Music21(seconds=TIME_LIMIT) as own:
             return seed_strings(source, legacy=legacy, music21=own)
-    read_midi(source)  # refuses what is damaged, before music21 sees it
+    score = read_midi(source)  # refuses what is damaged, before music21 sees it
     data = source if isinstance(source, bytes) else source.read_bytes()
+    if score.warnings:  # music21 takes offence at what players play
+        data = write_midi(score)
     name = "MIDI data" if isinstance(source, bytes) else f"MIDI file {str(source)!r}"
     try:
         parts: list[list[str]] = json.loads(music21.ask("seed", data))

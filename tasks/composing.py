@@ -15,7 +15,7 @@ from musiccore.corpus import CHORALES, Corpus, GridName, chorale_split, read_cor
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
 from musiccore.midi import SUFFIXES, write_midi
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.voices import VoiceGrid
 from tasks.policies import io_task
 from tasks.rendering import open_score
@@ -58,9 +58,9 @@ def targets(out: str, seed: int, count: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in seeds]
 
 
-def given_score(source: str) -> Score | None:
+def given_score(source: str, reading: Reading = AS_PLAYERS_DO) -> Score | None:
     """Read a score to continue or to harmonise; None if nothing is given."""
-    return open_score(source)[0] if source else None
+    return open_score(source, reading)[0] if source else None
 
 
 @io_task(task_run_name="compose-{destination}")

@@ -15,7 +15,7 @@ from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, fo
 from musiccore.editing.atomic import check_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.performing import LOUDNESS, Engine, Player, check_effects
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.symbolic import SCORE_SUFFIXES, chorale_names
 from musiccore.tags import tag_file
 from tasks.policies import io_task
@@ -39,6 +39,7 @@ class Rendering:
         program: number or name of one instrument for all parts; empty plays those of the score.
         reverb: the sound of a room, with FluidSynth.
         chorus: several players instead of one, with FluidSynth.
+        reading: how scores of other people are read.
 
     Raises:
         ConfigError: if one of them is wrong.
@@ -53,6 +54,7 @@ class Rendering:
     program: str = ""
     reverb: bool = False
     chorus: bool = False
+    reading: Reading = AS_PLAYERS_DO
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(Engine):
@@ -226,7 +228,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     check_target(target, (Path(source),), force=force)
     player = rendering.player()
     try:
-        score, digest = open_score(source)
+        score, digest = open_score(source, rendering.reading)
         performance = player.performance(
             rendering.arranged(score),
             sample_rate=rendering.sample_rate,
@@ -240,7 +242,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     with appearing(target, force=force) as aside:
         options = ConversionOptions(kind=kind, bits=bits, dither=False)
         made = deliver(performance, aside, options, force=True)
-        notes = [*made.changes, *made.warnings]
+        notes = [*score.warnings, *made.changes, *made.warnings]
         tags = _tags(source, score, digest, rendering, described)
         try:
             tag_file(aside, tags)
@@ -255,7 +257,7 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     }
 
 
-def open_score(source: str) -> tuple[Score, str]:
+def open_score(source: str, reading: Reading = AS_PLAYERS_DO) -> tuple[Score, str]:
     """Read a score or a chorale.
 
     Returns:
@@ -265,7 +267,7 @@ def open_score(source: str) -> tuple[Score, str]:
         AudioError: if it cannot be read.
         ConfigError: if there is no such chorale.
     """
-    score, path = read_to_play(source), Path(source).expanduser()
+    score, path = read_to_play(source, reading), Path(source).expanduser()
     content = path.read_bytes() if path.is_file() else source.encode()
     return score, hashlib.sha256(content).hexdigest()
 
@@ -287,7 +289,8 @@ def _tags(
     rendering: Rendering,
     described: dict[str, object],
 ) -> dict[str, object]:
-    options = {name: value for name, value in asdict(rendering).items() if name != "soundfont"}
+    options = asdict(rendering)
+    del options["soundfont"], options["reading"]
     return {
         "title": score.name or _stem(source),
         "software": f"jukeflow {version('jukeflow')}",

@@ -11,7 +11,7 @@ from typing import Final
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.midi import write_midi
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.symbolic import SCORE_SUFFIXES, Music21, count_tunes, read_score, write_musicxml
 
 WRITTEN_SUFFIXES: Final = {
@@ -42,14 +42,18 @@ class ScoreFile:
         """Whether it is a MIDI file."""
         return Path(self.source).suffix.lower() in (".mid", ".midi", ".kar", ".rmi")
 
-    def read(self, music21: Music21, *, repeats: bool = True) -> Score:
+    def read(
+        self, music21: Music21, *, repeats: bool = True, reading: Reading = AS_PLAYERS_DO
+    ) -> Score:
         """Read it.
 
         Raises:
             AudioError: if it cannot be read.
             ConfigError: if there is no such piece.
         """
-        return read_score(self.source, repeats=repeats, tune=self.tune, music21=music21)
+        return read_score(
+            self.source, repeats=repeats, tune=self.tune, music21=music21, reading=reading
+        )
 
 
 def find_scores(sources: Iterable[str]) -> list[ScoreFile]:

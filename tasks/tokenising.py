@@ -12,7 +12,7 @@ import numpy as np
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.midi import limited_bytes, write_midi
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.seedform import LEGACY_FILES, TIME_LIMIT, seed_strings, vocabulary
 from musiccore.symbolic import Music21
 from musiccore.tokens import (
@@ -47,12 +47,14 @@ class TokenRow(TypedDict):
         result: `done` or `failed`.
         tokens: how many, or None.
         error: what is wrong, or None.
+        warnings: what was odd about it, and read all the same.
     """
 
     source: str
     result: str
     tokens: int | None
     error: str | None
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,11 @@ def list_scores(sources: Sequence[str], legacy: bool = False) -> list[ScoreFile]
 
 @io_task(task_run_name="tokenise-{form}")
 def tokenise_scores(
-    pieces: Sequence[ScoreFile], form: Form, per_quarter: PerQuarter = 4, legacy: bool = False
+    pieces: Sequence[ScoreFile],
+    form: Form,
+    per_quarter: PerQuarter = 4,
+    legacy: bool = False,
+    reading: Reading = AS_PLAYERS_DO,
 ) -> Tokenised:
     """Turn pieces into tokens; one that fails is a row that says so, and the next one goes on.
 
@@ -104,29 +110,31 @@ def tokenise_scores(
         form: `seed`, `events` or `grid`.
         per_quarter: steps of a quarter note in a grid.
         legacy: of `seed`: the first part of each piece alone.
+        reading: how scores of other people are read.
     """
     rows: list[TokenRow] = []
     strings: dict[str, list[list[str]]] = {}
     facts: dict[str, GridFacts] = {}
     with Music21(seconds=TIME_LIMIT) as music21:
         for piece in pieces:
+            row = TokenRow(source=piece.name, result="done", tokens=None, error=None, warnings=[])
+            rows.append(row)
             try:
+                score = piece.read(music21, reading=reading)
+                row["warnings"].extend(score.warnings)
                 if form == "seed":
-                    found = _seed(piece, music21, legacy=legacy)
+                    found = _seed(piece, score, music21, legacy=legacy)
                 elif form == "events":
-                    found = [encode_events(piece.read(music21))]
+                    found = [encode_events(score)]
                 else:
-                    grid = encode_grid(piece.read(music21), per_quarter)
-                    found = [[STRINGS[cell] for cell in row] for row in grid.cells]
+                    grid = encode_grid(score, per_quarter)
+                    found = [[STRINGS[cell] for cell in cells] for cells in grid.cells]
                     facts[piece.name] = _facts(grid)
             except MusicCoreError as error:
-                rows.append(
-                    TokenRow(source=piece.name, result="failed", tokens=None, error=error.message)
-                )
+                row["result"], row["error"] = "failed", error.message
                 continue
             strings[piece.name] = found
-            number = sum(len(row) for row in found)
-            rows.append(TokenRow(source=piece.name, result="done", tokens=number, error=None))
+            row["tokens"] = sum(len(each) for each in found)
     words = _vocabulary(form, strings)
     ids = {word: n for n, word in enumerate(words)}
     tokens = TokenFile(
@@ -144,10 +152,10 @@ def tokenise_scores(
     return Tokenised(tokens=tokens, rows=rows)
 
 
-def _seed(piece: ScoreFile, music21: Music21, *, legacy: bool) -> list[list[str]]:
+def _seed(piece: ScoreFile, score: Score, music21: Music21, *, legacy: bool) -> list[list[str]]:
     if piece.is_midi:
         return seed_strings(Path(piece.source), legacy=legacy, music21=music21)
-    return seed_strings(write_midi(piece.read(music21)), legacy=legacy, music21=music21)
+    return seed_strings(write_midi(score), legacy=legacy, music21=music21)
 
 
 def _vocabulary(form: Form, strings: dict[str, list[list[str]]]) -> list[str]:

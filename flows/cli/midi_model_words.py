@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.words import command, lazily
+from flows.cli.words import command, lazily, reading_options
 
 if TYPE_CHECKING:
     from flows.cli.words import Commands
@@ -69,6 +69,7 @@ def _compose(commands: Commands) -> None:
     )
     add("--title", metavar="TEXT", default="", help="of the piece")
     add("--model", metavar="FOLDER", help="a model of `midi train` (the one of the package)")
+    reading_options(words)
 
 
 def _train(commands: Commands) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.words import command, lazily
+from flows.cli.words import command, lazily, reading_options
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -55,6 +55,7 @@ def _render(commands: Commands) -> None:
         metavar="N",
         help="one instrument for all parts: a General MIDI number from 0, or a name such as organ",
     )
+    reading_options(words)
 
 
 def _play(commands: Commands) -> None:
@@ -97,6 +98,7 @@ def _play(commands: Commands) -> None:
         help="samples handed over at a time, a power of two from 256 on (1024)",
     )
     _engine_options(words)
+    reading_options(words)
 
 
 def _engine_options(words: ArgumentParser) -> None:
@@ -145,3 +147,4 @@ def _roll(commands: Commands) -> None:
     words.add_argument("source", metavar="SOURCE", help=_SCORE)
     words.add_argument("-o", "--out", metavar="FILE", help="PNG file (the score's name, here)")
     words.add_argument("--force", action="store_true", help="write over a file that exists")
+    reading_options(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.words import command, lazily
+from flows.cli.words import command, lazily, reading_options
 
 if TYPE_CHECKING:
     from flows.cli.words import Commands
@@ -29,6 +29,7 @@ def _info(commands: Commands) -> None:
     )
     words.add_argument("files", nargs="+", metavar="FILE", help=f"{_SCORE}; or a folder")
     words.add_argument("--harmony", action="store_true", help="name every chord, in the key")
+    reading_options(words)
 
 
 def _convert(commands: Commands) -> None:
@@ -48,6 +49,7 @@ def _convert(commands: Commands) -> None:
         "--no-repeats", action="store_true", help="as it is written: play no repeat again"
     )
     words.add_argument("--force", action="store_true", help="write over files that exist")
+    reading_options(words)
 
 
 def _tokenise(commands: Commands) -> None:
@@ -81,6 +83,7 @@ def _tokenise(commands: Commands) -> None:
         help="for the seed: the first part of the first three MIDI files alone",
     )
     words.add_argument("--force", action="store_true", help="write over files that exist")
+    reading_options(words)
 
 
 def _detokenise(commands: Commands) -> None:

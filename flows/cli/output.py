@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -86,6 +86,12 @@ def in_option_words(hint: str) -> str:
         return name if name in names else found[0]
 
     return re.sub(r"(?<![\w-])[a-z]+(?:_[a-z]+)+(?![\w-])", option, hint)
+
+
+def say_odd(name: str, warnings: Iterable[str]) -> None:
+    """Say what was odd about a file that was read all the same."""
+    for warning in warnings:
+        talk(f"{name}: {warning}")
 
 
 def is_terminal() -> bool:

@@ -106,6 +106,21 @@ def group(commands: Commands, name: str, about: str, examples: str) -> Commands:
     return words.add_subparsers(title="commands", metavar="COMMAND")
 
 
+def reading_options(command: ArgumentParser) -> None:
+    """Add how scores of other people are read."""
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        default="auto",
+        help="of texts in MIDI files that are not UTF-8, such as shift_jis or cp1251 (auto)",
+    )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse what is odd about a score, instead of saying it",
+    )
+
+
 def request_options(command: ArgumentParser) -> None:
     command.add_argument(
         "recipe", nargs="?", metavar="RECIPE.toml", help="a request as a file; options override it"

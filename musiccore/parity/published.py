@@ -107,6 +107,12 @@ class Hyper:
         return name in self._values
 
 
+def _multipliers(hyper: Hyper, levels: int) -> tuple[int, ...]:
+    """Return the width of each level's blocks as multiples; null means that all are alike."""
+    name = "hvqvae_multipliers" if hyper.has("hvqvae_multipliers") else "multipliers"
+    return (1,) * levels if hyper.get(name) is None else hyper.integers(name)
+
+
 def vqvae_config(hyper: Hyper, loss: str | None = None) -> VQVAEConfig:
     """Return the VQ-VAE of published hyper-parameters.
 
@@ -124,7 +130,7 @@ def vqvae_config(hyper: Hyper, loss: str | None = None) -> VQVAEConfig:
         codebook_sizes=(hyper.integer("l_bins"),) * levels,
         width=hyper.integer("width"),
         depth=hyper.integer("depth"),
-        multipliers=hyper.integers("hvqvae_multipliers"),
+        multipliers=_multipliers(hyper, levels),
         emb_width=hyper.integer("emb_width"),
         m_conv=hyper.number("m_conv"),
         dilation_growth_rate=hyper.integer("dilation_growth_rate"),

@@ -26,6 +26,7 @@ _KINDS: tuple[tuple[str, Callable[[GoldenFile], None]], ...] = (
     ("base_hps", prior),
     ("restore_k_num_tokens", vqvae_training),
     ("hvqvae_multipliers", vqvae),
+    ("multipliers", vqvae),
     ("include_time_signal", labels),
     ("down_t", conditioner),
     ("adam", miscellaneous),

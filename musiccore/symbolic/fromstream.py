@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from music21 import chord, dynamics, instrument, key, meter, note, repeat, stream, tempo
+from music21 import chord, dynamics, harmony, instrument, key, meter, note, repeat, stream, tempo
 from music21.exceptions21 import Music21Exception
 
 from musiccore.score import (
@@ -108,7 +108,7 @@ def _notes(part: Stream) -> Iterator[_Raw]:
         if isinstance(element, dynamics.Dynamic):
             velocity = min(max(round(127 * (element.volumeScalar or 0.63)), 1), 127)
             continue
-        if element.isRest:
+        if element.isRest or isinstance(element, harmony.Harmony):  # names over notes sound not
             continue
         onset, duration = _fraction(element.offset), _fraction(element.quarterLength)
         for each in element.notes if isinstance(element, chord.ChordBase) else [element]:

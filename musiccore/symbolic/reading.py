@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midi import SUFFIXES, limited_bytes, read_midi, write_midi
-from musiccore.score import Score
+from musiccore.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.symbolic.abctext import fewest_notes, plain_abc
 from musiccore.symbolic.asking import Music21, Refusal
 
 FORMATS = {
@@ -33,6 +35,7 @@ def read_score(
     repeats: bool = True,
     tune: int | None = None,
     music21: Music21 | None = None,
+    reading: Reading = AS_PLAYERS_DO,
 ) -> Score:
     """Read a score: MIDI, MusicXML (packed or not), ABC, Humdrum, or a piece of music21's package.
 
@@ -41,21 +44,23 @@ def read_score(
         repeats: play what is to be repeated again, where the signs make sense.
         tune: which one of an ABC book, from 1 on.
         music21: a process to ask; without one, a new one is started.
+        reading: how files of other people are read.
 
     Returns:
         The score, at sounding pitch; a first bar that is shorter has a meter of its own.
 
     Raises:
-        AudioError: if it is missing, damaged or too large, or music21 takes too long.
+        AudioError: if it is missing, damaged or too large, music21 takes too long, or something is
+            odd about it and `reading` is strict.
         ConfigError: if there is no such piece, or the tune of a book is not said.
     """
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        return read_midi(path)
+        return read_midi(path, reading)
     if music21 is None:
         with Music21() as own:
-            return read_score(source, repeats=repeats, tune=tune, music21=own)
+            return read_score(source, repeats=repeats, tune=tune, music21=own, reading=reading)
     options: dict[str, str | bool] = {"repeats": repeats, "format": FORMATS.get(suffix, "")}
     if suffix not in FORMATS:
         if path.exists():
@@ -67,10 +72,22 @@ def read_score(
     name = f"score {str(source)!r}"
     text = _text(limited_bytes(path, name, MAX_TEXT), name)
     if suffix == ".abc":
-        text = _tune(split_tunes(text), tune, name)
+        return reading.passed(
+            _abc(_tune(split_tunes(text), tune, name), options, music21, name), name
+        )
     elif tune is not None:
         raise ConfigError(f"tune is {tune}; {str(source)!r} is no book of tunes")
     return _asked(music21, "read", text.encode(), options, name)
+
+
+def _abc(tune: str, options: dict[str, str | bool], music21: Music21, name: str) -> Score:
+    """Read a tune, with a warning for all that is not understood."""
+    plain, warnings = plain_abc(tune, repeats=bool(options["repeats"]))
+    score = _asked(music21, "read", plain.encode(), options, name)
+    written = fewest_notes(plain)
+    if score.n_notes < written:
+        warnings = (*warnings, f"{written - score.n_notes} of {written} notes are not understood")
+    return replace(score, warnings=warnings)
 
 
 def count_tunes(path: Path) -> int:

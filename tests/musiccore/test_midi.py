@@ -165,25 +165,15 @@ def test_text_is_utf8_or_latin1() -> None:
     [
         (b"", "does not begin"),
         (b"hello, I am no score", "does not begin"),
-        (b"junk" + midi_file(quarter(60) + END), "does not begin"),
         (b"RIFF\x00\x00\x00\x00RMIDxxxx", "holds no data"),
         (b"MThd\x00\x00\x00\x06\x00", "within its header"),
-        (midi_file(quarter(60) + END)[:-6], "cut short within a track"),
         (midi_file(quarter(60) + END, division=0), "no ticks"),
         (midi_file(quarter(60) + END, division=0x8000), "is no time"),
         (midi_file(quarter(60) + END, division=(256 - 17) << 8 | 4), "is no time"),
         (midi_file(quarter(60) + END, END, format=2), "format 2"),
-        (midi_file(quarter(60) + END, format=9), "format 9 is unknown"),
-        (midi_file(quarter(60) + END, said=3), "says 3 tracks, and 1 are there"),
-        (midi_file(quarter(60) + END, END, said=1), "says 1 tracks, and 2 are there"),
-        (midi_file(), "says 0 tracks"),
+        (midi_file(), "holds no tracks"),
         (midi_file(*[END] * 1025), "more than 1024 tracks"),
-        (midi_file(b"\x00" + tempo(0) + END), "tempo at tick 0"),
-        (midi_file(b"\x05\xff\x51\x02\x01\x01" + END), "tempo at tick 5"),
-        (midi_file(b"\x00\xff\x58\x04\x00\x02\x18\x08" + END), "meter at tick 0"),
-        (midi_file(b"\x00\xff\x58\x04\x04\xff\x18\x08" + END), "meter at tick 0"),
         (midi_file(b"\x00\x40\x40"), "track 0: the event at its byte 1 has no kind"),
-        (midi_file(bytes([0, 0x90, 60, 1, 0, 0xF0, 0, 0, 60, 0])), "no kind"),
         (midi_file(b"\x00\x90\x90\x40"), "damaged"),
         (midi_file(b"\x00\xf4\x00"), "begins no event"),
         (midi_file(b"\xff\xff\xff\xff\xff"), "too long"),
@@ -291,7 +281,11 @@ def in_order(notes: list[ScoreNote]) -> tuple[ScoreNote, ...]:
 @st.composite
 def scores(draw) -> Score:
     places = draw(
-        st.lists(st.tuples(st.integers(0, 4), st.integers(0, 15)), unique=True, max_size=5)
+        st.lists(
+            st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 15)),
+            unique=True,
+            max_size=5,
+        )
     )
     parts = [
         Part(
@@ -302,8 +296,9 @@ def scores(draw) -> Score:
             controls=by_tick(draw(st.lists(CONTROL, max_size=4))),
             words=by_tick(draw(st.lists(WORDS, max_size=3))),
             track=track,
+            port=port,
         )
-        for track, channel in sorted(places)
+        for track, port, channel in sorted(places)
     ]
     return Score(
         ticks_per_quarter=draw(st.integers(1, 0x7FFF)),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from musiccore.errors import ConfigError
 from musiccore.parity import CaseResult, ParityReport, run_parity, run_state_dicts
+from musiccore.parity.published import Hyper, vqvae_config
 from musiccore.parity.report import deviation
 from musiccore.parity.tables import released
 
@@ -244,3 +245,12 @@ def test_missing_superfluous_and_misshapen_parameters_fail(tables: Path, tmp_pat
     assert set(notes) == {"vqvae", "prior_level_0", "prior_level_7"}
     for what in ("missing: decoders.0.in", "superfluous: decoders.0.out.bias", "another shape"):
         assert what in notes["vqvae"]
+
+
+def test_multipliers_that_are_null_are_all_one() -> None:
+    with safe_open(GOLDEN / "vqvae_small.safetensors", "pt") as file:
+        config = json.loads(file.metadata()["config"])
+    one = vqvae_config(Hyper({**config, "hvqvae_multipliers": None}, "test"))
+    assert one.multipliers == (1, 1, 1)
+    del config["hvqvae_multipliers"]
+    assert vqvae_config(Hyper({**config, "multipliers": None}, "test")) == one

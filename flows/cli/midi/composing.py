@@ -5,14 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.composing import ComposeOptions
 from musiccore.errors import CheckpointError, ConfigError
+from musiccore.score import Reading, Score
 from tasks.composing import compose_file, given_score, targets, variants
 
 
 def compose(options: Namespace) -> int:
     with checking():
+        reading = Reading(encoding=options.encoding, strict=options.strict)
         asked = ComposeOptions(
             seed=options.seed,
             seconds=options.seconds,
@@ -24,8 +26,8 @@ def compose(options: Namespace) -> int:
             top_p=options.top_p,
             parallels=options.parallels,
             instruments=options.instruments,
-            continued=given_score(options.continued or ""),
-            harmonised=given_score(options.harmonise or ""),
+            continued=_given(options.continued, reading),
+            harmonised=_given(options.harmonise, reading),
             model=Path(options.model).expanduser() if options.model else None,
             title=options.title,
         )
@@ -47,3 +49,10 @@ def compose(options: Namespace) -> int:
     if options.json:
         data_json({"files": rows})
     return Exit.DONE
+
+
+def _given(source: str | None, reading: Reading) -> Score | None:
+    score = given_score(source or "", reading)
+    if score is not None:
+        say_odd(str(source), score.warnings)
+    return score

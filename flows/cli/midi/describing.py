@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from flows.cli.output import Exit, checking, complain, data, data_json, table, talk
+from flows.cli.output import Exit, checking, complain, data, data_json, say_odd, table, talk
 from musiccore.errors import MusicCoreError
-from musiccore.score import Score
+from musiccore.score import Reading, Score
 from musiccore.scorereport import ScoreReport, pitch_name, report_on
 from musiccore.symbolic import Music21, analyse_harmony
 from tasks.scorefiles import find_scores
@@ -18,12 +18,13 @@ _SHOWN = 8
 def info(options: Namespace) -> int:
     with checking():
         pieces = find_scores(options.files)
+        reading = Reading(encoding=options.encoding, strict=options.strict)
     rows: list[dict[str, object]] = []
     failed = 0
     with Music21() as music21:
         for piece in pieces:
             try:
-                score = piece.read(music21)
+                score = piece.read(music21, reading=reading)
                 report = report_on(score)
                 chords = _chords(score, music21) if options.harmony else None
             except MusicCoreError as error:
@@ -35,7 +36,9 @@ def info(options: Namespace) -> int:
                     talk(f"{piece.name}: failed: {error.message}")
                 continue
             harmony = {} if chords is None else {"harmony": chords}
-            rows.append({"source": piece.name, "error": None, **asdict(report), **harmony})
+            odd = {"warnings": list(score.warnings)}
+            rows.append({"source": piece.name, "error": None, **asdict(report), **harmony, **odd})
+            say_odd(piece.name, score.warnings)
             if not options.json:
                 _show(piece.name, report, chords)
     if options.json:

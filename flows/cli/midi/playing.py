@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data_json, is_terminal, talk
 from musiccore.errors import AudioError, ConfigError
+from musiccore.score import Reading
 from tasks.stopping import interrupt
 
 _LINE_SECONDS = 10.0
@@ -32,6 +33,7 @@ def play(options: Namespace) -> int:
         )
         source = _source(options)
         check_effects(options.engine, reverb=options.reverb, chorus=options.chorus)
+        reading = Reading(encoding=options.encoding, strict=options.strict)
         settings = Settings.from_environment()
     find_mixer()
     with _terminable():
@@ -45,7 +47,9 @@ def play(options: Namespace) -> int:
         if player.reason:
             talk(f"played on our own instruments: {player.reason}")
         try:
-            audio = load_sound(source, output, player)
+            audio = load_sound(
+                source, output, player, reading=reading, warn=lambda odd: talk(f"{source}: {odd}")
+            )
         except AudioError as error:
             raise BadRequest(error) from error
         with closing(_heard(start(audio, output), Path(source).name, audio.seconds)) as heard:

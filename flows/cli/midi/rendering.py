@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, complain, data, data_json, talk
 from musiccore.errors import ConfigError
+from musiccore.score import Reading
 from tasks.rendering import Rendering, render_file, scores
 
 _CODES = {
@@ -55,6 +56,7 @@ def _rendering(options: Namespace) -> Rendering:
         transpose=options.transpose,
         tempo_scale=options.tempo_scale,
         program=options.program or "",
+        reading=Reading(encoding=options.encoding, strict=options.strict),
     )
 
 

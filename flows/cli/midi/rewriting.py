@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.editing.atomic import same_file
 from musiccore.errors import AudioError, ConfigError, MusicCoreError
 from musiccore.midi import SUFFIXES
-from musiccore.score import Score
+from musiccore.score import Reading, Score
 from musiccore.symbolic import Music21
 from tasks.scorefiles import ScoreFile, check_written, find_scores, write_score
 
@@ -38,8 +38,10 @@ def convert(options: Namespace) -> int:
                 rows.append({**row, "result": "failed", "notes": None, "error": error.message})
                 continue
             write_score(target, score, force=options.force, music21=music21)
+            say_odd(piece.name, score.warnings)
             talk(f"{piece.name}: {score.n_notes} notes, {score.seconds:.1f} s")
             rows.append({**row, "result": "written", "notes": score.n_notes, "error": None})
+            rows[-1]["warnings"] = list(score.warnings)
             if not options.json:
                 data(str(target))
     failed = sum(row["result"] == "failed" for row in rows)
@@ -82,7 +84,8 @@ def _check_targets(targets: list[Path], options: Namespace) -> None:
 
 
 def _read(piece: ScoreFile, music21: Music21, options: Namespace) -> Score:
-    score = piece.read(music21, repeats=not options.no_repeats)
+    reading = Reading(encoding=options.encoding, strict=options.strict)
+    score = piece.read(music21, repeats=not options.no_repeats, reading=reading)
     if not score.n_notes and Path(options.out).suffix.lower() not in SUFFIXES:
         raise AudioError(f"score {piece.source!r} holds no notes")
     return score

@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.output import Exit, checking, data, data_json
+from flows.cli.output import Exit, checking, data, data_json, say_odd
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
+from musiccore.score import Reading
 from tasks.rendering import named_after, open_score
 
 
@@ -22,7 +23,9 @@ def roll(options: Namespace) -> int:
             raise ConfigError(f"out: {str(target)!r} is no PNG file", hint="end its name with .png")
         if target.exists() and not options.force:
             raise ConfigError(f"out: {str(target)!r} exists", hint="use --force to write over it")
-        score, _ = open_score(options.source)
+        reading = Reading(encoding=options.encoding, strict=options.strict)
+        score, _ = open_score(options.source, reading)
+        say_odd(options.source, score.warnings)
         if not score.n_notes:
             raise ConfigError(f"source: {options.source!r} holds no notes")
     write_file(target, piano_roll(score), force=options.force)

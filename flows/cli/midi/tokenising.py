@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from flows.cli.output import Exit, checking, complain, data, data_json, talk
+from flows.cli.output import Exit, checking, complain, data, data_json, say_odd, talk
 from musiccore.errors import ConfigError
 from musiccore.midi import write_midi
+from musiccore.score import Reading
 from musiccore.tokens import TokenFile
 from tasks.scorefiles import write_score
 from tasks.tokenising import (
@@ -25,8 +26,10 @@ def tokenise(options: Namespace) -> int:
     with checking():
         _check(options)
         pieces = list_scores.fn(options.sources, options.legacy)
-    made = tokenise_scores.fn(pieces, options.form, options.steps, options.legacy)
+        reading = Reading(encoding=options.encoding, strict=options.strict)
+    made = tokenise_scores.fn(pieces, options.form, options.steps, options.legacy, reading)
     for row in made.rows:
+        say_odd(row["source"], row["warnings"])
         if row["error"] is not None and len(made.rows) > 1:
             talk(f"{row['source']}: failed: {row['error']}")
     if made.failed == len(made.rows):
