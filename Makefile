@@ -11,7 +11,7 @@ SEED   ?= 1
 SECONDS_OF_MUSIC ?= 12
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser song test lint format types imports check lock clean
+.PHONY: help install browser programs song test lint format types imports check lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -35,15 +35,20 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 	@echo "installed: $(BIN)/jukeflow" >&2
 
-browser: ## install Debian's Chromium, which the browser tests drive (needs root)
+browser: ## install Debian's Chromium and axe-core, for the tests of the pages (needs root and npm)
 	@command -v chromium > /dev/null || { apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core; } > /dev/null
+	@npm ci --silent --no-audit --no-fund --prefix tests/browser > /dev/null
+
+programs: ## install Debian's ffmpeg and FluidSynth with a sound font, which some tests use (needs root)
+	@{ command -v ffmpeg && command -v fluidsynth; } > /dev/null || { apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends ffmpeg fluidsynth fluid-soundfont-gm; } > /dev/null
 
 song: install ## make a first song with the embedded model and say where it is
 	@$(BIN)/jukeflow generate --title "First song" --artist bach --genre "piano major" --seconds $(SECONDS_OF_MUSIC) --seed $(SEED) --store $(STORE)
 
 test: install ## run the tests that need no GPU, network, weights or server
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -rs $(TESTS)
 
 lint: install ## ruff and spelling
 	@$(BIN)/ruff check .

@@ -28,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["JUKEFLOW_STORE"] = options.store
     try:
         return int(options.handler(options))
-    except BadRequest as refusal:
+    except BadRequest as bad:
         if options.debug:
             raise
-        complain(refusal.error)
+        complain(bad.error)
         return Exit.BAD_REQUEST
     except MusicCoreError as error:
         if options.debug:

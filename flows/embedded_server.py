@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[1]))  # last: whatever is installed comes first
-from flows.serving.gate import Gate, own_origins  # noqa: E402
+from flows.serving.gate import Gate, own_origins
 
 if TYPE_CHECKING:
     from uvicorn import Server

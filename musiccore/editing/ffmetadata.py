@@ -92,8 +92,8 @@ def foreign_kind(path: Path, ffmpeg: str | None) -> str:
 
 
 def _ask(program: str, path: Path) -> _Said | None:
-    command = [program, "-hide_banner", "-nostdin", "-i", f"file:{os.fspath(path)}",
-               "-map", "0:a:0?", "-c", "copy", "-frames:a", "1", "-f", "ffmetadata", "pipe:1"]  # fmt: skip
+    command = [program, "-hide_banner", "-nostdin", "-i", f"file:{os.fspath(path)}"]
+    command += ["-map", "0:a:0?", "-c", "copy", "-frames:a", "1", "-f", "ffmetadata", "pipe:1"]
     done = _run(command)
     if done is None:
         return None

@@ -1,4 +1,4 @@
-"""A web page that is not ours meets the server of `jukeflow serve`, and so do those who may come in.
+"""A web page that is not ours meets the server of `jukeflow serve`, and so do those who may enter.
 
 The page stands at the worst places there are: another port of this machine, and a name whose owner
 points it at this machine.

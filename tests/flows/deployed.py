@@ -1,11 +1,11 @@
-"""A deployed flow, run in this process as a runner would: its state, log and artifacts in Prefect."""
+"""A deployed flow, run in this process as a runner would: its state, log and artifacts."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -77,15 +77,12 @@ class DeployedRun:
         """Do what the process of a flow run does, until it would end."""
         self.client.set_flow_run_state(self.id, Pending(), force=True)
         flow_run = self.client.read_flow_run(self.id)
-        with listening() as lines:
-            try:
-                run_flow(
-                    deployed(self.name).flow(),
-                    flow_run=flow_run,
-                    error_logger=logging.getLogger(_LOGGERS[0]),
-                )
-            except (Abort, Pause):
-                pass
+        with listening() as lines, suppress(Abort, Pause):
+            run_flow(
+                deployed(self.name).flow(),
+                flow_run=flow_run,
+                error_logger=logging.getLogger(_LOGGERS[0]),
+            )
         self.lines += lines.said
         self.records += lines.records
         return self.state

@@ -1,4 +1,4 @@
-"""What a person sees of a deployed run in Prefect: its state, its log, and what hangs at its page."""
+"""What a person sees of a deployed run in Prefect: state, log, and what hangs at its page."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_answer_that_cannot_be_followed_comes_back_to_the_person(evening, store)
         ("upsample", 1, "99", "take is 99; the run has takes 1 to 2"),
         ("back", 1, "", "back: round 1 is a beginning"),
         ("continue", 2, "4s artist=nobody", "artist is 'nobody'"),
-        ("note", 2, "it's", "details is \"it's\""),
+        ("note", 2, "it's", 'details is "it\'s"'),
     ]
     assert evening.state.message == "round 1: 2 takes wait for your choice"
     for action, take, details, message in wrong:

@@ -119,9 +119,7 @@ def served(tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture
 def client(served) -> Iterator[SyncPrefectClient]:
     with (
-        temporary_settings(
-            {PREFECT_API_URL: served.api, PREFECT_API_AUTH_STRING: served.password}
-        ),
+        temporary_settings({PREFECT_API_URL: served.api, PREFECT_API_AUTH_STRING: served.password}),
         get_client(sync_client=True) as client,
     ):
         yield client
