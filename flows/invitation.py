@@ -15,15 +15,17 @@ def invitation(picture: Picture) -> str:
     """Return the invitation to choose, in Markdown."""
     run, tree = picture.status.run, picture.tree
     here = tree.rounds[tree.position]
+    room = room_link(run, question=tree.position)
     lines = [
         f"**{_plain(picture.status.title or run)}: {picture.status.words}.** "
-        f"[Listen and choose in the room]({room_link(run)}) (open it in a new tab), "
+        f"[Listen and choose in the room]({room}) (open it in a new tab), "
         "or answer this form.",
         "",
     ]
     for one in picture.candidates():
         number = int(str(one["take"]))
-        link = audio_link(run, str(one["preview"]))
+        link = audio_link(run, str(one["preview"]), question=tree.position)
+        picture_of = audio_link(run, str(one["waveform"]), question=tree.position)
         new = f", new from {clock(float(str(one['new_from'])))}" if here.parent else ""
         flags = [Fault(**flag).in_words() for flag in _flags(one["flags"])]
         facts = ", ".join(
@@ -40,7 +42,7 @@ def invitation(picture: Picture) -> str:
             f"- **take {number}**{name} ({facts}) "
             f'<audio controls preload="none" src="{link}"><a href="{link}">listen</a></audio>',
             "",
-            f"  ![waveform of take {number}]({audio_link(run, str(one['waveform']))})",
+            f"  ![waveform of take {number}]({picture_of})",
             "",
         ]
     lines += [

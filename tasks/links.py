@@ -1,7 +1,9 @@
 """Links into the listening room that work from anywhere, such as a form of Prefect.
 
-A link carries a key that opens one sound or one run and nothing else. Keys are made from the
-room's token, which itself stands in no link but the one that the room prints at its start.
+A link carries a key that opens one sound or one run and nothing else, and not for longer than it
+is meant for: that of a question opens as long as the run waits for the answer, any other for
+`LINK_DAYS`. Keys are made from the room's token, which itself stands in no link but the one that
+the room prints at its start.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -20,29 +24,39 @@ from tasks.settings import Settings
 
 SHORTEST_TOKEN: Final = 16
 
+LINK_DAYS: Final = 30
+"""How long a link opens what it was made for, and a visit through it lasts."""
 
-def audio_link(run: str, sha256: str, settings: Settings | None = None) -> str:
+_ASKS, _LASTS = "q", "t"  # first letters of a purpose: a question's number of its round, a time
+
+
+def audio_link(
+    run: str, sha256: str, settings: Settings | None = None, *, question: int | None = None
+) -> str:
     """Return the address of a sound or picture of a run.
 
     Args:
         run: the run.
         sha256: digest of the sound.
         settings: of this process by default.
+        question: the round that waits for a choice; the link opens as long as it does.
     """
     here = settings or Settings.from_environment()
-    key = key_of(room_token(here), "audio", run, sha256)
+    key = made_key(room_token(here), "audio", run, sha256, question=question)
     return f"{_base(here)}/audio/{quote(run)}/{sha256}?key={key}"
 
 
-def room_link(run: str, settings: Settings | None = None) -> str:
+def room_link(run: str, settings: Settings | None = None, *, question: int | None = None) -> str:
     """Return the address at which a person hears and chooses the takes of a run.
 
     Args:
         run: the run.
         settings: of this process by default.
+        question: the round that waits for a choice; the link opens as long as it does.
     """
     here = settings or Settings.from_environment()
-    return f"{_base(here)}/runs/{quote(run)}?key={key_of(room_token(here), 'run', run)}"
+    key = made_key(room_token(here), "run", run, question=question)
+    return f"{_base(here)}/runs/{quote(run)}?key={key}"
 
 
 def song_link(run: str, number: int, name: str, settings: Settings | None = None) -> str:
@@ -55,7 +69,7 @@ def song_link(run: str, number: int, name: str, settings: Settings | None = None
         settings: of this process by default.
     """
     here = settings or Settings.from_environment()
-    key = key_of(room_token(here), "run", run)
+    key = made_key(room_token(here), "run", run)
     return f"{_base(here)}/runs/{quote(run)}/songs/{number}/files/{quote(name)}?key={key}"
 
 
@@ -70,8 +84,38 @@ def enter_link(settings: Settings | None = None, *, base: str = "") -> str:
     return f"{base or _base(here)}/enter?token={quote(room_token(here))}"
 
 
+def made_key(token: str, *what: str, question: int | None = None) -> str:
+    """Return a key that opens one thing, and says for how long.
+
+    Args:
+        token: of the room.
+        what: it opens.
+        question: the round that waits; None for `LINK_DAYS` from now.
+    """
+    until = int(time.time()) + LINK_DAYS * 86_400
+    purpose = f"{_LASTS}{until:x}" if question is None else f"{_ASKS}{question}"
+    return f"{purpose}-{key_of(token, purpose, *what)}"
+
+
+def opens(token: str, key: str, *what: str, waits: Callable[[], int | None]) -> bool:
+    """Return whether a key opens a thing now.
+
+    Args:
+        token: of the room.
+        key: as `made_key` made it.
+        what: it shall open.
+        waits: asked, where it matters, which round waits for a choice.
+    """
+    purpose, _, sealed = key.partition("-")
+    if not hmac.compare_digest(sealed.encode(), key_of(token, purpose, *what).encode()):
+        return False
+    if purpose.startswith(_ASKS):
+        return purpose == f"{_ASKS}{waits()}"
+    return time.time() < int(purpose.removeprefix(_LASTS), 16)
+
+
 def key_of(token: str, *what: str) -> str:
-    """Return the key that opens one thing."""
+    """Return what seals a key, or the cookie of a person."""
     return hmac.new(token.encode(), "\n".join(what).encode(), hashlib.sha256).hexdigest()[:40]
 
 

@@ -40,7 +40,9 @@ def notify(event: str, facts: Mapping[str, object]) -> None:
             return
         message: dict[str, object] = {"event": event, "text": f"jukeflow: {event}"}
         if run := facts.get("run"):
-            message["link"] = room_link(str(run), settings)
+            asked = facts.get("round")
+            question = asked if isinstance(asked, int) else None
+            message["link"] = room_link(str(run), settings, question=question)
         body = json.dumps(message | dict(facts), default=str).encode()
     except (ConfigError, OSError) as error:
         log.warning("the message %s was not sent: %s", event, error)

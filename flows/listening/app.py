@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from flows.listening import sounds
 from flows.listening.ear import Ear
-from flows.listening.guard import COOKIE, RUN_COOKIE, Guard, protect
+from flows.listening.guard import COOKIE, Guard, is_visited, protect, run_of
 from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
@@ -147,7 +147,10 @@ class Room:
     ) -> Response:
         if not self._guard.knows_host(request):
             return self._say(request, 421, "The room does not answer under this name.")
-        if not self._guard.admits(request):
+        if key := request.query_params.get("key", ""):
+            if (answer := await run_in_threadpool(self._visited, request, key)) is not None:
+                return answer
+        elif not self._guard.admits(request):
             return self._closed(request)
         if request.method == "POST" and not self._guard.same_origin(request):
             return self._say(request, 403, "This came from another page, so it was not done.")
@@ -155,6 +158,31 @@ class Room:
         if response.status_code in (404, 405) and "content-disposition" not in response.headers:
             return self._say(request, 404, "There is nothing here.")
         return response
+
+    def _visited(self, request: Request, key: str) -> Response | None:
+        """Answer somebody who came by a link; None lets them have what they asked for.
+
+        The key stays in no address bar: whoever opens a link in a window is led on without it.
+        """
+        path, run = request.url.path, run_of(request.url.path)
+        if run is None:
+            return None if path.startswith("/audio/") else self._closed(request)
+        known = self._guard.is_session(request.cookies.get(COOKIE, ""))
+        if not known and not self._guard.opens(key, "run", run, waits=lambda: self._waits(run)):
+            return self._closed(request)
+        if request.method not in ("GET", "HEAD"):
+            return self._closed(request)
+        if not is_visited(request):
+            return None
+        response = HTMLResponse(self._pages.render("enter.html", address=quote(path)))
+        if not known:
+            self._guard.visit(response, run)
+        return response
+
+    def _waits(self, run: str) -> int | None:
+        """Return the round of a run that waits for a choice, if one does."""
+        now = self._library.picture(run)
+        return now.tree.position if now.status.state == "waiting" else None
 
     # ------------------------------------------------------------------------------------- pages
 
@@ -174,20 +202,8 @@ class Room:
         )
         return response
 
-    def round(self, request: Request, run: str, round: str = "", key: str = "") -> Response:
+    def round(self, request: Request, run: str, round: str = "") -> Response:
         """Show a round of a run."""
-        if key:
-            response = HTMLResponse(self._pages.render("enter.html", address=f"/runs/{quote(run)}"))
-            if not self._guard.is_session(request.cookies.get(COOKIE, "")):
-                response.set_cookie(
-                    RUN_COOKIE,
-                    key,
-                    path=f"/runs/{quote(run)}",
-                    httponly=True,
-                    samesite="strict",
-                    max_age=400 * 86400,
-                )
-            return response
         tree = self._library.picture(run).tree
         current = tree.position
         number = int(round) if round.isascii() and round.isdigit() else current
@@ -276,7 +292,7 @@ class Room:
 
     def linked_sound(self, request: Request, run: str, digest: str, key: str = "") -> Response:
         """Return a sound to whoever has the link made for it."""
-        if not self._guard.opens(key, "audio", run, digest):
+        if not self._guard.opens(key, "audio", run, digest, waits=lambda: self._waits(run)):
             return self._closed(request)
         response = self.sound(request, run, digest)
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # the key is enough

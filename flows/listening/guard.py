@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 
-from tasks.links import key_of
+from tasks.links import LINK_DAYS, key_of, made_key, opens
 
 COOKIE = "jukeflow_room"
 RUN_COOKIE = "jukeflow_run"
@@ -65,11 +66,21 @@ class Guard:
         path = request.url.path
         if path.startswith(_OPEN) or self.is_session(request.cookies.get(COOKIE, "")):
             return True
-        parts = path.split("/")
-        if len(parts) < 3 or parts[1] != "runs":
-            return False
-        given = request.query_params.get("key") or request.cookies.get(RUN_COOKIE, "")
-        return self.opens(given, "run", parts[2])
+        run = run_of(path)
+        return run is not None and self.opens(
+            request.cookies.get(RUN_COOKIE, ""), "visit", run, waits=lambda: None
+        )
+
+    def visit(self, response: Response, run: str) -> None:
+        """Let the one who is answered come back to a run for a while, without the link's key."""
+        response.set_cookie(
+            RUN_COOKIE,
+            made_key(self.token, "visit", run),
+            path=f"/runs/{quote(run)}",
+            httponly=True,
+            samesite="strict",
+            max_age=LINK_DAYS * 86_400,
+        )
 
     def session(self) -> str:
         """Return what the cookie of a person holds."""
@@ -83,9 +94,21 @@ class Guard:
         """Return whether somebody knows the token."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
-    def opens(self, key: str, *what: str) -> bool:
-        """Return whether a key opens one thing."""
-        return hmac.compare_digest(key.encode(), key_of(self.token, *what).encode())
+    def opens(self, key: str, *what: str, waits: Callable[[], int | None]) -> bool:
+        """Return whether a key opens one thing; `waits` tells which round waits for a choice."""
+        return opens(self.token, key, *what, waits=waits)
+
+
+def run_of(path: str) -> str | None:
+    """Return the run that an address is about."""
+    parts = path.split("/")
+    return parts[2] if len(parts) > 2 and parts[1] == "runs" else None
+
+
+def is_visited(request: Request) -> bool:
+    """Return whether the answer will stand in the window itself, with its address above it."""
+    goal = request.headers.get("sec-fetch-dest")
+    return goal == "document" or (goal is None and request.url.path.count("/") == 2)
 
 
 def protect(response: Response) -> Response:

@@ -27,10 +27,10 @@ def in_the_room(error: MusicCoreError) -> tuple[str, str]:
 
 def plain(text: str) -> str:
     """Return a text, or what stands for it in the room if it names a command line."""
-    if not _COMMAND.search(text):
-        return text
     found = next((here for there, here in _HERE if there in text), None)
     if found is not None:
         return found
+    if not _COMMAND.search(text):
+        return text
     parts = re.split(r"(?<=[.;,]) ", text)
     return " ".join(part for part in parts if not _COMMAND.search(part)).rstrip(" ,;")

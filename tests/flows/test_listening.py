@@ -21,7 +21,7 @@ from musiccore import audio
 from musiccore.errors import ConfigError
 from musiccore.storage import open_store
 from tasks.candidates import begin_round
-from tasks.links import audio_link, enter_link, key_of, room_link, room_token
+from tasks.links import LINK_DAYS, audio_link, enter_link, key_of, room_link, room_token
 from tasks.resources import working
 from tasks.settings import Settings
 from tasks.showing import Picture
@@ -327,6 +327,38 @@ def test_a_link_opens_one_run_and_no_other(stranger, story, fresh):
     assert stranger.get(f"/runs/{fresh}", params={"key": link.split("=")[1]}).status_code == 401
 
 
+def test_a_link_that_asks_opens_until_the_answer(stranger, guest, fresh):
+    link = room_link(fresh, question=1)
+    sound = str(picture(fresh).to_json()["takes"][0]["preview"])
+    heard = audio_link(fresh, sound, question=1)
+    assert stranger.get(room_link(fresh, question=2)).status_code == 401
+    assert stranger.get(heard).status_code == 200
+    assert stranger.get(link).status_code == 200
+    assert choose(guest, fresh, action="upsample", takes=[1]).status_code == 200
+    later = TestClient(guest.app, base_url=BASE)
+    assert later.get(link).status_code == 401
+    assert later.get(heard).status_code == 401
+    assert stranger.get(f"/runs/{fresh}").status_code == 200  # who came in before goes on
+
+
+def test_a_link_opens_for_its_days_and_no_longer(stranger, story, monkeypatch):
+    now = time.time()
+    link = room_link("story")
+    monkeypatch.setattr("tasks.links.time.time", lambda: now + (LINK_DAYS + 1) * 86_400)
+    assert stranger.get(link).status_code == 401
+    until = link.partition("key=t")[2].partition("-")[0]
+    forged = link.replace(until, f"{int(until, 16) + 99 * 86_400:x}")
+    assert stranger.get(forged).status_code == 401
+
+
+def test_a_link_changes_nothing_by_itself(stranger, fresh):
+    key = room_link(fresh).partition("key=")[2]
+    body = {"round": 1, "seen": 0, "choice": {"action": "keep", "takes": [1]}}
+    reply = stranger.post(f"/runs/{fresh}/choices", params={"key": key}, json=body,
+                          headers={"origin": BASE})  # fmt: skip
+    assert reply.status_code == 401
+
+
 def test_a_link_plays_one_sound_and_no_other(stranger, story):
     first, second = (take["preview"] for take in picture("story").to_json()["takes"][1:3])
     link = audio_link("story", first)
@@ -406,7 +438,7 @@ def test_state_is_one_small_answer(guest, story):
 @pytest.fixture(scope="module")
 def alone(module_store):
     """A finished song of a run that chose by itself, so that its takes were never published."""
-    unattended_run("alone", model="tiny", seconds=0.4, title="Grüße/aus Ö?")
+    unattended_run("alone", model="tiny", seconds=0.4, title="Grüße/aus Ö?", sampling={"seed": 77})
     return "alone"
 
 
