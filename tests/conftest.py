@@ -24,6 +24,8 @@ QUICK_SECONDS = 5.0
 # Files that share what is dear to make, or that fill the machine with servers of their own, are one
 # group: a group runs in one process, one test after the other. Every other file is its own group.
 _GROUPS = {
+    "tests/browser/test_axe.py": "room",
+    "tests/browser/test_door.py": "serve",
     "tests/browser/test_room.py": "room",
     "tests/browser/test_round_file.py": "room",
     "tests/browser/test_story.py": "serve",
@@ -54,6 +56,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((cores or 1) + 1, 6)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers read the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(config.rootpath).as_posix()
