@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from flows.cli.output import BadRequest, Exit, complain, talk
-from flows.cli.parser import parser
-from flows.serving.passwords import refusal
-from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
-from tasks.stopping import Interrupted
+INTERRUPTED = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,10 +21,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
         5 a codec or program is missing, 6 some files of a batch failed, 1 anything else.
     """
-    options = parser().parse_args(arguments)
-    if getattr(options, "store", None) is not None:
-        os.environ["JUKEFLOW_STORE"] = options.store
+    if arguments is not None:
+        return _run(arguments)
     try:
+        from flows.cli.streams import open_streams
+
+        open_streams()
+        code = _run(None)
+    except KeyboardInterrupt:  # before the command began
+        code = INTERRUPTED
+    for signum in (signal.SIGINT, signal.SIGTERM):  # the rest is the end of the process
+        signal.signal(signum, signal.SIG_IGN)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    from flows.cli.output import BadRequest, Exit, complain, talk
+    from flows.cli.parser import parser
+    from flows.serving.passwords import refusal
+    from musiccore.errors import ConfigError, Gone, MissingProgram, MusicCoreError
+    from tasks.stopping import Interrupted
+
+    options = parser().parse_args(arguments)
+    try:
+        _name_store(getattr(options, "store", None))
         return int(options.handler(options))
     except BadRequest as bad:
         if options.debug:
@@ -39,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(error)
         if isinstance(error, MissingProgram):
             return Exit.MISSING_CODEC
+        if isinstance(error, Gone):
+            return Exit.INTERRUPTED
         return Exit.BAD_REQUEST if isinstance(error, ConfigError) else Exit.FAILED
     except (KeyboardInterrupt, Interrupted):
         if options.debug:
@@ -46,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         talk("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, which is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     except Exception as error:
         if options.debug:
@@ -59,6 +80,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hint="this is a fault of the program; run the command again with --debug for details",
         )
         return Exit.FAILED
+
+
+def _name_store(root: str | None) -> None:
+    """Let the rest of the process find the store that was named.
+
+    Raises:
+        ConfigError: if the name is empty, which would otherwise count as none.
+    """
+    from musiccore.errors import ConfigError
+
+    if root is None:
+        return
+    if not root.strip():
+        raise ConfigError("store: the address is empty", hint="for example --store ./runs")
+    os.environ["JUKEFLOW_STORE"] = root
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from functools import partial
 from prefect.states import State
 
 from flows.resume import resume
-from musiccore.errors import Fenced, MusicCoreError
+from musiccore.errors import Fenced, Gone, MusicCoreError
 from tasks.batching import (
     begin_song,
     ending_of,
@@ -104,6 +104,6 @@ def make_song(entry: Entry, ensemble: Ensemble) -> None:
 
 
 def _ending(error: BaseException) -> Ending:
-    stopped = isinstance(error, Interrupted | Fenced)
+    stopped = isinstance(error, Interrupted | Fenced | Gone)
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     return Ending(failed=not stopped, reason=message)

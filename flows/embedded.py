@@ -93,14 +93,14 @@ def with_password() -> Iterator[None]:
 
 def prefect_home() -> Path:
     """Return Prefect's folder: its database, profiles and passwords."""
-    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
 def _configured(name: str) -> str | None:
     """Return a setting of the environment, else of the active profile."""
     if value := os.environ.get(name):
         return value
-    path = Path(os.environ.get("PREFECT_PROFILES_PATH", prefect_home() / "profiles.toml"))
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml")
     try:
         profiles = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -112,7 +112,7 @@ def _configured(name: str) -> str | None:
 
 def _cache_folder() -> Path | None:
     root = os.environ.get("JUKEFLOW_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME", "~/.cache"), "jukeflow"
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "jukeflow"
     )
     folder = Path(root).expanduser()
     try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flows.serving.deployments import start
 from flows.serving.marking import cancelled_by_person, mark_ghosts
 from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
-from musiccore.journal import Journal
+from musiccore.journal import PATIENCE_SECONDS, Journal
+from musiccore.liveness import Lookout
+from musiccore.storage import Store
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task
 from tasks.resources import flow_run_id, shared_store
@@ -46,22 +49,38 @@ def find_interrupted() -> list[Interrupted]:
     """
     store = shared_store()
     found = []
-    for run_id in unfinished_runs(store):
+    for journal in _unheld(store):
         try:
-            journal = Journal.open(store, run_id)
-            if journal.is_held():
-                continue
             seen = tree_of(store, journal).seen
         except StorageError as error:
-            log.warning("run %s: %s", run_id, error.message)
+            log.warning("run %s: %s", journal.run_id, error.message)
             continue
         holders = [e for e in journal.events_of("flow_run") if e.epoch == journal.epoch]
         if holders and cancelled_by_person(str(holders[-1].fields.get("id"))):
             continue
         unreleased = journal.claim_in_force is not None
         flow_run = str(holders[-1].fields.get("id")) if holders and unreleased else ""
-        found.append(Interrupted(run=run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run))
+        one = Interrupted(run=journal.run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run)
+        found.append(one)
     return found
+
+
+def _unheld(store: Store) -> list[Journal]:
+    """Return the unfinished runs without a worker; those of other machines are watched together."""
+    lookout = Lookout(PATIENCE_SECONDS)
+    journals: list[Journal] = []
+    for run_id in unfinished_runs(store):
+        with suppress(StorageError):
+            journals.append(Journal.open(store, run_id))
+            journals[-1].holder(lookout)
+    unheld = []
+    for journal in journals:
+        try:
+            if not journal.is_held(lookout, log.info):
+                unheld.append(journal)
+        except StorageError as error:
+            log.warning("run %s: %s", journal.run_id, error.message)
+    return unheld
 
 
 def mark_dead(one: Interrupted) -> None:

@@ -8,15 +8,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
+from musiccore.errors import ConfigError, NotFound, StorageError
 from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
-from musiccore.records import MAX_RECORD_BYTES, Event, Json, Replay, decode_record, sha256, unseal
+from musiccore.records import (
+    MAX_RECORD_BYTES,
+    Event,
+    Json,
+    Replay,
+    decode_record,
+    link_of,
+    sha256,
+    unseal,
+)
 from musiccore.storage import BlobRef, Store, validate_run_id
 
-_RECORD = re.compile(r"(log|choices)/(\d{8})\.json")
-_BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
+RECORD = re.compile(r"(log|choices)/(\d{8})\.json")
+BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
 _DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "rounds/", "spool/")
-_TIPS: Final = {"log": "tip.json", "choices": "choices/tip.json"}
+TIPS: Final = {"log": "tip.json", "choices": "choices/tip.json"}
 _TIP_LAG: Final = 1  # a worker may die between a record and its hint
 
 
@@ -89,7 +98,7 @@ class _Audit:
         self.n_bytes = 0
         self.heads: dict[tuple[str, int], str] = {}
         # before the listing, which may then only be longer
-        self.tips = {folder: self._tip(key) for folder, key in _TIPS.items()}
+        self.tips = {folder: self._tip(key) for folder, key in TIPS.items()}
         self.sizes = store.list()
 
     def report(self) -> Report:
@@ -98,15 +107,16 @@ class _Audit:
         head = self._run_record()
         records = self._records("log", head, self.replay.add)
         choices = self._records("choices", head, MadeChoice.of)
+        self._forget_given_up()
         for event in self.replay.excluded:
             self._doubt(f"log/{event.seq:08d}.json", "was written by a worker without a claim")
         self._check_tip("log", max(records, default=0))
         self._check_tip("choices", max(choices, default=0))
         blobs, unreferenced = self._blobs()
         for key in self.sizes:
-            known = key in ("run.json", *_TIPS.values(), "manifest.json")
+            known = key in ("run.json", *TIPS.values(), "manifest.json")
             known = known or key.startswith(_DERIVED)
-            if not (known or _RECORD.fullmatch(key) or _BLOB.fullmatch(key)):
+            if not (known or RECORD.fullmatch(key) or BLOB.fullmatch(key)):
                 self._doubt(key, "does not belong to a run")
         return Report(
             run_id=self.run_id,
@@ -118,6 +128,13 @@ class _Audit:
             events=tuple(self.replay.events),
             doubts=tuple(self.doubts),
         )
+
+    def _forget_given_up(self) -> None:
+        """Take back the doubts about records that a repair gave up and wrote down."""
+        for folder in TIPS:
+            numbers = self.replay.given_up[folder]
+            keys = {f"{folder}/{seq:08d}.json" for seq in numbers}
+            self.doubts = [doubt for doubt in self.doubts if doubt.key not in keys]
 
     def _doubt(self, key: str, message: str) -> None:
         self.doubts.append(Doubt(key=key, message=message))
@@ -145,7 +162,7 @@ class _Audit:
         return sha256(data)
 
     def _records(self, folder: str, head: str | None, take: Callable[[Event], object]) -> list[int]:
-        names = (_RECORD.fullmatch(key) for key in self.sizes)
+        names = (RECORD.fullmatch(key) for key in self.sizes)
         found = sorted(int(name[2]) for name in names if name and name[1] == folder)
         for seq in range(1, max(found, default=0) + 1):
             key = f"{folder}/{seq:08d}.json"
@@ -154,8 +171,10 @@ class _Audit:
                 head = None
                 continue
             self.heads[folder, seq] = sha256(data)
+            if head is None and folder == "log":
+                self.replay.gap()
             try:
-                take(decode_record(data, seq=seq, prev=head or _prev(data)))
+                take(decode_record(data, seq=seq, prev=head or link_of(data)))
             except StorageError as error:
                 self._doubt(key, error.message)
             head = self.heads[folder, seq]
@@ -176,7 +195,7 @@ class _Audit:
         return None
 
     def _check_tip(self, folder: str, last: int) -> None:
-        tip, name = self.tips[folder], _TIPS[folder]
+        tip, name = self.tips[folder], TIPS[folder]
         if tip is None:
             if last > _TIP_LAG and not any(doubt.key == name for doubt in self.doubts):
                 self._doubt(name, "is missing, so a lost end of the log would go unnoticed")
@@ -194,22 +213,22 @@ class _Audit:
         """Check blobs that records name, then those that nobody names; return how many."""
         named: set[str] = set()
         purged = self._purged()
-        for event in self.replay.events:
-            for ref, path in _references(dict(event.fields)):
+        for event in reversed(self.replay.events):  # of a file made again, the last record counts
+            for ref, path in references(event):
                 key = path or ref.key
                 if key not in named and key not in purged:
                     named.add(key)
                     self._check_content(key, ref, seq=event.seq)
         loose = 0
         for key in self.sizes:
-            match = _BLOB.fullmatch(key)
+            match = BLOB.fullmatch(key)
             if match is None or key in named:
                 continue
             data = self._read(key, None)
             if data is not None and (sha256(data) != match[2] or match[2][:2] != match[1]):
                 self._doubt(key, "is damaged: its content does not have its name")
             loose += 1
-        return sum(1 for key in self.sizes if _BLOB.fullmatch(key)), loose
+        return sum(1 for key in self.sizes if BLOB.fullmatch(key)), loose
 
     def _purged(self) -> set[str]:
         """Return the objects that somebody removed for good."""
@@ -230,13 +249,9 @@ class _Audit:
             self._doubt(key, f"is damaged: it is not what record {seq} names")
 
 
-def _prev(data: bytes) -> str:
-    """Return the chain link that a record claims, to check the rest of it after a gap."""
-    try:
-        link = unseal(data, what="record").get("prev")
-    except Corrupt:
-        return ""
-    return link if isinstance(link, str) else ""
+def references(event: Event) -> Iterator[tuple[BlobRef, str | None]]:
+    """Yield every blob that a record names, with the path where it is a derived file."""
+    return _references(dict(event.fields))
 
 
 def _references(value: Json) -> Iterator[tuple[BlobRef, str | None]]:

@@ -66,6 +66,22 @@ class Backend(Protocol):
         """Remove what killed writers left behind more than a day ago; return how many."""
         ...
 
+    def keep(self, prefix: str) -> None:
+        """Never make the folder of a prefix again, should it go away; raise `FolderGone` then."""
+        ...
+
+    def is_there(self) -> bool:
+        """Return whether there is a place to read from; a folder may not be made yet."""
+        ...
+
+    def can_begin(self) -> bool:
+        """Return whether the place is there, or can be made without guessing what it lies in."""
+        ...
+
+
+class FolderGone(FileNotFoundError):
+    """A folder that was in use is not there any more."""
+
 
 class FileSystem(Protocol):
     """What we use of a file system of fsspec. Paths are bucket and key."""
@@ -131,6 +147,7 @@ class LocalBackend:
     def __init__(self, root: str, *, single_writer: bool = False) -> None:
         self.root = root
         self.single_writer = single_writer
+        self._kept: set[str] = set()
 
     def create(self, key: str, data: bytes) -> None:
         """Link a complete temp to the name, which must be free."""
@@ -217,14 +234,38 @@ class LocalBackend:
                         removed += 1
         return removed
 
+    def keep(self, prefix: str) -> None:
+        """Refuse to make this folder again."""
+        self._kept.add(self._path(prefix.rstrip("/")))
+
+    def is_there(self) -> bool:
+        """Look for the folder."""
+        return os.path.isdir(self.root)
+
+    def can_begin(self) -> bool:
+        """Look for the folder or the one that it lies in; more of them are not ours to make."""
+        return self.is_there() or os.path.isdir(os.path.dirname(self.root))
+
     def _path(self, key: str) -> str:
         return os.path.join(self.root, *key.split("/")) if key else self.root
+
+    def _make_folder(self, path: str) -> None:
+        missing = []
+        while not os.path.isdir(path):
+            if path in self._kept:
+                raise FolderGone(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            missing.append(path)
+            path = os.path.dirname(path)
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):  # another writer was faster
+                os.mkdir(folder)
+            _fsync_folder(os.path.dirname(folder))
 
     @contextlib.contextmanager
     def _temp_beside(self, path: str, data: bytes) -> Iterator[str]:
         """Yield a complete, synced temp file in the folder of `path`; it never survives."""
         folder = os.path.dirname(path)
-        _make_folder(folder)
+        self._make_folder(folder)
         temp = os.path.join(folder, f"{TEMP_PREFIX}{uuid.uuid4().hex}")
         fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
@@ -239,17 +280,6 @@ class LocalBackend:
         finally:  # also after success: a linked temp is a second name, a moved one is gone
             with contextlib.suppress(OSError):
                 os.unlink(temp)
-
-
-def _make_folder(path: str) -> None:
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for folder in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another writer was faster
-            os.mkdir(folder)
-        _fsync_folder(os.path.dirname(folder))
 
 
 def _fsync_folder(path: str) -> None:
@@ -319,6 +349,17 @@ class MemoryBackend:
     def remove_stale_temps(self, prefix: str) -> int:
         """Do nothing: there are no temps."""
         return 0
+
+    def keep(self, prefix: str) -> None:
+        """Do nothing: memory does not go away before the process does."""
+
+    def is_there(self) -> bool:
+        """Return True: memory is there."""
+        return True
+
+    def can_begin(self) -> bool:
+        """Return True: memory is there."""
+        return True
 
     def _path(self, key: str) -> str:
         return f"/{self.root}/{key}".rstrip("/")

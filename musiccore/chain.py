@@ -2,6 +2,10 @@
 
 A number is written once. What it holds is never a guess: a reply that got lost is settled by
 reading back, a gap is found by listing, a lost end by the hint in `tip.json`.
+
+A log may be hurt from outside: by a lost power line, a folder that was copied while it grew, a bad
+disk. Reading goes on with what is sound and says what is lost. A lost end is taken as if it had
+never been written; a lost record between sound ones is passed over.
 """
 
 from __future__ import annotations
@@ -10,7 +14,8 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,7 +27,9 @@ from musiccore.records import (
     Replay,
     decode_record,
     encode_record,
+    link_of,
     seal,
+    sha256,
     unseal,
 )
 from musiccore.storage import AlreadyExists, Store
@@ -33,11 +40,40 @@ TIP_KEY: Final = "tip.json"
 _MAX_TIP_BYTES: Final = 4096
 _WRITE_TRIES: Final = 4
 _RELIST_TRIES: Final = 3
+_FORKED: Final = "does not follow the record before it"
+_OF_MANY: Final = {
+    "is missing": "are missing",
+    "is damaged": "are damaged",
+    _FORKED: "do not follow the record before them",
+}
 
 
 def record_key(seq: int, folder: str = "log") -> str:
     """Return the key of a record below the run."""
     return f"{folder}/{seq:08d}.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A record that was written and cannot be read.
+
+    Attributes:
+        seq: its number.
+        why: what is wrong, in words that follow its name.
+        there: whether there are bytes of this number.
+    """
+
+    seq: int
+    why: str
+    there: bool
+
+
+def in_words(lost: Sequence[Lost]) -> str:
+    """Return which records are lost and why, in few words."""
+    first, last, why = lost[0].seq, lost[-1].seq, lost[0].why
+    if len(lost) == 1:
+        return f"record {first} {why}"
+    return f"records {first} to {last} {_OF_MANY.get(why, why)}"
 
 
 class Chain:
@@ -53,9 +89,12 @@ class Chain:
         claims: whether records count only under a claim; those of people need none.
 
     Attributes:
-        seq: number of the last record read, 0 before the first.
+        seq: number of the last sound record, 0 before the first.
         head: digest of its bytes.
         replay: what the records amount to.
+        holes: lost records before that one.
+        tail: lost records after it.
+        exchanged: number of a record that is not the one that was written there, 0 for none.
     """
 
     def __init__(
@@ -72,6 +111,9 @@ class Chain:
         self.seq = 0
         self.head = head
         self.replay = Replay()
+        self.holes: list[Lost] = []
+        self.tail: list[Lost] = []
+        self.exchanged = 0
         self._store = store
         self._run_id = run_id
         self._retry_pause = retry_pause
@@ -84,24 +126,93 @@ class Chain:
         """Read the records that came since the last look.
 
         Raises:
-            Corrupt: if the log has a gap, lost its end, or holds a damaged record.
+            Corrupt: if records that were read are gone, or all of it is the log of another run.
         """
         tip = self._read_tip()  # before the listing, which can then only know more
         last = self._last_listed()
-        if tip is not None and tip[0] > last:
-            raise Corrupt(
-                f"run {self._run_id} lost the end of its log: record {tip[0]} was written, "
-                f"{last} is the last one there",
-                hint=f"`jukeflow verify {self._run_id}` lists what is there",
-            )
+        lost: list[Lost] = []
         for seq in range(self.seq + 1, last + 1):
-            try:
-                data = self._store.get(record_key(seq, self._folder), limit=MAX_RECORD_BYTES)
-            except NotFound as error:
-                raise self._gap(seq) from error
-            self._take(decode_record(data, seq=seq, prev=self.head))
-            if tip is not None and tip[0] == seq and tip[1] != self.head:
-                raise Corrupt(f"log record {seq} of run {self._run_id} was exchanged")
+            found = self._read(seq, follows=not lost)
+            if isinstance(found, Event):
+                if lost:
+                    self.replay.gap()
+                    self.holes += lost
+                    lost = []
+                self._take(found)
+                if tip is not None and tip[0] == seq and tip[1] != self.head:
+                    self.exchanged = seq
+            else:
+                lost.append(found)
+                if found.why == _FORKED:  # what follows belongs to it, not to us
+                    lost += [Lost(seq=n, why=_FORKED, there=True) for n in range(seq + 1, last + 1)]
+                    break
+        end = last if tip is None else tip[0]
+        lost += [Lost(seq=n, why="is missing", there=False) for n in range(last + 1, end + 1)]
+        self.tail = lost
+
+    def _read(self, seq: int, *, follows: bool) -> Event | Lost:
+        try:
+            data = self._store.get(record_key(seq, self._folder), limit=MAX_RECORD_BYTES)
+        except NotFound:
+            return Lost(seq=seq, why="is missing", there=False)
+        except Corrupt:  # larger than a record, or no regular file
+            return Lost(seq=seq, why="is damaged", there=True)
+        try:
+            return decode_record(data, seq=seq, prev=self.head if follows else link_of(data))
+        except Corrupt as error:
+            if not self._is_sound(seq, data):
+                return Lost(seq=seq, why="is damaged", there=True)
+            if self._is_followed(seq, data):
+                if seq == 1:
+                    raise Corrupt(
+                        f"record 1 of run {self._run_id} does not follow its run.json: the log is "
+                        "that of another run"
+                    ) from error
+                return Lost(seq=seq, why=_FORKED, there=True)
+            return Lost(seq=seq, why="is not the one that was written", there=True)
+
+    def _is_sound(self, seq: int, data: bytes) -> bool:
+        try:
+            decode_record(data, seq=seq, prev=link_of(data))
+        except Corrupt:
+            return False
+        return True
+
+    def _is_followed(self, seq: int, data: bytes) -> bool:
+        """Return whether the record after a sound one follows it, or there is none."""
+        try:
+            following = self._store.get(record_key(seq + 1, self._folder), limit=MAX_RECORD_BYTES)
+        except (NotFound, Corrupt):
+            return True
+        return not self._is_sound(seq + 1, following) or link_of(following) == sha256(data)
+
+    def set_aside(self) -> tuple[int, ...]:
+        """Keep the bytes of lost records in `quarantine/`; the end of the log is free then.
+
+        Returns:
+            The numbers of the lost records.
+
+        Raises:
+            StorageError: if the store refused.
+        """
+        lost = [*self.holes, *self.tail]
+        for one in lost:
+            if one.there:
+                self._store.set_aside(record_key(one.seq, self._folder))
+        self.tail = []
+        return tuple(one.seq for one in lost)
+
+    def pass_over(self) -> None:
+        """Go on after a lost end without using its numbers again.
+
+        Raises:
+            StorageError: if the store refused.
+        """
+        tail = self.tail
+        self.set_aside()
+        if tail:
+            self.holes += tail
+            self.seq = tail[-1].seq
 
     def encode(self, type: str, fields: Mapping[str, Json], *, epoch: int, owner: str) -> bytes:
         """Return the bytes of a record that would follow the last one.
@@ -177,23 +288,19 @@ class Chain:
         self.seq, self.head = event.seq, event.sha256
 
     def _last_listed(self) -> int:
-        missing = 0
+        known = {one.seq for one in self.holes}
         for _ in range(_RELIST_TRIES):  # a folder is not listed in one instant: look again
             names = (self._name.fullmatch(key) for key in self._store.list(self._folder))
-            numbers = {int(name[1]) for name in names if name}
+            numbers = {int(name[1]) for name in names if name} | known
             last = max(numbers, default=0)
-            missing = next((n for n in range(1, last + 1) if n not in numbers), 0)
-            if last < self.seq:
-                raise self._gap(last + 1)
-            if not missing:
-                return last
-        raise self._gap(missing)
-
-    def _gap(self, seq: int) -> Corrupt:
-        return Corrupt(
-            f"log record {seq} of run {self._run_id} is missing",
-            hint=f"`jukeflow verify {self._run_id}` lists what is there; nothing was guessed",
-        )
+            if len(numbers) == last and last >= self.seq:
+                break
+        if last < self.seq:
+            raise Corrupt(
+                f"log record {last + 1} of run {self._run_id} is missing; it was there before",
+                hint=f"`jukeflow resume {self._run_id}` goes on with what is there",
+            )
+        return last
 
     def _read_tip(self) -> tuple[int, str] | None:
         try:

@@ -12,13 +12,13 @@ says who was first. Somebody who knows the first may still choose otherwise; tha
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from musiccore.chain import Chain
+from musiccore.chain import Chain, in_words
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.records import Event, Json, canonical_json, sha256
 from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
@@ -40,6 +40,7 @@ Action = Literal[
     "change",
     "rename",
     "note",
+    "lost",
 ]
 Maker = Literal["command", "form", "room", "policy"]
 
@@ -50,6 +51,9 @@ WORK: Final = frozenset(
     {"continue", "more", "again", "cut", "splice", "audition", "upsample", "redo"}
 )
 """Actions that a worker has to carry out."""
+
+LOST: Final = "lost"
+"""Stands for a choice that was made and cannot be read any more; nobody can choose it."""
 
 _MARKS: Final = frozenset({"keep", "drop"})
 _ONE_TAKE: Final = frozenset({"continue", "more", "cut", "audition", "redo", "rename"})
@@ -200,6 +204,10 @@ class Choice(_Frozen):
         Raises:
             ConfigError: naming every field that is wrong, in one line.
         """
+        if data.get("action") == LOST:
+            raise ConfigError(
+                "action: 'lost' is none", hint="`jukeflow choose --help` lists what can be chosen"
+            )
         try:
             return cls.model_validate(dict(data))
         except ValidationError as error:
@@ -229,6 +237,7 @@ class Choice(_Frozen):
             "change": f"change what follows {which}",
             "rename": f"call {which} {self.text!r}",
             "note": f"note on {which}",
+            LOST: "a choice that is lost",
         }
         return words.get(self.action, f"{self.action} {which}")
 
@@ -291,8 +300,16 @@ class MadeChoice:
             seq=event.seq, at=event.at, by=by, who=who, round=number, seen=seen, choice=choice
         )
 
+    @classmethod
+    def lost(cls, seq: int) -> MadeChoice:
+        """Return what stands in the place of a choice that cannot be read."""
+        nothing = Choice(action="lost")
+        return cls(seq=seq, at="", by="", who="", round=0, seen=0, choice=nothing)
+
     def in_words(self) -> str:
         """Return who chose what, and where."""
+        if self.choice.action == LOST:
+            return self.choice.in_words()
         maker = self.who or {"room": "the listening room", "form": "a Prefect form"}.get(
             self.by, self.by
         )
@@ -344,11 +361,54 @@ class ChoiceLog:
     def read(self) -> tuple[MadeChoice, ...]:
         """Read every choice, oldest first.
 
+        One that is damaged or missing between sound ones keeps its number and asks for nothing; of
+        a lost end nothing is left. `losses` says so.
+
         Raises:
-            Corrupt: if one is missing or damaged; nothing is guessed.
+            Corrupt: if one that was read is gone, or is no choice although its bytes are sound.
         """
         self._chain.refresh()
-        return tuple(MadeChoice.of(event) for event in self._chain.replay.events)
+        made = {one.seq: MadeChoice.lost(one.seq) for one in self._chain.holes}
+        made |= {event.seq: MadeChoice.of(event) for event in self._chain.replay.events}
+        return tuple(made[seq] for seq in sorted(made))
+
+    def losses(self, given_up: Set[int] = frozenset()) -> tuple[str, ...]:
+        """Return in sentences which choices are lost.
+
+        Args:
+            given_up: numbers of those that a repair gave up.
+        """
+        chain = self._chain
+        found = [
+            f"choice {one.seq} {one.why}: make it again, if it still matters"
+            for one in chain.holes
+            if one.seq not in given_up
+        ]
+        if chain.tail:
+            which = in_words(chain.tail).replace("record", "choice", 1)
+            found.append(f"the end of what was chosen is lost, {which}: please choose again")
+        if chain.exchanged and not chain.tail and chain.exchanged not in given_up:
+            found.append(f"choice {chain.exchanged} is not the one that was made: check it")
+        return tuple(found)
+
+    def give_up(self) -> tuple[int, ...]:
+        """Keep what is damaged in `quarantine/`, and mark the end of what was chosen.
+
+        Numbers of lost choices are not used again: the work that followed them still names them.
+
+        Returns:
+            The numbers of the lost choices.
+
+        Raises:
+            StorageError: if the store refused.
+        """
+        self.read()
+        lost_end = bool(self._chain.tail)
+        self._chain.pass_over()
+        if lost_end:
+            self._write(Choice(action="lost"), round_number=0, by="command", who="", known=0)
+        exchanged = [self._chain.exchanged] if self._chain.exchanged else []
+        return (*(one.seq for one in self._chain.holes), *exchanged)
 
     def append(
         self,
@@ -382,6 +442,9 @@ class ChoiceLog:
         if seen is not None and seen < 0:
             raise ConfigError(f"seen is {seen}; it is the number of a choice, or 0")
         made = self.read()
+        if self._chain.tail:  # its numbers are taken by what cannot be read
+            self._chain.pass_over()
+            made = self.read()
         known = len(made) if seen is None else min(seen, len(made))
         for _ in range(_TRIES):
             for other in made[known:]:
@@ -394,17 +457,8 @@ class ChoiceLog:
                         other,
                         hint="listen again, then choose {branch} to keep both",
                     )
-            fields: dict[str, Json] = {
-                "by": by,
-                "who": who,
-                "round": round_number,
-                "seen": known,
-                "choice": choice.model_dump(mode="json", exclude_defaults=True),
-            }
-            data = self._chain.encode("choice", fields, epoch=0, owner=by)
-            if self._chain.write(data):
-                written = MadeChoice.of(self._chain.replay.events[-1])
-                self._mark_end()
+            written = self._write(choice, round_number=round_number, by=by, who=who, known=known)
+            if written is not None:
                 return written
             made = self.read()
         raise Conflict(  # pragma: no cover - twenty people at the same instant
@@ -413,9 +467,32 @@ class ChoiceLog:
             hint="try again in a moment",
         )
 
-    def _mark_end(self) -> None:
-        """Write the hint about the end, also when others write at the same time."""
-        while True:
+    def _write(
+        self, choice: Choice, *, round_number: int, by: Maker, who: str, known: int
+    ) -> MadeChoice | None:
+        """Write the next choice; None if somebody was faster."""
+        fields: dict[str, Json] = {
+            "by": by,
+            "who": who,
+            "round": round_number,
+            "seen": known,
+            "choice": choice.model_dump(mode="json", exclude_defaults=True),
+        }
+        data = self._chain.encode("choice", fields, epoch=0, owner=by)
+        if not self._chain.write(data):
+            return None
+        written = MadeChoice.of(self._chain.replay.events[-1])
+        self.mark_end()
+        return written
+
+    def mark_end(self) -> None:
+        """Write the hint about the end, also when others write at the same time.
+
+        Raises:
+            StorageError: if the store refused.
+        """
+        self._chain.refresh()
+        while self._chain.seq:
             end = self._chain.seq
             self._chain.write_tip()
             self._chain.refresh()

@@ -10,6 +10,7 @@ MusicCoreError
 │   ├── NotFound                    no such run or object
 │   ├── Corrupt                     bytes differ from their digest, or the log has a gap
 │   ├── Unavailable                 transient: the store did not answer
+│   ├── Gone                        the store went away while a run was written to it
 │   └── Fenced                      another worker has claimed the run
 ├── MissingProgram                  a program or a codec that is not installed is needed
 └── DeviceError                     no such device, or out of memory
@@ -86,6 +87,10 @@ class Corrupt(StorageError):
 
 class Unavailable(StorageError):
     """The store did not answer; the same call may succeed later."""
+
+
+class Gone(StorageError):
+    """The store went away during the work: a drive was unmounted, a folder removed or renamed."""
 
 
 class Fenced(StorageError):

@@ -62,7 +62,8 @@ class Growth:
         for event in self.events:
             if event.type == "round":
                 number = _number(event, "round")
-                self._add(_read_round(event, published.get(number, {})))
+                if number <= len(self.rounds) + 1:  # else one before it is lost: it comes again
+                    self._add(_read_round(event, published.get(number, {})))
 
     def _add(self, one: Round) -> None:
         if one.number != len(self.rounds) + 1 or any(t in self.takes for t in one.takes):
@@ -144,14 +145,16 @@ class Growth:
             choice = made.choice
             if choice.action == "upsample":
                 for take in choice.takes:
-                    if take not in self.takes:
-                        raise Corrupt(f"choice {made.seq} names take {take}, which is not there")
+                    if take not in self.takes:  # the record of its round is lost: it comes again
+                        continue
                     changes = self._changes(made, take)
                     alike = [r for r in self.songs.get(take, ()) if r.changes == changes]
                     for _ in range(sum(not r.base for r in alike), choice.copies):
                         add(made, take, changes)
             elif choice.action == "redo":
                 base = self._redone(choice, found)
+                if base is None:
+                    continue  # the choice that asked for its song is lost
                 start, end = self.facts.stretch(
                     choice.start or 0, choice.end or 0, self.takes[base.take].n_codes
                 )
@@ -166,15 +169,13 @@ class Growth:
         found = in_force(first, changed, after=after, before=made.seq)
         return merged(found, made.choice.changes)
 
-    def _redone(self, choice: Choice, found: list[Rendition]) -> Rendition:
+    def _redone(self, choice: Choice, found: list[Rendition]) -> Rendition | None:
         songs = [
             r
             for r in found
             if (r.number == choice.rendition if choice.rendition else r.take in choice.takes)
         ]
-        if not songs:
-            raise Corrupt(f"a choice redoes a stretch of a song that is not there: {choice!r}")
-        return songs[-1]
+        return songs[-1] if songs else None
 
     def _auditions(self) -> tuple[Audition, ...]:
         published = {

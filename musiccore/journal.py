@@ -15,15 +15,15 @@ import contextlib
 import logging
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from musiccore.audit import Report, verify_run
-from musiccore.chain import Chain
-from musiccore.errors import Corrupt, Fenced, NotFound, StorageError, Unavailable
-from musiccore.liveness import Heartbeat, Worker, seems_active
+from musiccore.chain import Chain, in_words
+from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
+from musiccore.liveness import Heartbeat, Lookout, Worker
 from musiccore.manifest import (
     MAX_RUN_RECORD_BYTES,
     RNG_SCHEME,
@@ -40,6 +40,7 @@ RUN_KEY: Final = "run.json"
 HEARTBEAT_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 180.0
 _CLAIM_TRIES: Final = 5
+_MAX_LISTED: Final = 1000
 _WINDOW_FIELDS: Final = ("level", "group", "index", "inputs")
 
 
@@ -93,13 +94,14 @@ class Journal:
         self.store = store.at(record.run_id)
         self._root = store
         self._interval = heartbeat
-        self._patience = patience
+        self._lookout = Lookout(patience)
         self._lock = threading.RLock()
         self._chain = Chain(
             self.store, record.run_id, head=sha256(record.to_bytes()), retry_pause=retry_pause
         )
         self._windows: dict[tuple[object, ...], Event] = {}
         self._n_indexed = 0
+        self._n_void = 0
         self._mine = 0
         self._fenced: Fenced | None = None
         self._pending: _Pending | None = None
@@ -151,7 +153,8 @@ class Journal:
         Raises:
             ConfigError: if the run id is not one.
             NotFound: if there is no such run.
-            Corrupt: if a record is damaged or missing; nothing is guessed.
+            Corrupt: if `run.json` is damaged, or the log is that of another run; nothing is
+                guessed. Of a log that is hurt all that is sound is read; see `losses`.
         """
         validate_run_id(run_id)
         try:
@@ -166,6 +169,7 @@ class Journal:
             store, record, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause
         )
         journal.refresh()
+        journal.store.keep()
         return journal
 
     @property
@@ -188,6 +192,31 @@ class Journal:
         """The claim that nobody released or took over, ours or another's."""
         return self._chain.replay.claim
 
+    @property
+    def given_up(self) -> Mapping[str, Set[int]]:
+        """What repairs gave up: numbers of records of `log` and `choices`, and those `void`."""
+        return self._chain.replay.given_up
+
+    def losses(self) -> tuple[str, ...]:
+        """Return in sentences what of the log is lost and was not given up yet."""
+        chain, known = self._chain, self.given_up["log"]
+        found = [
+            f"record {one.seq} of the log {one.why}: what it held is made again"
+            for one in chain.holes
+            if one.seq not in known
+        ]
+        if chain.tail:
+            found.append(
+                f"the log lost its end, {in_words(chain.tail)}: it goes on after record "
+                f"{chain.seq}, and what came later is made again"
+            )
+        if chain.exchanged and not chain.tail and chain.exchanged not in known:
+            found.append(
+                f"record {chain.exchanged} of the log is not the one that was written there: "
+                "what that one held is made again"
+            )
+        return tuple(found)
+
     def events_of(self, *types: str) -> tuple[Event, ...]:
         """Return the facts of some types, in order."""
         return tuple(event for event in self._chain.replay.events if event.type in types)
@@ -201,7 +230,9 @@ class Journal:
             index: number of the window at its level.
             inputs: digest of all that decides its codes.
         """
-        events = self._chain.replay.events
+        events, n_void = self._chain.replay.events, len(self._chain.replay.given_up["void"])
+        if n_void != self._n_void:  # facts were given up: what was found may be one of them
+            self._windows, self._n_indexed, self._n_void = {}, 0, n_void
         for event in events[self._n_indexed :]:
             if event.type == "window":
                 place = tuple(event.fields.get(name) for name in _WINDOW_FIELDS)
@@ -213,18 +244,30 @@ class Journal:
         """Read the records that came since the last look.
 
         Raises:
-            Corrupt: if the log has a gap, lost its end, or holds a damaged record.
+            Corrupt: if records that were read are gone, or the log is that of another run.
         """
         with self._lock:
-            self._chain.refresh()
+            try:
+                self._chain.refresh()
+            except Corrupt:
+                self._check_there()
+                raise
             if self._mine and self.epoch > self._mine:
                 self._fence()
 
-    def claim(self, *, take_over: bool = False) -> int:
+    def claim(
+        self,
+        *,
+        take_over: bool = False,
+        lookout: Lookout | None = None,
+        say: Callable[[str], None] = log.info,
+    ) -> int:
         """Become the worker of this run.
 
         Args:
             take_over: do so although another worker seems to be at work; it will be fenced.
+            lookout: watches workers of other machines, those of other runs too.
+            say: told at once, in one sentence, if there is something to wait for.
 
         Returns:
             The epoch of the claim.
@@ -243,7 +286,8 @@ class Journal:
             if self.claim_in_force is not None and self.claim_in_force.owner == self.owner:
                 return self._hold(self.epoch)  # its reply was lost, or its release failed
             if not take_over:
-                self._refuse_active()
+                self._refuse_active(lookout, say)
+            sentences, lost = self.losses(), self._chain.set_aside()
             for _ in range(_CLAIM_TRIES):
                 epoch = self.epoch + 1
                 worker: Json = Worker.this().to_json()
@@ -252,13 +296,28 @@ class Journal:
                 )
                 if self._chain.write(data):
                     self._pending = None  # of our older claim: excluded, should it still arrive
-                    return self._hold(epoch)
+                    self._hold(epoch)
+                    self._give_up(lost, sentences, say)
+                    return epoch
                 if not take_over and self.epoch >= epoch:
                     break
             raise Fenced(
                 f"another worker claimed run {self.run_id} a moment ago",
                 hint="let it finish; `jukeflow show` tells how far it is",
             )
+
+    def _give_up(
+        self, lost: tuple[int, ...], sentences: tuple[str, ...], say: Callable[[str], None]
+    ) -> None:
+        """Write down which records are lost, so that nobody looks for them again."""
+        if not sentences:
+            return
+        holes: list[Json] = [one.seq for one in self._chain.holes]
+        exchanged = [self._chain.exchanged] if self._chain.exchanged else []
+        numbers: list[Json] = [*lost[:_MAX_LISTED]]
+        self.append("repair", log=[*holes, *exchanged], lost=numbers)
+        for sentence in sentences:
+            say(f"run {self.run_id}: {sentence}")
 
     def release(self) -> None:
         """Say that this worker stops; the next one need not wait. No effect without a claim.
@@ -275,13 +334,22 @@ class Journal:
                 self._stop()
 
     @contextlib.contextmanager
-    def claimed(self, *, take_over: bool = False) -> Iterator[Self]:
+    def claimed(
+        self,
+        *,
+        take_over: bool = False,
+        lookout: Lookout | None = None,
+        say: Callable[[str], None] = log.info,
+    ) -> Iterator[Self]:
         """Hold the claim for a `with` block and release it however the block ends.
+
+        Args:
+            take_over, lookout, say: as `claim`.
 
         Raises:
             Fenced: as `claim`.
         """
-        self.claim(take_over=take_over)
+        self.claim(take_over=take_over, lookout=lookout, say=say)
         try:
             yield self
         finally:
@@ -315,12 +383,14 @@ class Journal:
 
         Raises:
             Fenced: if another worker took the run over; this one must stop.
+            Gone: if the run is not in its store any more.
             Unavailable: if the store did not answer; the same call may be made again.
             ConfigError: if the fields do not fit a record.
             StorageError: if the run is not claimed or the store refused.
         """
         with self._lock:
             self._check_held()
+            self._check_there()
             settled = self._settle(type, fields)
             if settled is not None:
                 return settled
@@ -380,12 +450,24 @@ class Journal:
         )
 
     def put_blob(self, data: bytes) -> BlobRef:
-        """Store bytes of this run under their digest; see `Store.put_blob`."""
+        """Store bytes of this run under their digest; see `Store.put_blob`.
+
+        Raises:
+            Gone: if the run is not in its store any more.
+        """
+        self._check_there()
         return self.store.put_blob(data)
 
     def get_blob(self, ref: Digest) -> bytes:
         """Read bytes of this run and compare them with their name; see `Store.get_blob`."""
-        return self.store.get_blob(ref)
+        try:
+            return self.store.get_blob(ref)
+        except Corrupt as error:
+            raise Corrupt(
+                error.message,
+                hint=f"`jukeflow verify {self.run_id} --repair` sets it aside; then "
+                f"`jukeflow resume {self.run_id}` makes it again",
+            ) from error
 
     def heal_blob(self, ref: BlobRef, data: bytes) -> None:
         """Put regenerated content in the place of a missing or damaged blob and record it.
@@ -456,6 +538,16 @@ class Journal:
         if not self._mine:
             raise StorageError(f"run {self.run_id} was not claimed by this worker")
 
+    def _check_there(self) -> None:
+        """Refuse to write where the run is not any more: a folder of its name may be another."""
+        if not self.store.exists(RUN_KEY):
+            raise Gone(
+                f"the store went away: run {self.run_id} is not in {self._root.location()} any "
+                "more; nothing was written there since",
+                hint=f"bring it back, then `jukeflow resume {self.run_id}`; what was finished is "
+                "where it went",
+            )
+
     def _hold(self, epoch: int) -> int:
         self._mine = epoch
         self._chain.write_tip_if_possible()
@@ -471,25 +563,53 @@ class Journal:
         if self._heartbeat is not None:
             self._heartbeat.tell(progress)
 
-    def is_held(self) -> bool:
-        """Return whether a worker seems to be at work; watches one on another machine a while."""
+    def holder(self, lookout: Lookout | None = None) -> bool | None:
+        """Return whether a worker is at work on the run, None while that is being watched.
+
+        Args:
+            lookout: watches workers of other machines; asked again later, it knows more.
+        """
         claim = self._chain.replay.claim
-        return claim is not None and seems_active(
-            self.store,
-            Worker.from_json(claim.fields.get("worker")),
-            epoch=claim.epoch,
-            owner=claim.owner,
-            patience=self._patience,
+        if claim is None:
+            return False
+        worker = Worker.from_json(claim.fields.get("worker"))
+        return (lookout or self._lookout).look(
+            self.store, worker, epoch=claim.epoch, owner=claim.owner
         )
 
-    def _refuse_active(self) -> None:
+    def is_held(
+        self, lookout: Lookout | None = None, say: Callable[[str], None] = log.info
+    ) -> bool:
+        """Return whether a worker seems to be at work; watches one on another machine a while.
+
+        Args:
+            lookout: watches workers of other machines, those of other runs too.
+            say: told at once, in one sentence, if there is something to wait for.
+        """
         claim = self._chain.replay.claim
-        if claim is not None and self.is_held():
+        if claim is None:
+            return False
+
+        def tell(seconds: float, machine: str) -> None:
+            say(
+                f"waiting up to {seconds:.0f} s for run {self.run_id}: its last worker, on "
+                f"{machine}, did not say that it ended; without a sign of life from it the run "
+                f"goes on here, and `jukeflow resume {self.run_id} --take-over` does not wait"
+            )
+
+        worker = Worker.from_json(claim.fields.get("worker"))
+        watched = lookout or self._lookout
+        return watched.wait(self.store, worker, epoch=claim.epoch, owner=claim.owner, say=tell)
+
+    def _refuse_active(self, lookout: Lookout | None, say: Callable[[str], None]) -> None:
+        claim = self._chain.replay.claim
+        if claim is not None and self.is_held(lookout, say):
             worker = Worker.from_json(claim.fields.get("worker"))
             who = f"process {worker.pid} on {worker.host_name}" if worker else claim.owner
             raise Fenced(
                 f"another worker seems active on run {self.run_id}: {who}, since {claim.at}",
-                hint="let it finish, or take over with --take-over; the other one will stop",
+                hint=f"let it finish, or take over with `jukeflow resume {self.run_id} "
+                "--take-over`; the other one will stop",
             )
 
     def _settle(self, type: str, fields: Mapping[str, Json]) -> Event | None:
@@ -524,8 +644,8 @@ class Journal:
             self._fence()
         self._check_held()
         raise Corrupt(
-            f"two records of run {self.run_id} have one number under one claim",
-            hint=f"`jukeflow verify {self.run_id}` lists what is there",
+            f"record {pending.seq} of run {self.run_id} was written by somebody else",
+            hint=f"`jukeflow resume {self.run_id}` goes on after the last sound record",
         )
 
     def _fence(self) -> None:

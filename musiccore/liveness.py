@@ -1,8 +1,9 @@
 """Is the worker that claimed a run still at work? For politeness only; fencing gives the safety.
 
 On the machine of the claim the operating system knows: a process that is gone does not delay
-anyone. Elsewhere a worker is alive if its heartbeat changes while we watch, by our own monotonic
-clock; clocks of two machines are never compared.
+anyone, nor does one of before the machine was started anew. Elsewhere a worker is alive if its
+heartbeat changes while we watch, by our own monotonic clock; clocks of two machines are never
+compared. Several runs are watched at the same time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -40,18 +42,29 @@ class Worker:
         host_name: the machine's name, for people.
         pid: process id.
         started: start of the process in ticks since boot, 0 where unknown; process ids come back.
+        machine: digest of what names the machine for good, empty where nothing does.
+        boot: digest of the machine's last start, empty where unknown.
     """
 
     host: str
     host_name: str
     pid: int
     started: int
+    machine: str = ""
+    boot: str = ""
 
     @classmethod
     def this(cls) -> Self:
         """Return the running process."""
         pid = os.getpid()
-        return cls(host=_host(), host_name=platform.node(), pid=pid, started=_started(pid) or 0)
+        return cls(
+            host=_host(),
+            host_name=platform.node(),
+            pid=pid,
+            started=_started(pid) or 0,
+            machine=_machine(),
+            boot=_boot(),
+        )
 
     @classmethod
     def from_json(cls, value: object) -> Self | None:
@@ -64,7 +77,15 @@ class Worker:
             return None
         if type(pid) is not int or type(started) is not int:
             return None
-        return cls(host=host, host_name=name, pid=pid, started=started)
+        machine, boot = value.get("machine"), value.get("boot")  # not in claims of older versions
+        return cls(
+            host=host,
+            host_name=name,
+            pid=pid,
+            started=started,
+            machine=machine if isinstance(machine, str) else "",
+            boot=boot if isinstance(boot, str) else "",
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return the form of a claim record."""
@@ -73,12 +94,14 @@ class Worker:
             "host_name": self.host_name,
             "pid": self.pid,
             "started": self.started,
+            "machine": self.machine,
+            "boot": self.boot,
         }
 
     def is_alive(self) -> bool | None:
         """Return whether the process runs; None if it is on another machine."""
         if self.host != _host():
-            return None
+            return False if self._is_of_an_earlier_start() else None
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -89,6 +112,11 @@ class Worker:
         if started is None:
             return not os.path.isdir("/proc/self")  # gone or a zombie, where /proc can tell
         return self.started in (0, started)
+
+    def _is_of_an_earlier_start(self) -> bool:
+        """Return whether this machine was started anew since, which no process outlives."""
+        same = bool(self.machine) and self.machine == _machine()
+        return same and bool(self.boot) and bool(_boot()) and self.boot != _boot()
 
 
 class Heartbeat:
@@ -170,33 +198,68 @@ def heartbeat_key(epoch: int) -> str:
     return f"heartbeat/{epoch:08d}.json"
 
 
-def seems_active(
-    store: Store, worker: Worker | None, *, epoch: int, owner: str, patience: float
-) -> bool:
-    """Return whether the holder of a claim is at work.
+class Lookout:
+    """Watches the heartbeats of any number of claims at the same time.
+
+    A claim is watched from the first look on, whoever looks: once its heart stood still for
+    `patience`, nobody waits for it again.
 
     Args:
-        store: the run's folder.
-        worker: process of the claim, None if the claim does not say.
-        epoch: the claim.
-        owner: who holds it.
         patience: seconds to watch a heartbeat of another machine.
     """
-    if worker is not None and worker == Worker.this():
-        return any(t.name == _thread_name(owner, epoch) for t in threading.enumerate())
-    alive = worker.is_alive() if worker is not None else None
-    if alive is not None:
-        return alive
-    first = _read(store, epoch)
-    name = worker.host_name if worker is not None else "another machine"
-    log.info("watching up to %.0f s whether the worker on %s is still there", patience, name)
-    end = time.monotonic() + patience
-    step = min(1.0, patience / 20)
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(step, left))
-        if _read(store, epoch) != first:
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self._seen: dict[tuple[str, int], tuple[float, bytes | None]] = {}
+
+    def look(self, store: Store, worker: Worker | None, *, epoch: int, owner: str) -> bool | None:
+        """Return whether the holder of a claim is at work, None while that is open.
+
+        Args:
+            store: the run's folder.
+            worker: process of the claim, None if the claim does not say.
+            epoch: the claim.
+            owner: who holds it.
+        """
+        if worker is not None and worker == Worker.this():
+            return any(t.name == _thread_name(owner, epoch) for t in threading.enumerate())
+        alive = worker.is_alive() if worker is not None else None
+        if alive is not None:
+            return alive
+        beat = _read(store, epoch)
+        since, first = self._seen.setdefault((store.location(), epoch), (time.monotonic(), beat))
+        if beat != first:
             return True
-    return False
+        return False if time.monotonic() - since >= self.patience else None
+
+    def wait(
+        self,
+        store: Store,
+        worker: Worker | None,
+        *,
+        epoch: int,
+        owner: str,
+        say: Callable[[float, str], None],
+    ) -> bool:
+        """Watch a claim until it is known whether its holder is at work.
+
+        Args:
+            store: the run's folder.
+            worker: process of the claim, None if the claim does not say.
+            epoch: the claim.
+            owner: who holds it.
+            say: told the seconds that it may take and the name of the machine, if it takes any.
+        """
+        step = min(1.0, self.patience / 20)
+        said = False
+        while (active := self.look(store, worker, epoch=epoch, owner=owner)) is None:
+            since, _ = self._seen[store.location(), epoch]
+            left = self.patience - (time.monotonic() - since)
+            if not said:
+                said = True
+                say(left, worker.host_name if worker is not None else "another machine")
+            time.sleep(max(0.001, min(step, left)))
+        return active
 
 
 def _read(store: Store, epoch: int) -> bytes | None:
@@ -208,6 +271,23 @@ def _read(store: Store, epoch: int) -> bytes | None:
 
 def _thread_name(owner: str, epoch: int) -> str:
     return f"heartbeat-{owner}-{epoch}"
+
+
+@functools.cache
+def _machine() -> str:
+    """Return a digest of the machine's own name, empty where it has none that lasts."""
+    with contextlib.suppress(OSError):
+        if name := Path("/etc/machine-id").read_text().strip():
+            return sha256(f"{name}\n{platform.node()}".encode())[:16]
+    return ""
+
+
+@functools.cache
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        name = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return sha256(name.encode())[:16]
+    return ""
 
 
 @functools.cache

@@ -136,7 +136,8 @@ def refuse_differences(run_id: str, differences: tuple[Difference, ...]) -> None
     )
     raise ConfigError(
         f"run {run_id} would not continue bit for bit: {lines}",
-        hint="resume where it was started, or consent to other numbers from here on",
+        hint="resume where it was started, or consent to other numbers from here on with "
+        f"`jukeflow resume {run_id} --accept-different-numerics`; it is recorded",
     )
 
 

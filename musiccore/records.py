@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from musiccore.errors import ConfigError, Corrupt, StorageError
@@ -132,6 +132,15 @@ def unseal(data: bytes, *, what: str) -> dict[str, Json]:
     return result
 
 
+def link_of(data: bytes) -> str:
+    """Return which bytes a record says it follows, empty where it says nothing."""
+    try:
+        link = unseal(data, what="record").get("prev")
+    except Corrupt:
+        return ""
+    return link if isinstance(link, str) else ""
+
+
 def encode_record(
     fields: Mapping[str, Json],
     *,
@@ -216,12 +225,22 @@ class Replay:
         excluded: records of a worker that had lost its claim; never facts.
         epoch: number of the last claim, 0 before the first.
         claim: the claim in force, None before the first and after a release.
+        given_up: what repairs gave up: `log` and `choices` hold numbers of lost records, `void`
+            those of records whose content is lost, which are no facts any more.
     """
 
     events: list[Event] = field(default_factory=list)
     excluded: list[Event] = field(default_factory=list)
     epoch: int = 0
     claim: Event | None = None
+    given_up: dict[str, set[int]] = field(
+        default_factory=lambda: {"log": set(), "choices": set(), "void": set()}
+    )
+    _gap: bool = False
+
+    def gap(self) -> None:
+        """Say that records before the next one are lost; claims may have been among them."""
+        self._gap = True
 
     def add(self, event: Event) -> bool:
         """Take the next record in; return whether it is a fact.
@@ -229,6 +248,8 @@ class Replay:
         Raises:
             Corrupt: if it is a claim whose number was never free.
         """
+        if self._gap:
+            self._bridge(event)
         if event.type == "claim" and event.epoch > self.epoch + 1:
             raise Corrupt(f"log record {event.seq} claims {event.epoch} after {self.epoch}")
         if event.type == "claim" and event.epoch == self.epoch + 1:
@@ -243,4 +264,24 @@ class Replay:
         elif event.type == "release":
             self.claim = None
         self.events.append(event)
+        if event.type == "repair":
+            self._repair(event)
         return True
+
+    def _bridge(self, event: Event) -> None:
+        """Take the claim as lost without which a record after a gap could not have been written."""
+        self._gap = False
+        if event.type == "claim":
+            self.epoch = max(self.epoch, event.epoch - 1)
+        elif event.epoch > self.epoch:
+            self.epoch = event.epoch
+            self.claim = replace(event, type="claim", fields={})
+
+    def _repair(self, event: Event) -> None:
+        for name, numbers in self.given_up.items():
+            listed = event.fields.get(name)
+            if isinstance(listed, list):
+                numbers.update(number for number in listed if type(number) is int)
+        if event.fields.get("void"):
+            void = self.given_up["void"]
+            self.events = [one for one in self.events if one.seq not in void]

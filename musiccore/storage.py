@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from musiccore.addresses import split_root, validate_run_id
-from musiccore.backends import Backend, LocalBackend, MemoryBackend
-from musiccore.errors import Corrupt, NotFound, StorageError, Unavailable
+from musiccore.backends import Backend, FolderGone, LocalBackend, MemoryBackend
+from musiccore.errors import Corrupt, Gone, NotFound, StorageError, Unavailable
 from musiccore.records import Json
 
 __all__ = [
@@ -46,6 +46,7 @@ _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_AWAY: Final = (errno.ENOTCONN, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EIO)
 
 
@@ -236,6 +237,36 @@ class Store:
         with self._door("removing", key):
             self._backend.remove(self._key(key))
 
+    def set_aside(self, key: str) -> str:
+        """Move an object to `quarantine/` of this folder; return its key there.
+
+        Several workers may do so at once: what is written under the key meanwhile stays.
+
+        Args:
+            key: as it was listed; names that no object of ours has are taken too.
+
+        Raises:
+            StorageError: if the store refused.
+        """
+        with self._door("reading", "quarantine"):
+            data = self._backend.read(self._listed(key), None)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", key).strip("-._")[:80]
+        aside = f"quarantine/{name}-{hashlib.sha256(data).hexdigest()[:16]}"
+        with contextlib.suppress(AlreadyExists):
+            self.create(aside, data)
+        with (
+            contextlib.suppress(NotFound),
+            self._door("removing", "quarantine"),
+        ):
+            if self._backend.read(self._listed(key), None) == data:
+                self._backend.remove(self._listed(key))
+        return aside
+
+    def _listed(self, key: str) -> str:
+        if not {"..", "."}.isdisjoint(key.split("/")):
+            raise StorageError(f"{ascii(key)[:120]} is not a key")
+        return self._prefix + key
+
     def put_blob(self, data: bytes) -> BlobRef:
         """Write content under its own name and read it back.
 
@@ -269,6 +300,35 @@ class Store:
                 f"{len(data)} bytes that differ from the {name.size} recorded"
             )
         return data
+
+    def keep(self) -> None:
+        """Never make this folder again: if it goes away, writing into it raises `Gone`."""
+        self._backend.keep(self._prefix)
+
+    def require(self) -> None:
+        """Refuse to read where there is no store.
+
+        Raises:
+            NotFound: if the store's folder is not there.
+        """
+        if not self._backend.is_there():
+            raise self._absent()
+
+    def require_place(self) -> None:
+        """Refuse to make a store where not even the folder is that it would lie in.
+
+        Raises:
+            NotFound: if so: a drive is not mounted, or the name is wrong.
+        """
+        if not self._backend.can_begin():
+            raise self._absent()
+
+    def _absent(self) -> NotFound:
+        return NotFound(
+            f"store: there is no folder {self._backend.location('')}",
+            hint="check --store or JUKEFLOW_STORE, and whether the drive is mounted; a new store "
+            "is made by `jukeflow generate` in a folder that exists",
+        )
 
     def remove_stale_temps(self) -> int:
         """Remove what killed writers left in this folder over a day ago; return how many."""
@@ -344,6 +404,8 @@ class Store:
             yield
         except FileExistsError as error:
             raise AlreadyExists(f"{self.location(key)} exists already") from error
+        except FolderGone as error:
+            raise self._gone() from error
         except FileNotFoundError as error:
             if action == "writing":  # the folder could not be made
                 raise self._translated(error, action, key, size) from error
@@ -352,6 +414,12 @@ class Store:
             raise Unavailable(f"{action} {self.location(key)} got no answer: {error}") from error
         except OSError as error:
             raise self._translated(error, action, key, size) from error
+
+    def _gone(self) -> Gone:
+        return Gone(
+            f"the store went away: {self.location()} is not there any more",
+            hint="bring it back, then resume; what was finished is where it went",
+        )
 
     def _translated(self, error: OSError, action: str, key: str, size: int) -> StorageError:
         place = self.location(key)
@@ -367,6 +435,8 @@ class Store:
                 f"the store cannot be written: {action} {place} failed ({error.strerror})",
                 hint="choose another folder or change its permissions",
             )
+        if error.errno in _AWAY:
+            return self._gone()
         if error.errno in (errno.ENOTDIR, errno.EISDIR):
             return StorageError(
                 f"{action} {place} failed: a file stands where a folder should be, or the reverse",

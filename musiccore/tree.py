@@ -106,6 +106,8 @@ class Tree:
         if action == "audition":
             return all(a.published is not None for a in self.auditions if a.choice == seq)
         if action in ("upsample", "redo"):
+            if any(take not in self.takes for take in made.choice.takes):
+                return False  # the record of their round is lost; it is made again before this
             return all(r.exported is not None for r in self.renditions_of(made))
         number = self.made_by.get(seq)
         return number is not None and self.rounds[number].done
@@ -117,6 +119,8 @@ class Tree:
             return tuple(r for r in self.renditions if r.choice == made.seq)
         wanted: list[Rendition] = []
         for take in choice.takes:
+            if take not in self.takes:
+                continue
             changes = self.changes_for(made, take)
             songs = self.songs.get(take, ())
             wanted += [r for r in songs if not r.base and r.changes == changes][: choice.copies]
@@ -126,8 +130,8 @@ class Tree:
     def current_song(self) -> Rendition | None:
         """The song that was asked for last, None before the first."""
         for made in reversed(self.choices):
-            if made.choice.action in ("upsample", "redo"):
-                return self.renditions_of(made)[-1]
+            if made.choice.action in ("upsample", "redo") and (songs := self.renditions_of(made)):
+                return songs[-1]
         return None
 
     @property

@@ -95,13 +95,14 @@ def batch_state(store: Store, queue: Queue, endings: Mapping[int, Ending]) -> Ba
 
 
 def is_finished(store: Store, run_id: str) -> bool:
-    """Return whether a song is delivered already.
+    """Return whether a song is delivered already, and still where it was delivered.
 
     Raises:
         Corrupt: if its log is damaged.
     """
     try:
-        return describe_run(store, run_id).state == "done"
+        status = describe_run(store, run_id)
+        return status.state == "done" and all(one.there for one in status.masters)
     except NotFound:
         return False
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from musiccore.conditioning import labellers
 from musiccore.config import ModelConfig
-from musiccore.errors import Corrupt, NotFound
+from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.sampling.windows import Window
 from musiccore.speeds import LevelSpeed, Speeds, spread_of
 from musiccore.storage import Store
@@ -94,7 +94,10 @@ def calibrate(
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         levels=tuple(levels),
     )
-    store.put(_key(config, machine), speeds.to_bytes())
+    try:
+        store.put(_key(config, machine), speeds.to_bytes())
+    except StorageError as error:
+        say(f"what was measured is not kept: {error.message}")
     return speeds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from musiccore.errors import ConfigError, StorageError
+from musiccore.errors import ConfigError, MusicCoreError, StorageError
 from musiccore.journal import Journal, list_runs
 from musiccore.liveness import Worker
 from musiccore.records import Event
@@ -12,7 +12,7 @@ from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage import Store
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
-from tasks.trees import tree_of
+from tasks.trees import tree_and_losses, tree_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,27 @@ class LevelStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterStatus:
-    """A finished song."""
+    """A finished song.
+
+    Attributes:
+        path: its best file.
+        pcm_sha256: digest of its samples.
+        seconds: length.
+        sample_rate: Hz.
+        take: number of the take that it is made of.
+        page: its page.
+        others: the same song in other formats.
+        there: whether the best file is where it was delivered.
+    """
 
     path: str
     pcm_sha256: str
     seconds: float
     sample_rate: int
+    take: int = 0
+    page: str = ""
+    others: tuple[str, ...] = ()
+    there: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,7 @@ class RunStatus:
         takes: of the first round.
         take: number of the take that was sent to upsampling last; None before the first.
         round: number of the round that is looked at.
+        message: what is damaged or lost, in sentences; empty where nothing is.
         words: the state in one sentence.
         waiting_takes: takes of the round, if a person has to choose.
     """
@@ -90,11 +106,19 @@ def describe_run(store: Store, run_id: str) -> RunStatus:
         Corrupt: if its log is damaged.
     """
     journal = Journal.open(store, run_id)
-    return describe(store, journal, tree_of(store, journal))
+    tree, losses = tree_and_losses(store, journal)
+    return describe(store, journal, tree, losses)
 
 
-def describe(store: Store, journal: Journal, tree: Tree) -> RunStatus:
-    """Return a run whose log and choices were read."""
+def describe(store: Store, journal: Journal, tree: Tree, losses: tuple[str, ...] = ()) -> RunStatus:
+    """Return a run whose log and choices were read.
+
+    Args:
+        store: the store's root.
+        journal: its log.
+        tree: what log and choices amount to.
+        losses: sentences about what of them is lost.
+    """
     song = tree.current_song
     songs = [r for r in tree.renditions if r.exported is not None]
     done = tree.state == "done" and not tree.policy_due()
@@ -114,6 +138,7 @@ def describe(store: Store, journal: Journal, tree: Tree) -> RunStatus:
         levels=tuple(_levels(journal, tree, song)),
         master=None if export is None else _master(journal, export),
         page=None if export is None else _page(journal, export),
+        message="; ".join(losses),
         round=tree.position,
         words=_words(tree, state, here),
         waiting_takes=tree.open_takes if state == "waiting" else (),
@@ -165,6 +190,17 @@ def unfinished_runs(store: Store) -> list[str]:
         if tree.state == "working" or tree.policy_due():
             found.append((journal.record.created, run_id))
     return [run_id for _, run_id in sorted(found)]
+
+
+def unreadable_runs(store: Store) -> dict[str, str]:
+    """Return run → what is wrong, for those of which not even the log can be read."""
+    found = {}
+    for run_id in list_runs(store):
+        try:
+            tree_of(store, Journal.open(store, run_id))
+        except MusicCoreError as error:
+            found[run_id] = error.message
+    return found
 
 
 def waiting_runs(store: Store) -> list[str]:
@@ -258,8 +294,20 @@ def _master(journal: Journal, export: Event) -> MasterStatus | None:
     master = export.fields.get("master")
     if not isinstance(master, dict):
         return None
+    best, location = str(master["path"]), journal.store.location
+    files = export.fields.get("files")
+    kinds = (
+        {}
+        if not isinstance(files, list)
+        else {str(file["path"]): file["kind"] for file in files if isinstance(file, dict)}
+    )
+    others = [path for path, kind in kinds.items() if kind == "master" and path != best]
     return MasterStatus(
-        path=journal.store.location(str(master["path"])),
+        path=location(best),
+        take=int(str(export.fields.get("take", 0))),
+        page=_page(journal, export),
+        others=tuple(location(path) for path in others),
+        there=journal.store.exists(best),
         pcm_sha256=str(master["pcm_sha256"]),
         seconds=float(str(master["seconds"])),
         sample_rate=int(str(master["sample_rate"])),

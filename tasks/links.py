@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -21,6 +22,8 @@ from urllib.parse import quote
 
 from musiccore.errors import ConfigError
 from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SHORTEST_TOKEN: Final = 16
 
@@ -42,8 +45,8 @@ def audio_link(
         question: the round that waits for a choice; the link opens as long as it does.
     """
     here = settings or Settings.from_environment()
-    key = made_key(room_token(here), "audio", run, sha256, question=question)
-    return f"{_base(here)}/audio/{quote(run)}/{sha256}?key={key}"
+    key = _key(here, "audio", run, sha256, question=question)
+    return f"{_base(here)}/audio/{quote(run)}/{sha256}{key}"
 
 
 def room_link(run: str, settings: Settings | None = None, *, question: int | None = None) -> str:
@@ -55,8 +58,7 @@ def room_link(run: str, settings: Settings | None = None, *, question: int | Non
         question: the round that waits for a choice; the link opens as long as it does.
     """
     here = settings or Settings.from_environment()
-    key = made_key(room_token(here), "run", run, question=question)
-    return f"{_base(here)}/runs/{quote(run)}?key={key}"
+    return f"{_base(here)}/runs/{quote(run)}{_key(here, 'run', run, question=question)}"
 
 
 def song_link(run: str, number: int, name: str, settings: Settings | None = None) -> str:
@@ -69,8 +71,20 @@ def song_link(run: str, number: int, name: str, settings: Settings | None = None
         settings: of this process by default.
     """
     here = settings or Settings.from_environment()
-    key = made_key(room_token(here), "run", run)
-    return f"{_base(here)}/runs/{quote(run)}/songs/{number}/files/{quote(name)}?key={key}"
+    key = _key(here, "run", run)
+    return f"{_base(here)}/runs/{quote(run)}/songs/{number}/files/{quote(name)}{key}"
+
+
+def _key(settings: Settings, *what: str, question: int | None = None) -> str:
+    """Return the end of a link with the key that opens it.
+
+    Without a token the link asks for it: a link is no reason to lose what it leads to.
+    """
+    try:
+        return f"?key={made_key(room_token(settings), *what, question=question)}"
+    except ConfigError as error:
+        log.warning("links into the listening room hold no key: %s", error.message)
+        return ""
 
 
 def enter_link(settings: Settings | None = None, *, base: str = "") -> str:

@@ -79,6 +79,9 @@ def provenance(
     }
     if lineage:
         facts["parents"] = lineage
+    changes = run.journal.events_of("numerics_change")
+    if changes:  # by consent; the same request gives other codes elsewhere
+        facts["numerics_changes"] = [dict(event.fields) for event in changes]
     if song is not None and song.version:
         facts["version"] = song.version
     return facts

@@ -6,15 +6,17 @@ Everything here is made again from the store at any time; it is written once per
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from musiccore import audio, pictures
 from musiccore.audio import Audio
 from musiccore.codes import Codes
+from musiccore.errors import MusicCoreError
 from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
-from musiccore.records import Event, Json, canonical_json
+from musiccore.records import Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
@@ -22,6 +24,7 @@ from musiccore.takes import Rendition
 from musiccore.timecode import length
 from tasks.artifacts import show_song
 from tasks.codec import song_audio
+from tasks.deliveries import hurt_songs, lost_files
 from tasks.levels import codes_sha256
 from tasks.policies import io_task
 from tasks.provenance import codes_digests, provenance, song_title
@@ -31,6 +34,8 @@ from tasks.sampling import song_codes
 from tasks.scores import ROLL_FILE, SCORE_FILE, SongScore, starting_score
 from tasks.showing import Picture
 from tasks.story import story, tell
+
+log = logging.getLogger(__name__)
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 
@@ -50,14 +55,23 @@ def publish_song(run_id: str, number: int) -> dict[str, object]:
         song = run.tree().rendition(number)
         inputs = delivery_digest(run, song)
         if not _is_delivered(run, song, inputs):
-            task_reporter().say("writing audio, pictures and the song page")
+            again = "" if song.exported is None else " again, of which some were lost"
+            task_reporter().say(f"writing audio, pictures and the song page{again}")
             _deliver(run, song, inputs)
-            if story() is not None:
-                show_song(Picture.of(shared_store(run.settings), run_id), number)
-            tell(_delivered(run, run.tree().rendition(number)))
+            _show(run, number)
         exported = run.tree().rendition(number).exported
         assert exported is not None
         return {"song": number, "master": exported.fields.get("master")}
+
+
+def _show(run: OpenRun, number: int) -> None:
+    """Show a song in the Prefect UI, where there is one; a song that is finished never fails."""
+    try:
+        if story() is not None:
+            show_song(Picture.of(shared_store(run.settings), run.run_id), number)
+        tell(_delivered(run, run.tree().rendition(number)))
+    except MusicCoreError as error:
+        log.warning("song %d is not shown in Prefect: %s", number, error.message)
 
 
 def _delivered(run: OpenRun, song: Rendition) -> str:
@@ -70,18 +84,13 @@ def _delivered(run: OpenRun, song: Rendition) -> str:
 
 @io_task(task_run_name="find-lost-songs")
 def lost_songs(run_id: str) -> list[int]:
-    """Return the delivered songs of which a file is gone.
+    """Return the delivered songs of which a file is gone or damaged.
 
     Args:
         run_id: the run.
     """
     with working(run_id) as run:
-        there = run.journal.store.list("export")
-        return [
-            song.number
-            for song in run.tree().renditions
-            if song.exported is not None and not _is_there(song.exported, there)
-        ]
+        return list(hurt_songs(run.journal, run.tree()))
 
 
 def delivery_digest(run: OpenRun, song: Rendition) -> str:
@@ -95,7 +104,8 @@ def song_folder(run: OpenRun, song: Rendition) -> str:
     """Return where a song is delivered: the first one of a run directly in `export`."""
     if song.exported is not None:
         return str(song.exported.fields["folder"])
-    if not run.journal.events_of("exported"):
+    taken = {event.fields.get("folder") for event in run.journal.events_of("exported")}
+    if "export" not in taken:
         return "export"
     return f"export/take-{song.take}" + (f"-{song.version + 1}" if song.version else "")
 
@@ -104,14 +114,7 @@ def _is_delivered(run: OpenRun, song: Rendition, inputs: str) -> bool:
     export = song.exported
     if export is None or export.fields.get("inputs") != inputs:
         return False
-    return _is_there(export, run.journal.store.list("export"))
-
-
-def _is_there(export: Event, there: Mapping[str, int]) -> bool:
-    files = export.fields.get("files")
-    return isinstance(files, list) and all(
-        isinstance(file, dict) and there.get(str(file["path"])) == file["size"] for file in files
-    )
+    return not lost_files(run.journal.store, export)
 
 
 def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:

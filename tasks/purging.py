@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from musiccore.errors import NotFound
@@ -11,6 +13,8 @@ from musiccore.records import Event, Json, canonical_json
 from musiccore.storage import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +42,21 @@ def purgeable(store: Store, run_id: str) -> Purge:
     return _plan(journal, tree_of(store, journal))
 
 
-def purge_takes(store: Store, run_id: str) -> Purge:
+def purge_takes(store: Store, run_id: str, say: Callable[[str], None] = log.info) -> Purge:
     """Remove the objects of dropped takes for good; return what that was.
 
     What is removed is written down first, so that a check of the run does not miss it.
+
+    Args:
+        store: the store's root.
+        run_id: the run.
+        say: told in one sentence if its last worker has to be waited for.
 
     Raises:
         NotFound: if there is no such run.
         Fenced: if a worker is busy with the run.
     """
-    with Journal.open(store, run_id) as journal, journal.claimed():
+    with Journal.open(store, run_id) as journal, journal.claimed(say=say):
         plan = _plan(journal, tree_of(store, journal))
         if not plan.takes and not plan.blobs:
             return plan

@@ -223,6 +223,7 @@ def _write_once(store: Store, batch: str, songs: Sequence[Song]) -> None:
         body = {"schema": _SCHEMA, "batch": batch, "created": created, "rows": rows}
         with contextlib.suppress(AlreadyExists):  # another process was faster
             folder.create("queue.json", json.dumps(body, ensure_ascii=False, indent=1).encode())
+    folder.keep()
     try:
         there = json.loads(folder.get("queue.json", limit=_MAX_QUEUE_BYTES))
     except ValueError as error:

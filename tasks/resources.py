@@ -8,12 +8,13 @@ at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from musiccore.config import ModelConfig
 from musiccore.journal import Journal
+from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store, open_store
 from musiccore.takes import Facts
@@ -103,6 +104,19 @@ class OpenRun:
         if self._models is not None and shared_passes() is None:
             self._models.drop_prior()
 
+    def give_up_lost_choices(self, say: Callable[[str], None]) -> None:
+        """Mark the end of what was chosen where choices were lost, and say which.
+
+        Args:
+            say: told one sentence per loss.
+        """
+        self._choices.read()
+        losses = self._choices.losses(self.journal.given_up["choices"])
+        if losses:
+            self.journal.append("repair", choices=[*self._choices.give_up()])
+        for sentence in losses:
+            say(f"run {self.run_id}: {sentence}")
+
     def check_numerics(self, *, consent: bool) -> None:
         """Compare what decides the numbers here with what the run began with.
 
@@ -123,6 +137,28 @@ def shared_store(settings: Settings | None = None) -> Store:
     return open_store((settings or Settings.from_environment()).store)
 
 
+def present_store(settings: Settings | None = None) -> Store:
+    """Open a store that somebody wants to read.
+
+    Raises:
+        NotFound: if it is not there; an empty answer would say that nothing is lost.
+    """
+    store = shared_store(settings)
+    store.require()
+    return store
+
+
+def new_store(settings: Settings | None = None) -> Store:
+    """Open a store that somebody wants to write; it is made where there is none.
+
+    Raises:
+        NotFound: if not even the folder is there that it would lie in, as of a missing drive.
+    """
+    store = shared_store(settings)
+    store.require_place()
+    return store
+
+
 def current_run(run_id: str) -> OpenRun | None:
     """Return the run if this call is inside its `working()`."""
     run = _current.get()
@@ -131,7 +167,11 @@ def current_run(run_id: str) -> OpenRun | None:
 
 @contextmanager
 def working(
-    run_id: str, *, take_over: bool = False, accept_different_numerics: bool = False
+    run_id: str,
+    *,
+    take_over: bool = False,
+    accept_different_numerics: bool = False,
+    lookout: Lookout | None = None,
 ) -> Iterator[OpenRun]:
     """Claim a run for the `with` block, or share the claim that this call is already inside.
 
@@ -139,6 +179,7 @@ def working(
         run_id: the run.
         take_over: claim it although another worker seems to be at work.
         accept_different_numerics: continue on a machine with other numbers, and record it.
+        lookout: watches the workers of several runs at once.
 
     Raises:
         NotFound: if there is no such run.
@@ -154,9 +195,11 @@ def working(
         run = OpenRun(settings, journal)
         if not accept_different_numerics:
             run.check_numerics(consent=False)  # before the claim: a refusal leaves no trace
-        with journal.claimed(take_over=take_over):
+        say = task_reporter().say
+        with journal.claimed(take_over=take_over, lookout=lookout, say=say):
             if accept_different_numerics:
                 run.check_numerics(consent=True)
+            run.give_up_lost_choices(say)
             note_flow_run(journal)
             token = _current.set(run)
             try:

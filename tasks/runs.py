@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
 
 from musiccore.conditioning import transliterator_name
 from musiccore.config import ModelConfig
@@ -47,6 +48,24 @@ def new_run_id(request: GenerationRequest, *, unique: str = "") -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40].strip("-") or request.model
     unique = unique or f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
     return validate_run_id(f"{slug}-{unique}".lstrip("-"))
+
+
+RESERVED: Final = frozenset({"batches", "locks", "speeds"})
+"""Names at the root of a store that it keeps for itself."""
+
+
+def fresh_run_id(name: str) -> str:
+    """Return a name that somebody wants to give to a run.
+
+    Raises:
+        ConfigError: if it is no run id, or a name that the store needs itself.
+    """
+    if validate_run_id(name) in RESERVED:
+        raise ConfigError(
+            f"run: {name!r} is a name that the store needs itself",
+            hint=f"choose another one, such as {name}-1",
+        )
+    return name
 
 
 def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig:
@@ -158,6 +177,7 @@ def create_run(
         ConfigError: if the run exists with another request.
         StorageError: if the store cannot be written, or cannot keep two workers apart.
     """
+    fresh_run_id(run_id)
     store.probe()
     record = RunRecord(
         run_id=run_id,

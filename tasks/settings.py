@@ -65,7 +65,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings.
+        """Read the settings; a variable that is empty counts as unset.
 
         Args:
             environment: variables to read; those of the process by default.
@@ -74,13 +74,13 @@ class Settings:
             ConfigError: if a variable holds a wrong value; the message names it.
         """
         env = os.environ if environment is None else environment
-        threads = env.get("JUKEFLOW_THREADS", "1")
+        threads = env.get("JUKEFLOW_THREADS") or "1"
         if not threads.strip().isdigit():
             raise ConfigError(f"JUKEFLOW_THREADS is {threads!r}; it must be a whole number")
         return cls(
-            store=env.get("JUKEFLOW_STORE", "./runs"),
-            device=env.get("JUKEFLOW_DEVICE", "auto"),
-            dtype=env.get("JUKEFLOW_DTYPE", "float32"),
+            store=env.get("JUKEFLOW_STORE") or "./runs",
+            device=env.get("JUKEFLOW_DEVICE") or "auto",
+            dtype=env.get("JUKEFLOW_DTYPE") or "float32",
             models=_folder(env, "JUKEFLOW_MODELS"),
             labels=_folder(env, "JUKEFLOW_LABELS"),
             threads=int(threads),

@@ -16,7 +16,7 @@ from musiccore.takes import Rendition, Round, Take
 from musiccore.tree import Tree
 from tasks.describing import RunStatus, describe
 from tasks.outlook import song_part
-from tasks.trees import tree_of
+from tasks.trees import tree_and_losses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,9 @@ class Picture:
             Corrupt: if its log is damaged.
         """
         journal = Journal.open(store, run_id)
-        tree = tree_of(store, journal)
-        return cls(store=store, journal=journal, tree=tree, status=describe(store, journal, tree))
+        tree, losses = tree_and_losses(store, journal)
+        status = describe(store, journal, tree, losses)
+        return cls(store=store, journal=journal, tree=tree, status=status)
 
     @property
     def title(self) -> str:
@@ -60,7 +61,7 @@ class Picture:
             "run": status.run,
             "title": self.title,
             "state": status.state,
-            "words": status.words,
+            "words": "; ".join(filter(None, (status.words, status.message))),
             "model": status.model,
             "created": status.created,
             "store": status.store,

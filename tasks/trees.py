@@ -5,7 +5,7 @@ from __future__ import annotations
 from musiccore.branching import check_choice, settled
 from musiccore.choices import Choice, ChoiceLog, MadeChoice, Maker
 from musiccore.config import ModelConfig
-from musiccore.errors import ConfigError
+from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
 from musiccore.request import GenerationRequest
@@ -18,8 +18,17 @@ from tasks.settings import Settings
 
 
 def facts_of(record: RunRecord) -> Facts:
-    """Return what a run says about itself."""
-    request = GenerationRequest.model_validate(dict(record.request))
+    """Return what a run says about itself.
+
+    Raises:
+        Corrupt: if its request is none that this version knows.
+    """
+    try:
+        request = GenerationRequest.parse(dict(record.request))
+    except ConfigError as error:
+        raise Corrupt(
+            f"its request is none that this version knows: {error.message}", hint="update jukeflow"
+        ) from error
     config = ModelConfig.from_name(request.model)
     primer = Primer.recorded(record)
     known = 0 if primer is None else samples_to_codes(primer.n_samples, config.top.hop_length)
@@ -38,8 +47,14 @@ def choices_of(store: Store, record: RunRecord) -> ChoiceLog:
 
 def tree_of(store: Store, journal: Journal) -> Tree:
     """Return the tree of a run whose log is open."""
-    choices = choices_of(store, journal.record).read()
-    return Tree.of(facts_of(journal.record), journal.events, choices)
+    return tree_and_losses(store, journal)[0]
+
+
+def tree_and_losses(store: Store, journal: Journal) -> tuple[Tree, tuple[str, ...]]:
+    """Return the tree of a run whose log is open, and in sentences what of the run is lost."""
+    choices = choices_of(store, journal.record)
+    tree = Tree.of(facts_of(journal.record), journal.events, choices.read())
+    return tree, (*journal.losses(), *choices.losses(journal.given_up["choices"]))
 
 
 def read_tree(store: Store, run_id: str) -> Tree:
@@ -48,7 +63,7 @@ def read_tree(store: Store, run_id: str) -> Tree:
     Raises:
         ConfigError: if the run id is not one.
         NotFound: if there is no such run.
-        Corrupt: if a record is damaged or missing.
+        Corrupt: if what is sound of its records does not fit together.
     """
     return tree_of(store, Journal.open(store, run_id))
 

@@ -6,14 +6,14 @@ import json
 from argparse import Namespace
 from contextlib import suppress
 
-from flows.cli.making import is_interruption, stoppable
 from flows.cli.output import Exit, checking, data, data_json, table, talk
 from flows.cli.progress import shown
+from flows.cli.signals import is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
 from musiccore.storage import Store
 from tasks.queues import batch_folder, queue_of
-from tasks.resources import shared_store
+from tasks.resources import new_store
 from tasks.settings import Settings
 
 
@@ -23,7 +23,7 @@ def batch(options: Namespace) -> int:
         if options.hours is not None and not 0 < hours < 1e5:
             raise ConfigError(f"hours is {hours}; it must be above 0")
         settings = Settings.from_environment()
-        store = shared_store(settings)
+        store = new_store(settings)
         queue = queue_of(store, settings, options.file, "", options.name or "")
     with stoppable(), prepare() as session, shown() as report:
         report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")

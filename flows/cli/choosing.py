@@ -14,7 +14,7 @@ from musiccore.storage import validate_run_id
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from musiccore.tree import Tree
 from tasks.purging import purge_takes, purgeable
-from tasks.resources import shared_store
+from tasks.resources import present_store
 from tasks.showing import Picture, round_page_key
 from tasks.trees import check_wanted, make_choice, read_tree
 
@@ -24,7 +24,7 @@ _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total
 
 def choose(options: Namespace) -> int:
     with checking():
-        store = shared_store()
+        store = present_store()
         run_id = validate_run_id(options.run)
         wanted = choices_of(options)
         before = read_tree(store, run_id)
@@ -181,7 +181,7 @@ def tree(options: Namespace) -> int:
     from musiccore.treeview import tree_text
 
     with checking():
-        picture = Picture.of(shared_store(), validate_run_id(options.run))
+        picture = Picture.of(present_store(), validate_run_id(options.run))
     if options.json:
         data_json(picture.to_json())
     else:
@@ -191,10 +191,10 @@ def tree(options: Namespace) -> int:
 
 def purge(options: Namespace) -> int:
     with checking():
-        store, run_id = shared_store(), validate_run_id(options.run)
+        store, run_id = present_store(), validate_run_id(options.run)
         plan = purgeable(store, run_id)
     if options.yes:
-        plan = purge_takes(store, run_id)
+        plan = purge_takes(store, run_id, talk)
     if options.json:
         data_json(
             {

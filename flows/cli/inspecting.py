@@ -6,29 +6,30 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
-from musiccore.audit import verify_run
+from musiccore.audit import Report, verify_run
+from musiccore.mending import mend_run
 from musiccore.storage import validate_run_id
 from tasks.describing import RunStatus, describe_run, describe_runs
-from tasks.resources import shared_store
+from tasks.resources import present_store
 
 
 def runs(options: Namespace) -> int:
     with checking():
-        store = shared_store()
+        store = present_store()
     found = describe_runs(store)
     if options.json:
         data_json([status.to_json() for status in found])
     elif not found:
         talk(f"no runs in {store.location()}")
     else:
-        rows = [(s.run, s.state, _progress(s), s.created, s.title or s.message) for s in found]
+        rows = [(s.run, s.state, _progress(s), s.created, s.message or s.title) for s in found]
         data(table(rows, ("run", "state", "windows", "created", "title")))
     return Exit.DONE
 
 
 def show(options: Namespace) -> int:
     with checking():
-        status = describe_run(shared_store(), validate_run_id(options.run))
+        status = describe_run(present_store(), validate_run_id(options.run))
     if options.json:
         data_json(status.to_json())
         return Exit.DONE
@@ -45,20 +46,35 @@ def show(options: Namespace) -> int:
             f"level {level.level}  {level.windows_done} of {level.windows} windows, "
             f"{level.n_codes} codes{digest}"
         )
-    if status.master is not None:
-        data(f"song     {status.master.path} ({status.master.seconds:.2f} s)")
-        data(f"page     {status.page}")
-    elif status.state == "waiting":
+    for one in status.masters:
+        data(f"song     {one.path} ({one.seconds:.2f} s){'' if one.there else ', missing'}")
+        data(f"page     {one.page}")
+    for sentence in filter(None, status.message.split("; ")):
+        talk(f"note: {sentence}")
+    _say_next(status)
+    return Exit.DONE
+
+
+def _say_next(status: RunStatus) -> None:
+    """Say what can be done with a run as it stands."""
+    resume = f"`jukeflow resume {status.run} --store {status.store}`"
+    if status.state == "waiting":
         takes = ", ".join(map(str, status.waiting_takes))
         talk(f"hint: listen to takes {takes} with `jukeflow listen {status.run}`, then choose")
-    else:
-        talk(f"hint: continue with `jukeflow resume {status.run} --store {status.store}`")
-    return Exit.DONE
+    if not all(one.there for one in status.masters):
+        talk(f"hint: make what is missing again with {resume}")
+    elif status.state in ("running", "unfinished"):
+        talk(f"hint: continue with {resume}")
 
 
 def verify(options: Namespace) -> int:
     with checking():
-        report = verify_run(shared_store(), validate_run_id(options.run))
+        store, run_id = present_store(), validate_run_id(options.run)
+        report = verify_run(store, run_id)
+    done: tuple[str, ...] = ()
+    if options.repair:
+        mended = mend_run(store, run_id, take_over=options.take_over, say=talk)
+        done, report = mended.done, mended.report
     if options.json:
         data_json(
             {
@@ -70,9 +86,12 @@ def verify(options: Namespace) -> int:
                 "bytes": report.n_bytes,
                 "unreferenced": report.n_unreferenced,
                 "doubts": [asdict(doubt) for doubt in report.doubts],
+                **({"repaired": list(done)} if options.repair else {}),
             }
         )
     else:
+        for sentence in done:
+            data(f"repaired: {sentence}")
         for doubt in report.doubts:
             data(f"{doubt.key} {doubt.message}")
         verdict = "sound" if report.sound else f"{len(report.doubts)} doubts"
@@ -80,7 +99,22 @@ def verify(options: Namespace) -> int:
             f"{report.run_id}: {report.n_records} records, {report.n_blobs} blobs, "
             f"{report.n_bytes} bytes read: {verdict}"
         )
+    _say_way_on(report, store.location(), repaired=options.repair)
     return Exit.DONE if report.sound else Exit.FAILED
+
+
+def _say_way_on(report: Report, place: str, *, repaired: bool) -> None:
+    """Say what helps a run that is in doubt, or that was just repaired."""
+    if repaired and report.sound:
+        talk(
+            f"hint: `jukeflow resume {report.run_id} --store {place}` makes again what was given "
+            "up, where it is needed"
+        )
+    elif not repaired and not report.sound:
+        talk(
+            f"hint: `jukeflow verify {report.run_id} --repair --store {place}` goes back to what "
+            "is sound; damaged bytes are set aside, nothing is deleted"
+        )
 
 
 def _progress(status: RunStatus) -> str:

@@ -15,7 +15,7 @@ from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
 from musiccore.storage import Store, validate_run_id
 from tasks.links import enter_link, room_token
-from tasks.resources import shared_store
+from tasks.resources import present_store
 from tasks.settings import Settings
 from tasks.showing import round_page_key
 from tasks.trees import read_tree
@@ -27,7 +27,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 def listen(options: Namespace) -> int:
     with checking():
         settings = _settings(options)
-        store = shared_store(settings)
+        store = present_store(settings)
         if options.run is not None:
             read_tree(store, validate_run_id(options.run))
         if options.file:

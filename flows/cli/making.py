@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable
 
-from flows.cli.budget import hand_over, session_budget, time_left
-from flows.cli.choosing import show_candidates
-from flows.cli.output import Exit, checking, complain, data, data_json, talk
+from flows.cli.budget import session_budget
+from flows.cli.ending import end_run, end_without_store, is_delivered, is_gone
+from flows.cli.output import Exit, checking, complain, data_json, talk
 from flows.cli.progress import shown
 from flows.cli.request import request_of
+from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import Session, prepare
-from musiccore.budgets import LevelLeft
 from musiccore.choices import Choice
 from musiccore.config import ModelConfig
-from musiccore.errors import ConfigError, Fenced, MusicCoreError
+from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
+from musiccore.journal import PATIENCE_SECONDS, Journal
+from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, validate_run_id
+from musiccore.storage import Store
 from musiccore.timecode import parse_hours
-from tasks.describing import describe_run, unfinished_runs, waiting_runs
+from tasks.deliveries import hurt_runs, hurt_songs
+from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from tasks.models import Models
 from tasks.progress import Reporter
-from tasks.resources import OpenRun, shared_store, working
-from tasks.runs import check_request, create_run, new_run_id, run_exists
+from tasks.resources import OpenRun, new_store, present_store, shared_store, working
+from tasks.runs import check_request, create_run, fresh_run_id, new_run_id, run_exists
 from tasks.settings import Settings
-from tasks.showing import Picture
-from tasks.stopping import Interrupted, interrupt
-from tasks.trees import make_choice
+from tasks.trees import make_choice, read_tree
 
 Work = Callable[[str], object]
 
@@ -54,8 +52,8 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
         settings = Settings.from_environment()
         request = request_of(options)
         check_request(request, settings)
-        run_id = new_run_id(request) if options.run is None else validate_run_id(options.run)
-        store = shared_store(settings)
+        run_id = new_run_id(request) if options.run is None else fresh_run_id(options.run)
+        store = new_store(settings)
         if fresh and run_exists(store, run_id):
             raise ConfigError(
                 f"run: {run_id} exists already",
@@ -67,22 +65,35 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
 
 def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
     settings, store = Settings.from_environment(), shared_store()
-    with stoppable(), session_budget(options), prepare() as session, shown() as report:
+
+    def work(name: str) -> object:
+        if request.choose == "wait" or request.choose_after_hours:
+            from flows.compose import compose as flow
+        else:
+            from flows.generate import generate as flow
+
+        return flow(request, name)
+
+    def begin(report: Reporter) -> None:
         with checking():
             config = ModelConfig.from_name(request.model)
             create_run(store, request, run_id, config, Models(config, settings))
         report.say(f"run {run_id} in {store.location()}")
 
-        def work(name: str) -> object:
-            if request.choose == "wait" or request.choose_after_hours:
-                from flows.compose import compose as flow
-            else:
-                from flows.generate import generate as flow
+    return _carry(options, run_id, work, begin)
 
-            return flow(request, name)
 
-        code = _finish(options, session, report, run_id, work)
-    return _end(options, run_id, code)
+def _carry(
+    options: Namespace, run_id: str, work: Work, begin: Callable[[Reporter], None] | None = None
+) -> int:
+    """Do the work of one run here and now, and say how it ended."""
+    with stoppable():
+        with session_budget(options), prepare() as session, shown() as report:
+            if begin is not None:
+                begin(report)
+            code = _finish(options, session, report, run_id, work)
+            conclude()
+        return _end(options, run_id, code)
 
 
 def upsample(options: Namespace) -> int:
@@ -96,9 +107,7 @@ def upsample(options: Namespace) -> int:
 
 def continue_run(options: Namespace, run_id: str) -> int:
     """Continue one run here and now, and say how it ended."""
-    with stoppable(), session_budget(options), prepare() as session, shown() as report:
-        code = _finish(options, session, report, run_id, _resume_flow)
-    return _end(options, run_id, code)
+    return _carry(options, run_id, _resume_flow)
 
 
 def _resume_flow(run_id: str) -> object:
@@ -109,20 +118,56 @@ def _resume_flow(run_id: str) -> object:
 
 def resume(options: Namespace) -> int:
     with checking():
-        store = shared_store(Settings.from_environment())
+        store = present_store()
         names = unfinished_runs(store) if options.run is None else [_existing(options.run)]
+    if options.run is None:
+        _say_hurt(store)
     if not names:
         return _nothing_to_do(options, store)
-    if options.run is not None and describe_run(store, options.run).state in ("done", "waiting"):
-        return _end(options, options.run, Exit.DONE)
+    if options.run is not None and _is_whole(store, options.run):
+        return end_run(options, options.run, Exit.DONE)
+    lookout = Lookout(PATIENCE_SECONDS)
     codes = []
     with stoppable(), session_budget(options), prepare() as session:
-        for run_id in names:
-            codes.append(_resume_one(options, session, run_id, alone=options.run is not None))
+        for run_id in _in_turn(store, names, lookout):
+            codes.append(_resume_one(options, session, run_id, lookout))
             if codes[-1] == Exit.INTERRUPTED:
                 break
+        conclude()
     worst = (Exit.INTERRUPTED, Exit.FAILED, Exit.WAITING)
     return next((code for code in worst if code in codes), Exit.DONE)
+
+
+def _say_hurt(store: Store) -> None:
+    """Say which runs need a person: those that cannot be read, and songs without their files."""
+    for run_id, why in unreadable_runs(store).items():
+        talk(f"run {run_id} cannot be read: {why}; `jukeflow verify {run_id}` lists what is there")
+    for run_id, files in hurt_runs(store).items():
+        talk(
+            f"run {run_id} lacks {files[0]}, which it delivered; `jukeflow resume {run_id}` makes "
+            "it again"
+        )
+
+
+def _is_whole(store: Store, run_id: str) -> bool:
+    """Return whether nothing is to be done in a run, and nothing to be made again."""
+    status = describe_run(store, run_id)
+    if status.state not in ("done", "waiting") or status.message:
+        return False
+    return not hurt_songs(Journal.open(store, run_id), read_tree(store, run_id))
+
+
+def _in_turn(store: Store, names: list[str], lookout: Lookout) -> list[str]:
+    """Return the runs in the order in which they can go on; what is waited for is watched now."""
+    order: dict[bool | None, list[str]] = {False: [], None: [], True: []}
+    for run_id in names:
+        order[Journal.open(store, run_id).holder(lookout)].append(run_id)
+    if len(order[None]) > 1:
+        talk(
+            f"waiting for the last workers of {len(order[None])} runs on other machines, all at "
+            f"the same time: {', '.join(order[None])}"
+        )
+    return [*order[False], *order[None], *order[True]]
 
 
 def _nothing_to_do(options: Namespace, store: Store) -> int:
@@ -137,11 +182,15 @@ def _nothing_to_do(options: Namespace, store: Store) -> int:
     return Exit.WAITING if waiting else Exit.DONE
 
 
-def _resume_one(options: Namespace, session: Session, run_id: str, *, alone: bool) -> int:
+def _resume_one(options: Namespace, session: Session, run_id: str, lookout: Lookout) -> int:
+    alone = options.run is not None
     try:
         with shown() as report:
             report.say(f"continuing run {run_id}")
-            code = _finish(options, session, report, run_id, _resume_flow)
+            code = _finish(options, session, report, run_id, _resume_flow, lookout)
+            if alone or code == Exit.INTERRUPTED:
+                conclude()
+        return _end(options, run_id, code)
     except Fenced as error:
         if alone:
             raise
@@ -152,46 +201,61 @@ def _resume_one(options: Namespace, session: Session, run_id: str, *, alone: boo
             raise
         complain(error)
         return Exit.FAILED
-    return _end(options, run_id, code)
 
 
 def _existing(run_id: str) -> str:
-    store = shared_store(Settings.from_environment())
-    describe_run(store, validate_run_id(run_id))
+    describe_run(present_store(), run_id)
     return run_id
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the work instead of the process."""
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
-    for signum, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(signum, interrupt)
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+def _finish(
+    options: Namespace,
+    session: Session,
+    report: Reporter,
+    run_id: str,
+    work: Work,
+    lookout: Lookout | None = None,
+) -> int:
+    """Claim the run, load what it needs while Prefect starts, and do the work.
 
-
-def _finish(options: Namespace, session: Session, report: Reporter, run_id: str, work: Work) -> int:
-    """Claim the run, load what it needs while Prefect starts, and do the work."""
+    Returns:
+        How it ended: done, or interrupted by a person, a budget, or a store that went away.
+    """
+    store = shared_store()
     try:
         with working(
             run_id,
             take_over=getattr(options, "take_over", False),
             accept_different_numerics=getattr(options, "accept_different_numerics", False),
+            lookout=lookout,
         ) as run:
             _warm_up(run)
             with session.flows():
                 work(run_id)
-    except BaseException as error:
-        if not is_interruption(error):
+    except StorageError as error:
+        if not isinstance(error, Gone) and not is_gone(store, run_id):
             raise
-        talk(str(error) or "interrupted")
+        return end_without_store(options, run_id, error)
+    except BaseException as error:
+        interrupted = is_interruption(error)
+        if isinstance(error, MusicCoreError) or not (interrupted or isinstance(error, Exception)):
+            raise
+        if is_delivered(store, run_id):  # whatever came afterwards: the song is there
+            if not interrupted:
+                talk(f"warning: after the song was finished: {type(error).__name__}: {error}")
+            return Exit.DONE
+        if not interrupted:
+            raise
+        report.say(str(error) or "interrupted")
         return Exit.INTERRUPTED
     return Exit.DONE
+
+
+def _end(options: Namespace, run_id: str, code: int) -> int:
+    """Say how a run ended, unless it was said because its store is gone."""
+    if code == Exit.INTERRUPTED and is_gone(shared_store(), run_id):
+        return code
+    return end_run(options, run_id, code)
 
 
 def _warm_up(run: OpenRun) -> None:
@@ -202,46 +266,3 @@ def _warm_up(run: OpenRun) -> None:
         done = {event.fields.get("level") for event in run.journal.events_of("level_done")}
         level = next((n for n in reversed(range(level)) if n not in done), 0)
     run.models.prior(level)
-
-
-def is_interruption(error: BaseException) -> bool:
-    """Return whether work ended because somebody, or a budget, asked it to."""
-    if isinstance(error, KeyboardInterrupt | Interrupted):
-        return True
-    from prefect.exceptions import TerminationSignal
-
-    return isinstance(error, TerminationSignal)
-
-
-def _end(options: Namespace, run_id: str, code: int) -> int:
-    """Say how it ended and where everything is."""
-    picture = Picture.of(shared_store(), run_id)
-    status = picture.status
-    if code == Exit.DONE and status.state == "waiting":
-        show_candidates(picture, options)
-        return Exit.WAITING
-    master = None if status.master is None else status.master.path
-    left: tuple[LevelLeft, ...] = ()
-    if code == Exit.INTERRUPTED:
-        talk(f"everything finished of run {run_id} is safe in {status.store}")
-        left = time_left(
-            shared_store(), picture.tree.facts.request, status, Settings.from_environment()
-        )
-        talk(hand_over(left))
-        talk(f"hint: continue with `jukeflow resume {run_id} --store {status.store}`")
-    if options.json:
-        data_json(
-            {
-                "run": run_id,
-                "state": status.state if code != Exit.INTERRUPTED else "unfinished",
-                "store": status.store,
-                "master": master,
-                "page": status.page,
-                "masters": [one.path for one in status.masters],
-                "left": [asdict(part) for part in left],
-            }
-        )
-    elif code == Exit.DONE:
-        data(f"song: {master}")
-        data(f"page: {status.page}")
-    return code

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
 from musiccore.doors import COMMAND
@@ -23,6 +24,10 @@ class Exit(IntEnum):
     INTERRUPTED = 4
     MISSING_CODEC = 5
     PARTIAL = 6
+
+
+class OutputError(MusicCoreError):
+    """Standard output takes nothing."""
 
 
 class BadRequest(Exception):
@@ -49,18 +54,38 @@ def checking() -> Iterator[None]:
 
 
 def talk(text: str = "") -> None:
-    """Say something to the person; data alone goes to standard output."""
-    print(text, file=sys.stderr, flush=True)
+    """Say something to the person; data alone goes to standard output.
+
+    A standard error that is closed or full costs the words and never the music.
+    """
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(text, file=sys.stderr, flush=True)
 
 
 def data(text: str) -> None:
-    """Write data for the person or the next program."""
-    print(text, flush=True)
+    """Write data for the person or the next program.
+
+    Raises:
+        OutputError: if standard output takes nothing.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # what is left in the buffer would fail again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(
+            f"standard output cannot be written: {error.strerror}; it was to say: {text}"
+        ) from error
 
 
 def data_json(value: object) -> None:
     """Write one JSON value on one line, last on standard output."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    plain = not encoding.lower().replace("-", "").startswith("utf")
+    data(json.dumps(value, ensure_ascii=plain, allow_nan=False))
 
 
 def complain(error: MusicCoreError | str, hint: str | None = None) -> None:
@@ -96,7 +121,10 @@ def say_odd(name: str, warnings: Iterable[str]) -> None:
 
 def is_terminal() -> bool:
     """Return whether a person watches standard error."""
-    return sys.stderr.isatty()
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it was closed
+        return False
 
 
 def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:

@@ -170,6 +170,16 @@ def _verify(commands: Commands) -> None:
         store=True,
     )
     words.add_argument("run", metavar="RUN", help="a name of `jukeflow runs`")
+    words.add_argument(
+        "--repair",
+        action="store_true",
+        help="go back to the last sound record; what is damaged is set aside, nothing is deleted",
+    )
+    words.add_argument(
+        "--take-over",
+        action="store_true",
+        help="repair it although another worker seems to be at work on it",
+    )
 
 
 def _explain(commands: Commands) -> None:

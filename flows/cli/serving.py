@@ -18,14 +18,14 @@ from flows.serving.passwords import new_password
 from flows.serving.supervisor import Plan, Supervisor
 from musiccore.errors import ConfigError
 from tasks.links import enter_link
-from tasks.resources import shared_store
+from tasks.resources import new_store
 from tasks.settings import Settings
 
 
 def serve(options: Namespace) -> int:
     with checking():
         settings = Settings.from_environment()
-        shared_store(settings).probe()
+        new_store(settings).probe()
         plan = _plan(options, settings)
 
     def announce() -> None:

@@ -70,7 +70,9 @@ class Library:
         with self._open(run_id) as known:
             known.journal.refresh()
             tree = Tree.of(known.facts, known.journal.events, known.choices.read())
-            status = describe(self.store, known.journal, tree)
+            lost = known.choices.losses(known.journal.given_up["choices"])
+            losses = (*known.journal.losses(), *lost)
+            status = describe(self.store, known.journal, tree, losses)
             if number is not None and number in tree.rounds:
                 tree = replace(tree, position=number)
             return Picture(store=self.store, journal=known.journal, tree=tree, status=status)

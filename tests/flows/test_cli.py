@@ -11,6 +11,7 @@ import sys
 import time
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ import pytest
 from flows.__main__ import main
 from flows.cli.output import in_option_words
 from flows.cli.parser import parser
+from flows.cli.signals import conclude, stoppable
 from musiccore import audio
 from musiccore.journal import Journal
+from musiccore.request import GenerationRequest
 from musiccore.storage import open_store
+from tests.contracts.store_suite import run_record
 from tests.flows.serving.processes import pids_with
 
 ROOT = Path(__file__).parents[2]
@@ -208,6 +212,123 @@ def test_unknown_run_is_a_bad_request(tmp_path, capsys):
     for name in ("show", "verify", "resume", "upsample"):
         assert main([name, "nobody", "--store", str(tmp_path)]) == 2
         assert "nobody" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["runs"], ["resume"], ["show", "a"], ["verify", "a"], ["tree", "a"], ["listen"]),
+        *(["choose", "a", "--take", "1"], ["purge", "a"], ["upsample", "a"], ["resume", "a"]),
+    ],
+    ids=" ".join,
+)
+def test_store_that_is_not_there_is_an_error(words, tmp_path, capsys):
+    missing = tmp_path / "unplugged"
+    assert main([*words, "--store", str(missing)]) == 2
+    assert f"there is no folder {missing}" in capsys.readouterr().err
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("words", [["generate", *TINY], ["serve"], ["batch", "songs.csv"]])
+def test_store_on_a_drive_that_is_not_there_is_not_made(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("songs.csv").write_text("title,model,seconds\none,tiny,0.45\n")
+    assert main([*words, "--store", str(tmp_path / "drive" / "runs")]) == 2
+    assert "whether the drive is mounted" in capsys.readouterr().err
+    assert not (tmp_path / "drive").exists()
+
+
+@pytest.mark.parametrize("name", ["batches", "locks", "speeds"])
+def test_name_that_the_store_needs_itself_is_refused(name, tmp_path, capsys):
+    assert main(["generate", *TINY, "--run", name, "--store", str(tmp_path)]) == 2
+    assert f"'{name}' is a name that the store needs itself" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "<&- 2>&-"])
+def test_closed_or_full_standard_error_costs_only_the_words(closed, tmp_path):
+    script = f'"{sys.executable}" -m flows runs --store "$1" --json {closed}'
+    words = ["sh", "-c", script, "sh", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+def test_full_standard_output_is_said_in_one_line(tmp_path):
+    script = f'"{sys.executable}" -m flows runs --store "$1" --json >/dev/full'
+    words = ["sh", "-c", script, "sh", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written: No space left")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}, {"LC_ALL": "xx_XX.UTF-8"}, {"LC_ALL": "POSIX"}],
+    ids=["ascii", "missing", "posix"],
+)
+def test_letters_that_a_terminal_cannot_show_are_replaced(environment, tmp_path):
+    request = GenerationRequest(model="tiny", seconds=0.45).model_dump(mode="json")
+    record = replace(run_record("song"), title="Süßes 夜", request=request)
+    Journal.create(open_store(tmp_path / "läufe"), record)
+    process = command("runs", "--store", str(tmp_path / "läufe"), **environment)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "song" in out
+    assert "Traceback" not in err
+
+
+def test_run_of_another_version_is_called_so_and_hides_no_other(tmp_path, capsys):
+    Journal.create(open_store(tmp_path), run_record("song"))
+    assert main(["runs", "--store", str(tmp_path)]) == 0
+    assert "damaged" in capsys.readouterr().out
+    assert main(["resume", "--store", str(tmp_path)]) == 0
+    assert "run song cannot be read: its request" in capsys.readouterr().err
+
+
+def test_empty_variables_count_as_unset(tmp_path):
+    names = ("XDG_CACHE_HOME", "JUKEFLOW_CACHE", "JUKEFLOW_STORE", "JUKEFLOW_THREADS")
+    script = (
+        "from pathlib import Path\n"
+        "from flows.embedded import _cache_folder, configured_api_url\n"
+        "from tasks.settings import Settings\n"
+        "Path('profiles.toml').write_text('active=\"a\"\\n[profiles.a]\\nPREFECT_API_URL=\"x\"')\n"
+        "found = Settings.from_environment()\n"
+        "assert (found.store, found.threads) == ('./runs', 1)\n"
+        "assert found.cache.expanduser() == Path.home() / '.cache/jukeflow', found.cache\n"
+        "assert _cache_folder() == Path.home() / '.cache/jukeflow'\n"
+        "assert configured_api_url() is None\n"
+    )
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    environment = {**os.environ, **dict.fromkeys(names, ""), "PREFECT_HOME": ""}
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILES_PATH", "PREFECT_PROFILE"):
+        environment.pop(name, None)
+    environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=here, env=environment, check=True)
+    assert [path.name for path in here.iterdir()] == ["profiles.toml"]
+
+
+def test_repair_says_what_it_did_and_leaves_a_sound_run(tmp_path, capsys):
+    with Journal.create(open_store(tmp_path), run_record("song")) as journal, journal.claimed():
+        journal.append("selection", takes=[1])
+    log = tmp_path / "song/log/00000003.json"
+    log.write_bytes(log.read_bytes()[:40])
+    assert main(["verify", "song", "--store", str(tmp_path)]) == 1
+    assert "--repair" in capsys.readouterr().err
+    assert main(["verify", "song", "--repair", "--store", str(tmp_path)]) == 0
+    found = capsys.readouterr()
+    assert "repaired: the log lost its end, record 3 is damaged" in found.out
+    assert "jukeflow resume song" in found.err
+    assert main(["verify", "song", "--store", str(tmp_path)]) == 0
+
+
+def test_signal_after_the_work_takes_no_result_away():
+    with stoppable():
+        conclude()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_plan_prints_what_the_sampler_will_do(capsys):

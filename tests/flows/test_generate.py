@@ -6,17 +6,23 @@ import json
 
 import pytest
 
+from flows.__main__ import main
 from musiccore import audio
+from musiccore.audit import verify_run
 from musiccore.choices import Choice
 from musiccore.codes import Codes
-from musiccore.errors import Fenced
+from musiccore.errors import Fenced, Gone
 from musiccore.journal import Journal
 from musiccore.manifest import Manifest
+from musiccore.mending import mend_run
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.storage import open_store
+from musiccore.storage import BlobRef, open_store
 from musiccore.tags import read_tags
 from tasks.describing import describe_run, describe_runs, unfinished_runs
+from tasks.links import room_link
 from tasks.progress import reporting
+from tasks.provenance import provenance
+from tasks.publishing import _show
 from tasks.resources import working
 from tasks.trees import make_choice
 
@@ -146,6 +152,77 @@ def test_lost_delivery_is_written_again(song, monkeypatch):
     assert (root / "song/export/master.wav").is_file()
 
 
+def test_damaged_delivery_of_the_same_size_is_written_again(song, monkeypatch):
+    from flows.resume import resume
+
+    root, before, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    path = root / "song/export/master.wav"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
+    assert audio.pcm_sha256(audio.read(path)) == before["master"]["pcm_sha256"]
+    assert verify_run(open_store(root), "song").sound  # although it was delivered twice
+
+
+def test_lost_codes_are_given_up_and_made_again(song, monkeypatch):
+    from flows.resume import resume
+
+    root, before, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    store = open_store(root)
+    with Journal.open(store, "song") as journal:
+        for event in journal.events_of("level_done", "window", "decoded", "exported"):
+            blob = event.fields.get("blob")
+            if isinstance(blob, dict):
+                (root / "song" / BlobRef.from_json(blob).key).unlink(missing_ok=True)
+    (root / "song/export/master.wav").unlink()
+    assert mend_run(store, "song", take_over=False, say=print).report.sound
+    assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
+    assert verify_run(store, "song").sound
+
+
+def test_store_that_goes_away_leaves_a_run_that_resumes(tmp_path, monkeypatch, capsys):
+    """The command ends with 4, and nothing is written where the store was."""
+    root = tmp_path / "runs"
+
+    class Mover(Recorder):
+        def level(self, status, *, window_done: bool) -> None:
+            if status.level == 1 and root.exists() and not list(tmp_path.glob("away")):
+                root.rename(tmp_path / "away")
+                root.mkdir()
+
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    from flows.generate import generate
+
+    with pytest.raises(Gone, match="the store went away"), reporting(Mover()):
+        generate(REQUEST.model_copy(update={"takes": 1}), "song")
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    (tmp_path / "away").rename(root)
+    assert unfinished_runs(open_store(root)) == ["song"]
+
+
+def test_file_says_that_its_numbers_changed_on_the_way(song, monkeypatch):
+    root, _, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    with working("song") as run:
+        run.journal.append("numerics_change", recorded={"threads": 2}, current={"threads": 1})
+        song_of_it = run.tree().current_song
+        sound = audio.read(root / "song/export/master.wav")
+        facts = provenance(run, take=song_of_it.take, sound=sound, song=song_of_it, level=0)
+    assert facts["numerics_changes"] == [{"recorded": {"threads": 2}, "current": {"threads": 1}}]
+
+
+def test_song_is_finished_although_the_room_has_no_token(song, monkeypatch):
+    root, _, _ = song
+    monkeypatch.setenv("JUKEFLOW_STORE", str(root))
+    monkeypatch.setenv("JUKEFLOW_CACHE", "/proc/no-such-folder")
+    with working("song") as run:
+        _show(run, run.tree().current_song)
+    assert room_link("song").endswith("/runs/song")  # it asks for the token
+
+
 def test_other_take_makes_a_branch_and_keeps_the_first(song, monkeypatch):
     from flows.resume import resume
 
@@ -178,6 +255,19 @@ def test_same_request_under_another_name_gives_the_same_sound(song, store_root):
     assert generate(REQUEST, "again")["master"]["pcm_sha256"] == _first_master(song[0])
     assert [status.run for status in describe_runs(open_store(store_root))] == ["again"]
     assert describe_run(open_store(store_root), "again").to_json()["take"] == before["take"]
+
+
+def test_every_song_is_shown_while_a_later_round_is_open(song, capsys):
+    root, _, _ = song
+    paths = [str(root / "song/export/master.wav")]
+    paths += [str(path) for path in (root / "song/export").glob("take-*/master.wav")]
+    assert len(paths) == 2
+    choice = Choice(action="again", takes=(1,))
+    make_choice(open_store(root), "song", choice, by="command")
+    assert main(["show", "song", "--store", str(root)]) == 0
+    out = capsys.readouterr().out
+    assert all(path in out for path in paths)
+    assert "interrupted: try again" in out
 
 
 def _send_to_upsampling(root, take: int) -> None:

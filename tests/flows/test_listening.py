@@ -138,12 +138,20 @@ def test_a_run_that_is_not_there_is_a_page_and_not_a_failure(guest, module_store
     assert guest.get("/runs/nobody/state").json()["message"]
 
 
-def test_a_damaged_run_shows_its_sentence(guest, fresh, module_store):
+def test_a_run_of_which_a_record_is_lost_is_shown_with_a_sentence(guest, fresh, module_store):
     record = module_store / fresh / "log" / "00000002.json"
     record.write_bytes(record.read_bytes()[:-20])
     reply = guest.get(f"/runs/{fresh}")
+    assert reply.status_code == 200
+    assert "record 2 of the log is damaged" in reply.text
+
+
+def test_a_damaged_run_shows_its_sentence(guest, fresh, module_store):
+    record = module_store / fresh / "run.json"
+    record.write_bytes(record.read_bytes()[:-20])
+    reply = guest.get(f"/runs/{fresh}")
     assert reply.status_code == 500
-    assert "log record 2" in reply.text
+    assert "run.json is damaged" in reply.text
     assert "Traceback" not in reply.text
     page = guest.get("/").text
     assert "damaged" in page

@@ -28,6 +28,7 @@ from musiccore.errors import (
     ConfigError,
     Corrupt,
     Fenced,
+    Gone,
     MusicCoreError,
     NotFound,
     StorageError,
@@ -169,21 +170,99 @@ def test_appending_needs_a_claim(journal: Journal) -> None:
         journal.append("window")
 
 
-def test_a_gap_in_the_log_is_corrupt(store: Store, journal: Journal) -> None:
+def test_a_lost_record_between_sound_ones_is_passed_over_and_said(
+    store: Store, journal: Journal
+) -> None:
     with journal.claimed():
         work(journal)
     store.delete("song/" + record_key(3))
-    with pytest.raises(Corrupt, match="record 3 of run song is missing"):
-        Journal.open(store, "song")
+    again = Journal.open(store, "song")
+    assert [event.seq for event in again.events] == [1, 2, 4, 5, 6, 7]
+    assert again.losses() == ("record 3 of the log is missing: what it held is made again",)
     assert _probing_reader(store) == 2  # negative control: it takes the gap for the end
+    said: list[str] = []
+    with again.claimed(say=said.append):
+        assert work(again) == 1  # the window of the lost record, and nothing else
+    assert said == [f"run song: {sentence}" for sentence in (SENTENCE_3,)]
+    assert Journal.open(store, "song").losses() == ()
+    assert verify_run(store, "song").sound
 
 
-def test_a_lost_end_of_the_log_is_corrupt(store: Store, journal: Journal) -> None:
+SENTENCE_3 = "record 3 of the log is missing: what it held is made again"
+
+
+def test_a_lost_claim_is_known_by_the_records_under_it(store: Store, journal: Journal) -> None:
     with journal.claimed():
         work(journal)
-    store.delete("song/" + record_key(journal.events[-1].seq))
-    with pytest.raises(Corrupt, match="lost the end"):
-        Journal.open(store, "song")
+    with Journal.open(store, "song") as second, second.claimed():
+        second.append("selection", takes=[1])
+    store.put("song/" + record_key(8), b"")
+    again = Journal.open(store, "song")
+    assert [event.type for event in again.events][-2:] == ["selection", "release"]
+    assert (again.epoch, again.claim_in_force) == (2, None)
+
+
+TAILS: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda data: None,
+    "half": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "zeroed": lambda data: bytes(len(data)),
+    "garbage": lambda data: b"\xff" * 70_000,
+}
+
+
+@pytest.mark.parametrize("hurt", TAILS.values(), ids=TAILS)
+@pytest.mark.parametrize("n_lost", [1, 3])
+def test_a_hurt_end_of_the_log_costs_what_it_held_and_nothing_else(
+    store: Store, journal: Journal, hurt: Callable[[bytes], bytes | None], n_lost: int
+) -> None:
+    journal.claim()
+    work(journal)
+    journal._stop()  # killed: nothing says goodbye
+    for seq in range(7 - n_lost, 7):
+        key = "song/" + record_key(seq)
+        data = hurt(store.get(key))
+        if data is None:
+            store.delete(key)
+        else:
+            store.put(key, data)
+    before = store.list()
+    again = Journal.open(store, "song")
+    assert store.list() == before  # looking repairs nothing
+    assert [event.seq for event in again.events] == list(range(1, 7 - n_lost))
+    assert len(again.losses()) == 1
+    assert f"it goes on after record {6 - n_lost}" in again.losses()[0]
+    with again.claimed(take_over=True):
+        assert work(again) == n_lost - 1  # the last record was that of the level
+    assert_complete(store)
+
+
+def test_a_record_of_another_branch_of_history_ends_the_log(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal, n_windows=2)
+    other = Journal.open(store, "song")._chain.encode("claim", {}, epoch=2, owner="other")
+    with journal.claimed():
+        journal.append("selection", takes=[1])
+    store.put("song/" + record_key(6), other)  # a synced folder kept the record of the other side
+    again = Journal.open(store, "song")
+    assert again.events[-1].seq == 6
+    assert "records 7 to 8 do not follow" in again.losses()[0]
+    with again.claimed(take_over=True):
+        work(again)
+    assert_complete(store)
+
+
+def test_a_record_that_comes_late_is_not_lost(store: Store, journal: Journal) -> None:
+    with journal.claimed():
+        work(journal)
+    key = "song/" + record_key(7)
+    data = store.get(key)
+    store.delete(key)
+    reader = Journal.open(store, "song")
+    assert reader.losses()
+    store.put(key, data)  # the folder was still being synced
+    reader.refresh()
+    assert (reader.losses(), reader.events) == ((), journal.events)
 
 
 def _probing_reader(store: Store) -> int:
@@ -235,6 +314,35 @@ def test_replay_excludes_records_of_a_lost_claim() -> None:
     assert (replay.epoch, replay.claim) == (2, None)
     with pytest.raises(Corrupt):
         replay.add(event(11, 4, "d", "claim"))
+
+
+# ------------------------------------------------------------------------------- a store goes
+
+
+@pytest.mark.parametrize("then", ["nothing", "an empty store", "an empty run"])
+def test_nothing_is_written_where_a_store_was(tmp_path: Path, then: str) -> None:
+    root = tmp_path / "runs"
+    with Journal.create(open_store(root), run_record(), heartbeat=0.01) as journal:
+        journal.claim()
+        work(journal, n_windows=2)
+        root.rename(tmp_path / "away")
+        if then != "nothing":
+            (root / "song" if then == "an empty run" else root).mkdir(parents=True)
+        with pytest.raises(Gone, match="the store went away"):
+            journal.put_blob(b"codes")
+        with pytest.raises(Gone, match="the store went away"):
+            journal.append("window", n=3)
+        with pytest.raises(Gone, match="the store went away"):
+            journal.check_held()
+        if then != "an empty run":
+            with pytest.raises(Gone, match="the store went away"):
+                journal.store.put("export/master.wav", b"RIFF")
+    assert [path for path in tmp_path.rglob("runs/**/*") if path.is_file()] == []
+    if then == "nothing":
+        (tmp_path / "away").rename(root)
+        with Journal.open(open_store(root), "song") as again, again.claimed(take_over=True):
+            work(again)
+        assert_complete(open_store(root))
 
 
 # ------------------------------------------------------------------------------------ claims
@@ -314,6 +422,45 @@ def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
     third = Journal.open(store, "song", patience=0.2)
     assert third.claim() == 2
     third.release()
+
+
+def test_several_runs_are_watched_together_and_it_is_said_at_once(
+    store: Store, elsewhere: Callable[[str], None]
+) -> None:
+    elsewhere("far-away")
+    for name in ("one", "two", "three"):
+        with Journal.create(store, run_record(name)) as journal:
+            journal.claim()
+            journal._stop()
+    elsewhere("here")
+    lookout, said, waited = liveness.Lookout(0.4), [], []
+    journals = [Journal.open(store, name) for name in ("one", "two", "three")]
+    assert [journal.holder(lookout) for journal in journals] == [None] * 3
+    for journal in journals:
+        began = time.monotonic()
+        journal.claim(lookout=lookout, say=said.append)
+        waited.append(time.monotonic() - began)
+        journal.release()
+    assert len(said) == 1  # the others had been watched long enough by then
+    assert "run one: its last worker, on far-away" in said[0]
+    assert "`jukeflow resume one --take-over` does not wait" in said[0]
+    assert max(waited[1:]) < waited[0]
+
+
+def test_a_machine_that_was_started_anew_delays_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "_machine", lambda: "m")
+    with Journal.create(store, run_record()) as journal:
+        for host, boot in (("a", "before"), ("b", "now")):
+            monkeypatch.setattr(liveness, "_host", lambda host=host: host)
+            monkeypatch.setattr(liveness, "_boot", lambda boot=boot: boot)
+            if boot == "before":
+                journal.claim()
+                journal._stop()
+    assert Journal.open(store, "song").holder() is False
+    monkeypatch.setattr(liveness, "_machine", lambda: "another")
+    assert Journal.open(store, "song").holder() is None
 
 
 @contextlib.contextmanager
@@ -640,9 +787,11 @@ def test_every_mutation_of_a_run_is_detected(store: Store, journal: Journal) -> 
             else:
                 view.put(key, data)
         assert not verify_run(store, "song").sound, what
-        if any(key.startswith(("log/", "run.json")) for key in changes):
+        if any(key.startswith("run.json") for key in changes):
             with pytest.raises(MusicCoreError):
                 Journal.open(store, "song")
+        elif any(key.startswith("log/") for key in changes):
+            assert Journal.open(store, "song").losses(), what
         for key in changes:
             view.put(key, files[key])
     assert verify_run(store, "song").sound
@@ -654,7 +803,10 @@ def test_a_log_of_another_run_is_detected(store: Store, journal: Journal) -> Non
     with Journal.create(store, run_record("other", seed=8)) as other, other.claimed():
         work(other)
     store.put("song/" + record_key(1), store.get("other/" + record_key(1)))
-    with pytest.raises(Corrupt, match="does not follow"):
+    assert "not the one that was written" in Journal.open(store, "song").losses()[0]
+    for key in store.at("other").list("log"):
+        store.put(f"song/{key}", store.get(f"other/{key}"))
+    with pytest.raises(Corrupt, match="that of another run"):
         Journal.open(store, "song")
     store.put("song/run.json", store.get("other/run.json"))
     with pytest.raises(Corrupt, match="belongs to run 'other'"):

@@ -1,0 +1,50 @@
+"""Standard streams as they are found: closed ones, full ones, and terminals of few letters."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from typing import Final
+
+SHOWABLE: Final = "showable"
+"""Handler of letters that a stream cannot show: `?`, or the bytes of a name that were no text."""
+
+
+def open_streams() -> None:
+    """Make standard streams usable: closed ones swallow what is written, letters never fail.
+
+    A closed descriptor would be given to the next file that is opened, and messages of libraries
+    would be written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            _fill(number, name)
+    codecs.register_error(SHOWABLE, _showable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=SHOWABLE)
+
+
+def _fill(number: int, name: str) -> None:
+    taken = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+    if taken != number:
+        os.dup2(taken, number)
+        os.close(taken)
+    mode = "r" if number == 0 else "w"
+    setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _showable(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = b"".join(_bytes(letter) for letter in error.object[error.start : error.end])
+    return shown, error.end
+
+
+def _bytes(letter: str) -> bytes:
+    """Return the byte that a letter of a file name stands for, or a question mark."""
+    return bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff" else b"?"
