@@ -48,7 +48,7 @@ song: install ## make a first song with the embedded model and say where it is
 	@$(BIN)/jukeflow generate --title "First song" --artist bach --genre "piano major" --seconds $(SECONDS_OF_MUSIC) --seed $(SEED) --store $(STORE)
 
 test: install ## run the tests that need no GPU, network, weights or server
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -rs $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder -rs $(TESTS)
 
 lint: install ## ruff and spelling
 	@$(BIN)/ruff check .

@@ -56,11 +56,17 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((cores or 1) + 1, 6)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        file = item.path.relative_to(config.rootpath).as_posix()
-        item.add_marker(pytest.mark.xdist_group(_GROUPS.get(file, file)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each worker a group at a time; xdist's own groups do not work with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return _GROUPS.get(file, file)
+
+    return ByGroup(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -116,7 +116,7 @@ def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) 
     from flows.workshop import Workshop
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
-    store = shared_store(settings)
+    store = present_store(settings)
     logs = settings.cache.expanduser() / "continued"
     api = configured_api_url()
     room = RoomSettings(
