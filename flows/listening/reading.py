@@ -91,6 +91,8 @@ class Library:
         picture = self.picture(run_id, number)
         shown = picture.to_json()
         shown |= standing(picture, self._tending, self._beats)
+        if picture.status.message:  # something of it is lost
+            shown["words"] = f"{shown['words']}; {picture.status.message}"
         for take in cast(list[dict[str, object]], shown["takes"]):
             if take["preview"] is not None:
                 take["silence"] = ""
