@@ -106,7 +106,7 @@ def made_key(token: str, *what: str, question: int | None = None) -> str:
         what: it opens.
         question: the round that waits; None for `LINK_DAYS` from now.
     """
-    until = int(time.time()) + LINK_DAYS * 86_400
+    until = (int(time.time()) // 86_400 + LINK_DAYS + 1) * 86_400  # the same link all day long
     purpose = f"{_LASTS}{until:x}" if question is None else f"{_ASKS}{question}"
     return f"{purpose}-{key_of(token, purpose, *what)}"
 

@@ -10,7 +10,7 @@ from musiccore.errors import AudioError
 from musiccore.tags import id3
 from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import MOST_FIELDS, Found, Tags, cut
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, is_name, limited, take_raw
 
 HOME: Final = "aiff"
 _TEXTS: Final = {"title": b"NAME", "artist": b"AUTH", "copyright": b"(c) ", "comment": b"ANNO"}
@@ -86,6 +86,8 @@ def _walk(source: Source) -> Iterator[Chunk]:
     position = 12
     while position + 8 <= source.size:
         name, size = struct.unpack(">4sI", source.read(position, 8))
+        if not is_name(name):
+            return  # sound whose length was never written
         start = position + 8
         end = min(start + size, source.size)
         yield Chunk(name, position, start, end, start + size <= source.size)

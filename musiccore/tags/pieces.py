@@ -83,6 +83,11 @@ class Chunk:
 Piece = bytes | Span
 
 
+def is_name(name: bytes) -> bool:
+    """Return whether bytes can name a chunk: those of sound mostly cannot."""
+    return all(0x20 <= byte < 0x7F for byte in name)
+
+
 def limited(chunks: Iterable[Chunk]) -> list[Chunk]:
     """Return chunks.
 

@@ -19,7 +19,7 @@ from musiccore.tags.fields import (
     to_json,
 )
 from musiccore.tags.names import INFO
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
+from musiccore.tags.pieces import Chunk, Piece, Source, Span, is_name, limited, take_raw
 
 HOME: Final = "riff"
 _READ: Final = {
@@ -141,6 +141,8 @@ def _walk(source: Source) -> Iterator[Chunk]:
     position, data_size = 12, 0
     while position + 8 <= source.size:
         name, size = struct.unpack("<4sI", source.read(position, 8))
+        if not is_name(name):
+            return  # sound whose length was never written
         start = position + 8
         if name == b"ds64":
             data_size = int.from_bytes(source.read(start + 8, 8), "little")

@@ -106,7 +106,7 @@ def test_score_that_the_music_started_from_has_a_roll_a_sound_a_file_and_a_check
     document = Document(song_page(page(score=score)))
     assert "The score it started from" in document.text
     assert "0.81; in any other key at most 0.40" in document.text
-    assert "./score.mid" in [link["href"] for link in document.all("a")]
+    assert "./score.mid" in [link.get("href") for link in document.all("a")]
     assert len(document.all("audio")) == 5
     assert any(str(image["alt"]).startswith("Piano roll of ") for image in document.all("img"))
     assert "The score it started from" not in Document(song_page(page())).text
@@ -195,13 +195,13 @@ def test_absent_parts_leave_no_trace():
     assert "Lyrics" not in text
     assert "Recipe" not in text
     assert "Level by level" not in text
-    assert "<ul" not in text
+    assert 'class="beside"' not in text
     assert Document(text).all("audio")[0]["src"].startswith("data:audio/wav;")
     assert "Lyrics" not in song_page(page(lyrics="  \n "))
 
 
 def test_links_stay_beside_the_page():
-    links = [a["href"] for a in Document(song_page(page())).all("a")]
+    links = [a["href"] for a in Document(song_page(page())).all("a") if "href" in a]
     assert links == ["./audio/master%201.wav", "./codes.npz"]
     odd = song_page(page(files=(SongFile(path="javascript:alert(1)", label="x"),)))
     assert Document(odd).all("a")[0]["href"] == "./javascript%3Aalert%281%29"

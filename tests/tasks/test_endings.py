@@ -30,13 +30,13 @@ def inner(stop: type[BaseException], word: object) -> None:
     step(stop, word)
 
 
-@policies.durable_flow(name="outer", validate_parameters=False)
+@policies.durable_flow(name="outer")
 def outer(stop: type[BaseException], word: object) -> None:
     """Call the inner flow."""
     inner(stop, word)
 
 
-inner.should_validate_parameters = False
+inner.should_validate_parameters = outer.should_validate_parameters = False
 
 
 @pytest.fixture
@@ -49,11 +49,14 @@ def alarms(prefect_server, caplog) -> Iterator[list[str]]:
 
     note = Note(logging.ERROR)
     loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
+    before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(note)
+        logger.setLevel(logging.ERROR)  # tests are told nothing less than critical
     yield found
-    for logger in loggers:
+    for logger, level in zip(loggers, before, strict=True):
         logger.removeHandler(note)
+        logger.setLevel(level)
 
 
 def latest() -> dict[str, tuple[str, str]]:
