@@ -615,7 +615,9 @@ def test_a_dropped_take_is_brought_back_by_a_button(guest, story):
 # ------------------------------------------------------------------------------------ downloads
 
 
-def test_what_is_saved_is_named_after_title_and_take(guest, alone):
+def test_what_is_saved_is_named_after_title_and_take(guest, module_store):
+    alone = "saved"
+    unattended_run(alone, model="tiny", seconds=0.4, title="Grüße/aus Ö?")
     page = heard(guest, alone)
     assert 'download="Grüße aus Ö (take 1).wav"' in page
     assert 'download="Grüße aus Ö (take 2).mp3"' in page
