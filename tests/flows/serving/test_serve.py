@@ -178,6 +178,8 @@ def as_it_is(client: SyncPrefectClient) -> dict[str, object]:
     found = {}
     for one in client.read_deployments():
         row = one.model_dump(mode="json", exclude={"updated", "last_polled", "status"})
+        if row["global_concurrency_limit"]:  # how much of it is in use is no setting
+            row["global_concurrency_limit"] = row["global_concurrency_limit"]["limit"]
         for schedule in row["schedules"]:
             del schedule["updated"]
         row["schedules"].sort(key=lambda schedule: schedule["id"])
