@@ -25,6 +25,7 @@ from tasks.progress import reporting
 from tasks.queues import Entry, Queue
 from tasks.resources import safe_stop, task_reporter
 from tasks.stopping import Interrupted, OutOfTime, Stop, limited, until
+from tasks.story import tell
 
 _HOUR = 3600.0
 
@@ -54,6 +55,7 @@ def batch(
                 endings |= make_pack(queue, pack, stop.for_threads())
     except OutOfTime as end:
         task_reporter().say(str(end))
+        tell(f"Stopped, {end}.")
     except BaseException:
         report_batch.fn(queue, endings)  # the process is about to end: no server is asked
         raise

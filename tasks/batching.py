@@ -25,6 +25,7 @@ from tasks.policies import io_task
 from tasks.queues import Entry, Queue, create_song, queue_of
 from tasks.resources import shared_store
 from tasks.settings import Settings
+from tasks.story import tell
 
 
 @io_task(task_run_name="find-queue")
@@ -37,7 +38,10 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
         name: what the batch is called; by default the name of the file.
     """
     settings = Settings.from_environment()
-    return queue_of(shared_store(settings), settings, file, recipe, name)
+    queue = queue_of(shared_store(settings), settings, file, recipe, name)
+    n = len(queue.entries)
+    tell(f"Batch {queue.batch}: {n} song{'s' * (n != 1)}.")
+    return queue
 
 
 def unfinished_songs(queue: Queue, rows: Sequence[int]) -> list[Entry]:
@@ -103,6 +107,7 @@ def show_songs(state: BatchState) -> None:
         for song in sorted(state.songs, key=lambda song: order.index(song.state))
     ]
     counts = ", ".join(f"{state.count(word)} {word}" for word in ("done", "failed", "left"))
+    tell(f"Batch {state.batch}: {counts}.")
     show_table(rows, key="batch", description=f"Batch {state.batch}: {counts}.")
 
 

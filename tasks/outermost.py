@@ -58,23 +58,28 @@ def told(body: Callable[Given, Made]) -> Callable[Given, Made]:
 
 def _outermost(here: Story, context: FlowRunContext, work: Callable[[], Made]) -> Made:
     """Do the work of the run that a person looks at."""
+    run = context.flow_run
+    deployed = run is not None and run.deployment_id is not None
     try:
-        return work()
+        made = work()
     except MusicCoreError as error:
         sentence = error.sentence_at(FORM)
         here.log.error(sentence)
         log.debug("where it comes from", exc_info=error)
         show_failure(error)
-        run = context.flow_run
-        if run is None or run.deployment_id is None:
+        if not deployed:
             raise  # somebody called this run, and gets the error
-        return cast(Made, _ended(sentence))
+        return cast(Made, _ended(Failed(message=sentence)))
+    if deployed and isinstance(made, State) and made.is_failed():
+        return cast(Made, _ended(made))  # rows of which some failed
+    return made
 
 
-def _ended(sentence: str) -> State[None]:
-    """Return a state in which the process ends without another word.
+def _ended(state: State[object]) -> State[object]:
+    """Return a state of failure in which the process ends without another word.
 
     An exception in it would be printed with its traceback, and once more by whoever started the
-    process; for `Abort`, Prefect's engine takes the state as it is.
+    process, and anything else would be an exception of Prefect; for `Abort`, its engine takes the
+    state as it is.
     """
-    return Failed(message=sentence, data=Abort(sentence))
+    return state.model_copy(update={"data": Abort(state.message)})
