@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from flows.serving.attendance import SWEEP, Attendance
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from flows.serving.registration import Registration
 
 Tell = Callable[[str], None]
+
+LOOK_BACK = timedelta(minutes=2)
+"""What died with the runner before this one ended before this one began; no run goes on twice."""
 
 
 def _served(pool: Pool, tell: Tell) -> list[Registration]:
@@ -59,7 +62,7 @@ async def _run(
 
     from flows.serving.marking import settle_abandoned
 
-    begin = datetime.now(UTC)
+    begin = datetime.now(UTC) - (LOOK_BACK if sole else timedelta())
     runner = Runner(name=f"jukeflow-{pool}", limit=limit, pause_on_shutdown=False)
     ids = [await runner.aadd_deployment(each) for each in served]
     for sentence in (note for each in served for note in each.notes):

@@ -222,6 +222,7 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     registered = as_it_is(client)
     assert registered.pop("midi-train")["entrypoint"] == "flows.composing.midi_train"
     assert registered == edited
+    until(lambda: len(list((tmp_path / "many").glob("*.mp3"))) == 40, "the files that were left")
 
 
 def test_every_night_makes_the_songs_that_the_deployment_names(served, client) -> None:
