@@ -81,6 +81,16 @@ def know_password() -> None:
         os.environ["PREFECT_API_AUTH_STRING"] = password
 
 
+def check_server() -> None:
+    """Ask the configured server, if it is on this machine, whether it takes our password.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    if (url := configured_api_url()) is not None:
+        check_password(url, configured_password())
+
+
 @contextmanager
 def with_password() -> Iterator[None]:
     """Inside, Prefect's clients know the password of now: a process may outlive several `serve`."""
@@ -231,9 +241,9 @@ def prepare() -> Iterator[Session]:
     """Set Prefect up for this process; call before prefect is imported."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    if (url := configured_api_url()) is not None:
+    if configured_api_url() is not None:
         know_password()
-        check_password(url, configured_password())
+        check_server()
         yield Session(None)
         return
     home = Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))

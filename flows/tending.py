@@ -9,9 +9,10 @@ from threading import Thread
 from typing import Final
 from uuid import UUID
 
-from flows.embedded import configured_api_url
+from flows.embedded import configured_api_url, with_password
 from flows.listening.tended import Tended
 from flows.serving.deployments import start
+from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from flows.workshop import Workshop
 from musiccore.choices import DECISIONS, WORK, MadeChoice
@@ -90,11 +91,12 @@ class Tending:
             return _NEXT
         if configured_api_url() is not None:
             try:
-                return self._through_prefect(picture, needed=needed)
+                with with_password():  # that of now: a room may outlive several `serve`
+                    return self._through_prefect(picture, needed=needed)
             except ConfigError as error:  # it has no deployment that continues runs
                 log.warning("%s", error.message)
             except Exception as error:
-                log.warning("Prefect did not take the run up: %s", error)
+                log.warning("Prefect did not take the run up: %s", refusal(error) or error)
                 problem = "Prefect did not answer, so nobody works on it yet."
                 with self._lock:
                     self._failed[run_id] = problem
@@ -170,9 +172,10 @@ class Tending:
         since, found = self._queue
         if time.monotonic() - since >= _LOOK_SECONDS:
             try:
-                found = _flow_runs()
+                with with_password():
+                    found = _flow_runs()
             except Exception as error:  # who cannot be asked has nothing queued
-                log.warning("Prefect does not say what is queued: %s", error)
+                log.warning("Prefect does not say what is queued: %s", refusal(error) or error)
                 found = {}
             self._queue = (time.monotonic(), found)
         return found

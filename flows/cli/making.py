@@ -11,7 +11,7 @@ from flows.cli.output import Exit, checking, complain, data_json, talk
 from flows.cli.progress import shown
 from flows.cli.request import request_of
 from flows.cli.signals import conclude, is_interruption, stoppable
-from flows.embedded import Session, prepare
+from flows.embedded import Session, check_server, prepare
 from musiccore.choices import Choice
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
@@ -59,6 +59,7 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
                 f"run: {run_id} exists already",
                 hint=f"continue it with `jukeflow resume {run_id}`, or choose another name",
             )
+        check_server()
         store.probe()
     return run_id, request
 

@@ -16,12 +16,20 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.__main__ import main
 from flows.embedded import prepare
 from flows.serving.passwords import password_file
+from flows.tending import Tending
+from flows.workshop import Workshop
+from musiccore.choices import Choice
+from musiccore.storage import open_store
+from tasks.showing import Picture
+from tasks.trees import make_choice
 from tests.browser.pages import SCREENSHOTS
 from tests.browser.stage import eventually
+from tests.flows.rooms import new_run
 
 TRY = """async ([address, how]) => {
   if (how.blob) { how.body = new Blob([how.blob]); }
@@ -172,6 +180,10 @@ def test_prefects_own_pages_work_once_the_password_is_entered(stage, look, pages
     root = stage.ui.replace("127.0.0.1", "localhost") + ("/v2" if pages == "v2" else "")
     page.goto(f"{root}/deployments")
     field = page.locator("input[type=password]")
+    field.fill("jukeflow:not-this-one")
+    with page.expect_response(lambda reply: reply.status == 401):
+        field.press("Enter")
+    assert field.is_visible()
     field.fill(stage.password)
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"login-{pages}.png"))
@@ -221,7 +233,7 @@ def test_another_command_finds_the_password_or_is_told_what_to_do(
         error, hint = capsys.readouterr().err.strip().splitlines()[-2:]
         assert error.startswith(f"error: PREFECT_API_URL: the Prefect server at {stage.api}")
         assert "PREFECT_API_AUTH_STRING" in hint
-        assert list((tmp_path / "runs").glob("*/run.json")) == []
+        assert not (tmp_path / "runs").exists()
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
     monkeypatch.setenv("PREFECT_HOME", str(stage.home))
     with prepare():
@@ -246,3 +258,21 @@ def test_no_log_holds_a_secret(stage):
         assert stage.password.partition(":")[2] not in words
         assert stage.env["JUKEFLOW_ROOM_TOKEN"] not in words
         assert "key=" not in words
+
+
+def test_a_room_on_its_own_finds_the_password_of_now(stage, tmp_path, monkeypatch):
+    """`listen` knows the server's address alone, as after a restart of `serve`."""
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", stage.api)
+    monkeypatch.setenv("PREFECT_HOME", str(stage.home))
+    monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("JUKEFLOW_CACHE", str(tmp_path / "cache"))
+    new_run("lone", model="tiny", seconds=0.4)
+    store = open_store(str(tmp_path / "runs"))
+    choice = Choice.parse({"action": "upsample", "takes": [1]})
+    made = make_choice(store, "lone", choice, by="room")
+    room = Tending(store, Workshop(store, tmp_path / "logs"))
+    with temporary_settings({PREFECT_API_URL: stage.api, PREFECT_API_AUTH_STRING: "old:one"}):
+        room.chosen("lone", made)
+        eventually(lambda: stage.flow_runs("resume-lone"), "a run that carries it out")
+    assert room.tended(Picture.of(store, "lone")).problem == ""
