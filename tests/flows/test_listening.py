@@ -469,7 +469,10 @@ def test_takes_of_an_unattended_run_are_heard_and_can_be_chosen(guest, alone, fr
     for sound in sounds:
         reply = guest.get(sound)
         assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
-    assert guest.get(f"/runs/{fresh}/audio/{'0' * 64}").status_code == 404
+    new_run(f"{fresh}-longer", model="tiny", seconds=0.8)
+    longer = str(picture(f"{fresh}-longer").to_json()["takes"][0]["preview"])
+    assert guest.get(f"/runs/{fresh}-longer/audio/{longer}").status_code == 200
+    assert guest.get(f"/runs/{alone}/audio/{longer}").status_code == 404  # of another run
     assert guest.get(f"/runs/{alone}/state").json()["stamp"] != before
     reply = choose(guest, alone, seen=1, action="continue", takes=[2], seconds="0.2")
     assert reply.status_code == 200, reply.text
