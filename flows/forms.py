@@ -221,6 +221,11 @@ class ChoiceForm(_Form):
     copies: int = Field(
         1, title="Copies", description="upsample: how many different ones.", ge=1, le=64
     )
+    anew: bool = Field(
+        False,
+        title="Sample all anew",
+        description="upsample: keep nothing of a shorter song that the take goes on from.",
+    )
     also: str = Field(
         "",
         title="Other takes",
@@ -270,6 +275,7 @@ class ChoiceForm(_Form):
             data["count"] = self.count
         if action == "upsample":
             data["copies"] = self.copies
+            data["anew"] = self.anew
         if action in ("cut", "audition", "redo"):
             data["start"], data["end"] = parse_range(self.stretch, "stretch")
         if action == "splice":

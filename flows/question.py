@@ -28,7 +28,7 @@ _NUMBERS: Final = {"count": int, "copies": int, "stars": int, "temperature": flo
 _CHANGES: Final = ("artist", "genre", "temperature")
 _DETAILS = (
     "continue: 4s. audition, cut, redo: 0:04-0:09. splice: 3@0:00-0:04+5@0:04-0:09. rename, note: "
-    "the text. keep, drop, upsample: further takes. Also count=3, copies=2, stars=4, "
+    "the text. keep, drop, upsample: further takes, anew. Also count=3, copies=2, stars=4, "
     "artist=…, genre=…, temperature=0.95."
 )
 
@@ -122,10 +122,13 @@ def _meant(action: str, plain: str, take: int) -> dict[str, object]:
     if action in ("rename", "note"):
         return {"text": plain} if plain else {}
     if action in ("keep", "drop", "upsample"):
-        numbers = plain.replace(",", " ").split()
+        words = plain.replace(",", " ").split()
+        anew = action == "upsample" and "anew" in words
+        numbers = [word for word in words if not (anew and word == "anew")]
         if not all(number.isdecimal() for number in numbers):
             raise ConfigError(f"details is {plain[:60]!r}", hint="write further takes as 2, 3")
-        return {"takes": list(dict.fromkeys([take, *map(int, numbers)]))}
+        takes = list(dict.fromkeys([take, *map(int, numbers)]))
+        return {"takes": takes, "anew": True} if anew else {"takes": takes}
     if plain:
         raise ConfigError(f"details is {plain[:60]!r}; {action} needs none")
     return {}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConditioningError, ConfigError
+from musiccore.keeping import kept, song_to_keep
 from musiccore.request import MAX_SECONDS
 from musiccore.takes import Facts, Rendition, Round, RoundKind, Span, continuation, merged
 from musiccore.tree import Tree
@@ -68,6 +69,9 @@ def check_choice(
 
 def settled(tree: Tree, choice: Choice) -> Choice:
     """Return a choice that says by itself what it is about, whatever is finished later."""
+    if choice.action == "upsample" and not choice.keeps and not choice.anew:
+        keeps = tuple(_keeps(tree, choice, take) for take in choice.takes)
+        return choice.model_copy(update={"keeps": keeps}) if any(keeps) else choice
     if choice.action != "redo" or choice.rendition is not None:
         return choice
     song = tree.best_rendition(choice.takes[0])
@@ -144,6 +148,19 @@ def shortest_song(facts: Facts) -> int:
         for prior in facts.config.priors
         if prior.conditioner is not None
     )
+
+
+def _keeps(tree: Tree, choice: Choice, take: int) -> int:
+    """Return the song that a new song of a take keeps the codes of, 0 for none.
+
+    Where the take has a song under these conditions, that one is meant: it is not made again.
+    """
+    changes = merged(tree.changes(take), choice.changes)
+    there = [s for s in tree.songs.get(take, ()) if not s.base and s.changes == changes]
+    if there:
+        return 0 if there[-1].kept is None else there[-1].kept.song
+    found = song_to_keep(tree.rounds, tree.takes, tree.songs, take)
+    return 0 if found is None else found.number
 
 
 def _round_number(tree: Tree, choice: Choice, wanted: int | None) -> int:
@@ -227,6 +244,13 @@ def _check_audition(tree: Tree, choice: Choice) -> None:
 def _check_upsample(tree: Tree, choice: Choice) -> None:
     for number in choice.takes:
         _check_length(tree, number)
+    for take, number in zip(choice.takes, choice.keeps, strict=False):
+        if number and kept(tree.rounds, tree.takes, take, tree.rendition(number)) is None:
+            raise ConfigError(
+                f"keeps: take {take} does not go on from take {tree.rendition(number).take}, whose "
+                f"song is {number}",
+                hint="leave it out to keep what there is to keep",
+            )
 
 
 def _check_redo(tree: Tree, choice: Choice) -> None:

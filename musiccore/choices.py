@@ -12,7 +12,7 @@ says who was first. Somebody who knows the first may still choose otherwise; tha
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
@@ -68,6 +68,7 @@ _MAX_WHO: Final = 80
 _SHOWN: Final = 5  # wrong fields that one message names
 
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
+NumberOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
 Position = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
@@ -146,6 +147,9 @@ class Choice(_Frozen):
         start, end: `cut`, `audition`, `redo`: a stretch in seconds.
         parts: `splice`: stretches in order.
         copies: `upsample`: how many different upsamplings of each take there should be.
+        keeps: `upsample`: for each take the number of the song whose codes it keeps as far as both
+            begin alike, 0 for none; empty keeps nothing.
+        anew: `upsample`: sample all of it, although a song that it goes on from is there.
         rendition: `redo`: number of the finished song.
         changes: conditioning and sampling for what follows.
         text: `rename`: the name; `note`: the note.
@@ -160,6 +164,8 @@ class Choice(_Frozen):
     end: Position | None = None
     parts: Annotated[tuple[Part, ...], Field(max_length=_MAX_PARTS)] = ()
     copies: Annotated[int, Field(ge=1, le=MAX_TAKES)] = 1
+    keeps: Annotated[tuple[NumberOrNone, ...], Field(max_length=_MAX_CHOSEN)] = ()
+    anew: bool = False
     rendition: Number | None = None
     changes: Changes = Field(default_factory=Changes)
     text: str | None = Field(default=None, max_length=2000)
@@ -189,6 +195,10 @@ class Choice(_Frozen):
                 raise ValueError(f"a range starts at {start} s and ends at {end} s")
         if (action == "splice") != bool(self.parts):
             raise ValueError("splice needs parts, and nothing else has them")
+        if (self.keeps or self.anew) and action != "upsample":
+            raise ValueError(f"{action} keeps no song; only upsample does")
+        if self.keeps and (self.anew or len(self.keeps) != len(self.takes)):
+            raise ValueError("keeps needs one song for each take, and does not go with anew")
         if action == "change" and not self.changes.given():
             raise ValueError("change needs something to change")
         if action == "rename" and not (self.text or "").strip():
@@ -217,6 +227,19 @@ class Choice(_Frozen):
                 hint="{options choose} lists what can be chosen",
             ) from error
 
+    def as_said(self) -> Choice:
+        """Return the choice without what follows from the time at which it was made."""
+        return self.model_copy(update={"keeps": ()})
+
+    def about(self, takes: Collection[int]) -> Choice:
+        """Return the choice about some of its takes alone."""
+        there = [index for index, take in enumerate(self.takes) if take in takes]
+        update = {
+            "takes": tuple(self.takes[index] for index in there),
+            "keeps": tuple(self.keeps[index] for index in there) if self.keeps else (),
+        }
+        return self.model_copy(update=update)
+
     def in_words(self) -> str:
         """Return the choice as a person would say it."""
         takes = ", ".join(map(str, self.takes))
@@ -232,7 +255,8 @@ class Choice(_Frozen):
             + " + ".join(f"take {p.take} {_clock(p.start)}-{_clock(p.end)}" for p in self.parts),
             "audition": f"audition {which}{span}",
             "upsample": f"send {which} to upsampling"
-            + (f", {self.copies} versions" if self.copies > 1 else ""),
+            + (f", {self.copies} versions" if self.copies > 1 else "")
+            + (", all of it anew" if self.anew else ""),
             "redo": f"redo {which or f'song {self.rendition}'}{span}",
             "change": f"change what follows {which}",
             "rename": f"call {which} {self.text!r}",
@@ -326,7 +350,7 @@ def _name(who: str) -> str:
 def contradiction(first: MadeChoice, choice: Choice, round_number: int) -> bool:
     """Return whether two choices cannot both be meant by people who agree."""
     if first.choice.action in DECISIONS and choice.action in DECISIONS:
-        return first.round == round_number and first.choice != choice
+        return first.round == round_number and first.choice.as_said() != choice.as_said()
     if first.choice.action in _MARKS and choice.action in _MARKS:
         return first.choice.action != choice.action and bool(
             set(first.choice.takes) & set(choice.takes)
@@ -448,7 +472,7 @@ class ChoiceLog:
         known = len(made) if seen is None else min(seen, len(made))
         for _ in range(_TRIES):
             for other in made[known:]:
-                if (other.round, other.choice) == (round_number, choice):
+                if (other.round, other.choice.as_said()) == (round_number, choice.as_said()):
                     return other
                 if not branch and contradiction(other, choice, round_number):
                     raise Conflict(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from musiccore.choices import DECISIONS, Changes, Choice, MadeChoice
 from musiccore.errors import Corrupt
+from musiccore.keeping import alike_songs, kept
 from musiccore.records import Event
-from musiccore.takes import Audition, Facts, Rendition, Round, Span, Take, in_force, merged
+from musiccore.takes import Audition, Facts, Kept, Rendition, Round, Span, Take, in_force, merged
 
 
 class Growth:
@@ -125,6 +127,7 @@ class Growth:
             base: int = 0,
             start: int = 0,
             end: int = 0,
+            kept: Kept | None = None,
         ) -> None:
             number, songs = len(found) + 1, self.songs.setdefault(take, [])
             song = Rendition(
@@ -136,6 +139,7 @@ class Growth:
                 base=base,
                 start=start,
                 end=end,
+                kept=kept,
                 exported=exported.get(number),
             )
             found.append(song)
@@ -144,13 +148,14 @@ class Growth:
         for made in self.choices:
             choice = made.choice
             if choice.action == "upsample":
-                for take in choice.takes:
+                for take, old in zip_longest(choice.takes, choice.keeps, fillvalue=0):
                     if take not in self.takes:  # the record of its round is lost: it comes again
                         continue
                     changes = self._changes(made, take)
-                    alike = [r for r in self.songs.get(take, ()) if r.changes == changes]
-                    for _ in range(sum(not r.base for r in alike), choice.copies):
-                        add(made, take, changes)
+                    keep = self._kept(take, old, found)
+                    alike = alike_songs(self.songs.get(take, ()), changes, keep)
+                    for _ in range(len(alike), choice.copies):
+                        add(made, take, changes, kept=keep)
             elif choice.action == "redo":
                 base = self._redone(choice, found)
                 if base is None:
@@ -161,6 +166,12 @@ class Growth:
                 changes = self._changes(made, base.take, base)
                 add(made, base.take, changes, base.number, start, end)
         return tuple(found)
+
+    def _kept(self, take: int, number: int, found: list[Rendition]) -> Kept | None:
+        """Return what a song of a take keeps of a song; None if that song is lost, or none."""
+        if not 1 <= number <= len(found):
+            return None
+        return kept(self.rounds, self.takes, take, found[number - 1])
 
     def _changes(self, made: MadeChoice, take: int, base: Rendition | None = None) -> Changes:
         """Return what is in force for a choice about a take, or about a song of it."""

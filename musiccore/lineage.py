@@ -7,7 +7,7 @@ the song comes from are left out.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
@@ -138,7 +138,7 @@ def origin_json(tree: Tree, take: int, song: Rendition | None) -> dict[str, Json
         "choices": [step.to_json() for step in lineage(tree, take, song)],
     }
     if song is not None:
-        found["song"] = song.version + 1
+        found["song"] = _numbers_anew(tree, song)[song.number]
     return found
 
 
@@ -150,7 +150,12 @@ def rounds_needed(tree: Tree, take: int) -> tuple[Round, ...]:
 
 
 def lineage(tree: Tree, take: int, song: Rendition | None) -> tuple[Step, ...]:
-    """Return the choices that led to a take, or to a song of it, oldest first."""
+    """Return the choices that led to a take, or to a song of it, oldest first.
+
+    Songs are counted anew: those of the takes of the songs that it comes from.
+    """
+    anew = {} if song is None else _numbers_anew(tree, song)
+    raised = {tree.rendition(number).take for number in anew}
     rounds = _closure(tree, take)
     takes = {number for one in rounds.values() for number in one.takes}
     last = max((one.choice for one in rounds.values()), default=0) if song is None else song.choice
@@ -162,10 +167,43 @@ def lineage(tree: Tree, take: int, song: Rendition | None) -> tuple[Step, ...]:
             answers = tree.rounds[made.round].takes[0] if again else 0
             steps.append(Step(choice=made.choice, takes=makers[made.seq].takes, answers=answers))
         elif made.choice.action == "change" and takes & set(made.choice.takes):
-            steps.append(Step(choice=_about(made.choice, takes & set(made.choice.takes))))
-        elif song is not None and _concerns(tree, made, take):
-            steps.append(Step(choice=_of_the_song(tree, made.choice, take)))
+            steps.append(Step(choice=made.choice.about(takes)))
+        elif _concerns(tree, made, raised):
+            steps.append(Step(choice=_of_the_songs(tree, made.choice, raised, anew)))
     return tuple(steps)
+
+
+def needed_songs(tree: Tree, number: int) -> tuple[Rendition, ...]:
+    """Return a song and those that it comes from, oldest first.
+
+    It may redo a stretch of another one, or keep the beginning of one.
+    """
+    found: dict[int, Rendition] = {}
+    waiting = [number]
+    while waiting:
+        song = tree.rendition(waiting.pop())
+        if song.number not in found:
+            found[song.number] = song
+            older = (song.base, 0 if song.kept is None else song.kept.song)
+            waiting += [one for one in older if one]
+    return tuple(found[one] for one in sorted(found))
+
+
+def _numbers_anew(tree: Tree, song: Rendition) -> dict[int, int]:
+    """Return the numbers of songs in a run that makes those of the same takes alone.
+
+    All songs of a take are counted, since later ones draw other numbers; so they need what they
+    come from, too.
+    """
+    before = [one for one in tree.renditions if one.choice <= song.choice]
+    takes: set[int] = set()
+    waiting = {song.take}
+    while waiting:
+        takes |= waiting
+        needed = [needed_songs(tree, one.number) for one in before if one.take in waiting]
+        waiting = {one.take for songs in needed for one in songs} - takes
+    there = [one.number for one in before if one.take in takes]
+    return {number: index for index, number in enumerate(there, start=1)}
 
 
 def begin(tree: Tree, made: MadeChoice, step: Step) -> Round | None:
@@ -195,27 +233,25 @@ def _closure(tree: Tree, take: int) -> dict[int, Round]:
     return found
 
 
-def _concerns(tree: Tree, made: MadeChoice, take: int) -> bool:
-    """Return whether a choice asks for a song or an audition of a take."""
+def _concerns(tree: Tree, made: MadeChoice, takes: Set[int]) -> bool:
+    """Return whether a choice asks for a song or an audition of some takes."""
     choice = made.choice
     if choice.action == "redo" and choice.rendition is not None:
-        return tree.rendition(choice.rendition).take == take
-    return choice.action in ("upsample", "redo", "audition") and take in choice.takes
+        return tree.rendition(choice.rendition).take in takes
+    wanted = choice.action in ("upsample", "redo", "audition")
+    return wanted and not takes.isdisjoint(choice.takes)
 
 
-def _of_the_song(tree: Tree, choice: Choice, take: int) -> Choice:
-    """Return a choice about one take alone; songs are counted anew."""
+def _of_the_songs(tree: Tree, choice: Choice, takes: Set[int], anew: Mapping[int, int]) -> Choice:
+    """Return a choice about some takes alone, with other numbers of songs."""
     if choice.action != "redo":
-        return _about(choice, {take})
-    update: dict[str, object] = {"takes": (take,)}
-    if choice.rendition is not None:
-        update["rendition"] = tree.rendition(choice.rendition).version + 1
-    return choice.model_copy(update=update)
-
-
-def _about(choice: Choice, takes: set[int]) -> Choice:
-    kept = tuple(take for take in choice.takes if take in takes)
-    return choice.model_copy(update={"takes": kept})
+        about = choice.about(takes)
+        keeps = tuple(anew.get(number, 0) for number in about.keeps)
+        return about.model_copy(update={"keeps": keeps if any(keeps) else ()})
+    if choice.rendition is None:
+        return choice
+    song = tree.rendition(choice.rendition)
+    return choice.model_copy(update={"takes": (song.take,), "rendition": anew[song.number]})
 
 
 def _whole(value: object) -> int:

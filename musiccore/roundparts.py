@@ -142,7 +142,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
 
     Args:
         picture: JSON form of the run.
-        songs: finished songs, a stretch of which can be done again.
+        songs: finished songs, a stretch of which can be done again; longer ones keep their codes.
     """
     settings = cast(Json, picture["settings"])
     sings = bool(settings["lyrics"])
@@ -151,6 +151,12 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
         return f'<button type="submit" class="{kind}" data-action="{action}">{label}</button>'
 
     redo = button("redo", "Redo in the finished song") if songs else ""
+    anew = (
+        '<label class="wide"><input name="anew" type="checkbox"> Send to upsampling: sample all of '
+        "a longer song, also what a finished song has</label>"
+        if songs
+        else ""
+    )
     return (
         '<form id="panel" class="panel" aria-labelledby="what" novalidate>'
         '<h2 id="what">What next? <span class="for">for <output id="target"></output></span></h2>'
@@ -172,7 +178,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
         '<label class="wide">join these stretches <input name="splice" '
         'placeholder="3@0:00-0:04+5@0:04-0:09"></label>'
         '<button type="button" data-add-part>Add this stretch</button>'
-        f"{button('splice', 'Join')}</div></details>"
+        f"{button('splice', 'Join')}{anew}</div></details>"
         "<details><summary>Change what follows</summary><div class='fields'>"
         f"{_change('artist', settings)}{_change('genre', settings)}"
         f"{_change('temperature', settings)}"

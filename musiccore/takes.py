@@ -145,6 +145,21 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The beginning of a song that is that of an older one, at all levels.
+
+    Attributes:
+        song: number of the older song (rendition).
+        start: top-level code of the older song's take where this one begins; 0 but for cuts.
+        n_codes: top-level codes.
+    """
+
+    song: int
+    start: int
+    n_codes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rendition:
     """One upsampling of a take: a song, finished or in the making.
 
@@ -156,6 +171,7 @@ class Rendition:
         changes: conditioning and sampling that differ from the run's request.
         base: rendition of which this one redoes a stretch, 0 for none.
         start, end: the stretch in top-level codes, both 0 without a base.
+        kept: its beginning, where that is the one of a song that it goes on from.
         exported: record of its delivery, None until then.
     """
 
@@ -167,6 +183,7 @@ class Rendition:
     base: int = 0
     start: int = 0
     end: int = 0
+    kept: Kept | None = None
     exported: Event | None = None
 
     @property

@@ -13,16 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Literal
 
 from musiccore.choices import DECISIONS, WORK, Changes, Choice, MadeChoice
 from musiccore.errors import ConfigError
 from musiccore.growing import Growth
+from musiccore.keeping import alike_songs, kept
 from musiccore.records import Event
 from musiccore.request import GenerationRequest
 from musiccore.takes import (
     Audition,
     Facts,
+    Kept,
     Rendition,
     Round,
     Take,
@@ -118,13 +121,18 @@ class Tree:
         if choice.action == "redo":
             return tuple(r for r in self.renditions if r.choice == made.seq)
         wanted: list[Rendition] = []
-        for take in choice.takes:
+        for take, old in zip_longest(choice.takes, choice.keeps, fillvalue=0):
             if take not in self.takes:
                 continue
-            changes = self.changes_for(made, take)
-            songs = self.songs.get(take, ())
-            wanted += [r for r in songs if not r.base and r.changes == changes][: choice.copies]
+            keep = self._kept(take, old)
+            songs = alike_songs(self.songs.get(take, ()), self.changes_for(made, take), keep)
+            wanted += songs[: choice.copies]
         return tuple(wanted)
+
+    def _kept(self, take: int, number: int) -> Kept | None:
+        if not 1 <= number <= len(self.renditions):
+            return None
+        return kept(self.rounds, self.takes, take, self.renditions[number - 1])
 
     @property
     def current_song(self) -> Rendition | None:
@@ -234,6 +242,13 @@ class Tree:
             else:
                 break
         return left
+
+    def known_codes(self, song: Rendition) -> int:
+        """Return the top-level codes at the beginning of a song that nobody has to sample.
+
+        They are the primer's, or those of a song that it goes on from.
+        """
+        return max(self.primer_codes(song.take), 0 if song.kept is None else song.kept.n_codes)
 
     def changes(self, take: int, *, before: int | None = None) -> Changes:
         """Return what differs from the run's request for all that follows a take.

@@ -253,7 +253,7 @@ def _levels(journal: Journal, tree: Tree, song: Rendition | None) -> list[LevelS
             rows = [song.row] if song is not None else []
             factor = config.top.hop_length // prior.hop_length
             n_codes, batches = here.n_codes * factor, 1
-            known = 0 if song is None else tree.primer_codes(song.take) * factor
+            known = 0 if song is None else tree.known_codes(song) * factor
             enough = n_codes >= prior.n_ctx
             windows = (
                 len(plan_windows(n_codes, prior.n_ctx, hops[level], n_known=known)) if enough else 0

@@ -159,7 +159,7 @@ def song_part(tree: Tree, journal: Journal, song: Rendition, level: int) -> Part
     """Return how much of a level of a song is in the store."""
     rows = frozenset({song.row})
     top_codes = song.end - song.start if song.base else tree.takes[song.take].n_codes
-    known = 0 if song.base else tree.primer_codes(song.take)
+    known = 0 if song.base else tree.known_codes(song)
     codes = _below(tree, top_codes - known, level)
     whole = any(
         event.fields.get("level") == level

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.lineage import origin_json
-from musiccore.takes import Rendition
-from tasks.conditioning import primer_score
+from musiccore.takes import Kept, Rendition
+from tasks.conditioning import piece_samples, primer_score
 from tasks.levels import codes_sha256
 from tasks.resources import OpenRun
 from tasks.sampling import song_codes, take_codes
@@ -84,7 +84,32 @@ def provenance(
         facts["numerics_changes"] = [dict(event.fields) for event in changes]
     if song is not None and song.version:
         facts["version"] = song.version
+    if song is not None and song.kept is not None:
+        facts["kept"] = _kept(run, song, song.kept)
     return facts
+
+
+def _kept(run: OpenRun, song: Rendition, kept: Kept) -> dict[str, object]:
+    """Return what a song keeps of an older one.
+
+    The kept codes were sampled as part of a piece of another length, which a top prior is told; a
+    fresh request for the longer song would give other ones.
+    """
+    tree = run.tree()
+    older = tree.rendition(kept.song)
+    rate = run.config.vqvae.sample_rate
+
+    def total(one: Rendition) -> float:
+        n_codes = tree.takes[one.take].n_codes
+        return piece_samples(run, tree.work_request(one), n_codes) / rate
+
+    return {
+        "song": kept.song,
+        "take": older.take,
+        "seconds": tree.facts.seconds(kept.n_codes),
+        "sampled_as_part_of_seconds": total(older),
+        "total_seconds": total(song),
+    }
 
 
 def _score(run: OpenRun) -> dict[str, object]:

@@ -16,7 +16,7 @@ from musiccore.budgets import LevelLeft, what_is_left
 from musiccore.comparing import Likeness, compare
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
-from musiccore.lineage import Origin, begin, rounds_needed
+from musiccore.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.manifest import Difference
 from musiccore.planning import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes
@@ -168,26 +168,16 @@ def _left(
     windows = {top: sum(len(one.windows(run.facts)) for one in rounds)}
     if origin.song:
         for level in range(origin.level, top):
-            songs = _songs(run, origin.song)
+            songs = needed_songs(tree, origin.song)
             windows[level] = sum(_song_windows(run, song, level) for song in songs)
     return what_is_left(plan, windows)
-
-
-def _songs(run: OpenRun, number: int) -> list[Rendition]:
-    """Return a song and those that it redoes a stretch of, the oldest first."""
-    found: list[Rendition] = []
-    while number:
-        found.append(run.tree().rendition(number))
-        number = found[-1].base
-    return found[::-1]
 
 
 def _song_windows(run: OpenRun, song: Rendition, level: int) -> int:
     prior, tree = run.config.priors[level], run.tree()
     n_codes = run.codes_at(level, tree.take(song.take).n_codes)
     hop = run.request.window_hops(run.config)[level]
-    known = run.codes_at(level, tree.primer_codes(song.take))
-    hole = (known, n_codes)
+    hole = (run.codes_at(level, tree.known_codes(song)), n_codes)
     if song.base:
         hole = (run.codes_at(level, song.start), run.codes_at(level, song.end))
     return len(plan_holes(n_codes, prior.n_ctx, hop, [hole]))
@@ -211,7 +201,7 @@ def make_again(run_id: str, file: str) -> dict[str, str]:
         for one in rounds_needed(run.tree(), origin.take):
             _function(sample_round)(run_id, one.number)
         if origin.song:
-            for song in _songs(run, origin.song):
+            for song in needed_songs(run.tree(), origin.song):
                 for level in reversed(range(origin.level, run.config.levels - 1)):
                     _function(sample_song)(run_id, song.number, level)
         return {str(level): digest for level, digest in _digests(run, origin).items()}

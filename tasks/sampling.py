@@ -82,6 +82,9 @@ def sample_song(run_id: str, number: int, level: int) -> dict[str, object]:
         song = tree.rendition(number)
         request = tree.work_request(song)
         work = song_work(run, song, level)
+        if song.kept is not None and level == run.config.levels - 2:
+            seconds = length(run.facts.seconds(song.kept.n_codes))
+            tell(f"Song {number} keeps the first {seconds} of song {song.kept.song}.")
         done = _finish(run, work, level, request, Sounding(run, song, level, work))
         if done["sampled"]:
             tell(f"Level {level} of song {number} is made.")
@@ -164,8 +167,8 @@ def take_codes(run: OpenRun, take: int) -> CodeArray:
 def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
     """Return everything that decides one level of a song.
 
-    What was sampled for an audition of the take is there already. A song that redoes a stretch of
-    another one has all of its other codes.
+    What was sampled for an audition of the take is there already, and what the song keeps of one
+    that it goes on from. A song that redoes a stretch of another one has all of its other codes.
 
     Raises:
         NotFound: if the level above is not finished.
@@ -174,20 +177,22 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
     tree = run.tree()
     n_codes = run.codes_at(level, tree.take(song.take).n_codes)
     given: list[tuple[int, CodeArray]] = []
-    known = _primer_codes(run, song.take, level)
     if song.base:
         base = song_codes(run, tree.rendition(song.base), level)
         first, last = run.codes_at(level, song.start), run.codes_at(level, song.end)
         known, given, holes = base[:first], [(last, base[last:])], [(first, min(last, n_codes))]
     else:
+        known = _beginning(run, song, level)
         holes = [(len(known), n_codes)]
         if song.version == 0:
             for audition in tree.auditions:
                 if _reused(audition, song):
                     work = audition_work(run, audition, level)
                     if work.windows:  # none where all of it is the primer's
-                        start, end = work.windows[0].first_new, _end(work.windows)
-                        given.append((start, _audition_codes(run, audition, level)[start:end]))
+                        start, end = max(work.windows[0].first_new, len(known)), _end(work.windows)
+                        if start < end:
+                            codes = _audition_codes(run, audition, level)[start:end]
+                            given.append((start, codes))
         holes = _without(holes, [(start, start + len(codes)) for start, codes in given])
     hop = run.request.window_hops(run.config)[level]
     request = tree.work_request(song)
@@ -202,6 +207,21 @@ def song_work(run: OpenRun, song: Rendition, level: int) -> LevelWork:
         upper={song.row: song_codes(run, song, level + 1)},
         upper_factor=prior.upper_factor,
     )
+
+
+def _beginning(run: OpenRun, song: Rendition, level: int) -> CodeArray:
+    """Return the codes [n] of a level that are there before a song is sampled.
+
+    Raises:
+        NotFound: if the song whose beginning it keeps is not finished.
+    """
+    primer = _primer_codes(run, song.take, level)
+    if song.kept is None:
+        return primer
+    first = run.codes_at(level, song.kept.start)
+    last = run.codes_at(level, song.kept.start + song.kept.n_codes)
+    older = song_codes(run, run.tree().rendition(song.kept.song), level)
+    return older[first:last] if last - first > len(primer) else primer
 
 
 def song_codes(run: OpenRun, song: Rendition, level: int) -> CodeArray:

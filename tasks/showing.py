@@ -185,6 +185,12 @@ class Picture:
             "take": song.take,
             "version": song.version,
             "base": song.base or None,
+            "kept": None
+            if song.kept is None
+            else {
+                "song": song.kept.song,
+                "seconds": self.tree.facts.seconds(song.kept.n_codes),
+            },
             "start": self.tree.facts.seconds(song.start),
             "end": self.tree.facts.seconds(song.end),
             "choice": song.choice,

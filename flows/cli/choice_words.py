@@ -82,6 +82,7 @@ def _choose(commands: Commands) -> None:
     add = more.add_argument
     add("--count", metavar="N", type=int, help="how many new takes (as at the beginning)")
     add("--copies", metavar="N", type=int, default=1, help="how many different upsamplings (1)")
+    add("--anew", action="store_true", help="upsample: sample all, keep nothing of a shorter song")
     add("--song", metavar="N", type=int, help="which finished song to redo (the take's newest)")
     add("--artist", metavar="NAME", help="artist for what follows")
     add("--genre", metavar="WORDS", help="genre for what follows")

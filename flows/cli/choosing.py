@@ -148,6 +148,7 @@ def _act(options: Namespace, takes: list[int]) -> dict[str, object] | None:
                 act["count"] = options.count
             if action == "upsample":
                 act["copies"] = options.copies
+                act["anew"] = options.anew
             return act
     if options.continue_ is not None:
         act = {"action": "continue", "takes": takes}

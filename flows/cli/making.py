@@ -101,7 +101,12 @@ def upsample(options: Namespace) -> int:
     with checking():
         run_id = _existing(options.run)
         if options.take is not None:
-            data_of = {"action": "upsample", "takes": [options.take], "copies": options.copies}
+            data_of = {
+                "action": "upsample",
+                "takes": [options.take],
+                "copies": options.copies,
+                "anew": options.anew,
+            }
             make_choice(shared_store(), run_id, Choice.parse(data_of), by="command")
     return continue_run(options, run_id)
 

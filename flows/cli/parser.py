@@ -119,6 +119,12 @@ def _upsample(commands: Commands) -> None:
     words.add_argument("run", metavar="RUN", help="a name of `jukeflow runs`")
     words.add_argument("--take", metavar="N", type=int, help="send this take to upsampling")
     words.add_argument("--copies", metavar="N", type=int, default=1, help="how many upsamplings")
+    words.add_argument(
+        "--again",
+        dest="anew",
+        action="store_true",
+        help="of a longer take sample all again (what its shorter song has is kept)",
+    )
     consent_options(words)
     budget_options(words)
 

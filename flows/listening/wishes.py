@@ -62,6 +62,8 @@ def choice_of(words: Mapping[str, object]) -> Choice:
     for name in _WHOLE:
         if name in words:
             found[name] = _whole(words[name], name)
+    if "anew" in words:
+        found["anew"] = words["anew"] is True
     if "seconds" in words:
         found["seconds"] = parse_seconds(_text(words, "seconds"), "seconds")
     if "range" in words:

@@ -18,6 +18,7 @@
     for (const name of ["copies", "count", "artist", "genre", "lyrics", "temperature", "name", "note", "stars"]) {
       if (words[name] !== undefined && words[name] !== "") add(name, words[name]);
     }
+    if (words.anew) parts.push("--anew");
     add("store", store);
     return parts.join(" ");
   }

@@ -27,6 +27,7 @@ function startPanel(player, act) {
     if (action === "continue") found.seconds = field("seconds");
     if (COUNTED.has(action) && field("count")) found.count = field("count");
     if (action === "upsample" && Number(field("copies")) > 1) found.copies = field("copies");
+    if (action === "upsample" && panel.elements.anew?.checked) found.anew = true;
     if (RANGES.has(action)) found.range = field("from") + "-" + field("to");
     if (action === "splice") found.splice = field("splice");
     if (FOLLOWS.has(action)) {
