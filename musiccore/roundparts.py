@@ -142,7 +142,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
 
     Args:
         picture: JSON form of the run.
-        songs: finished songs, a stretch of which can be done again; longer ones keep their codes.
+        songs: finished songs, a stretch of which can be done again.
     """
     settings = cast(Json, picture["settings"])
     sings = bool(settings["lyrics"])
@@ -154,7 +154,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
     anew = (
         '<label class="wide"><input name="anew" type="checkbox"> Send to upsampling: sample all of '
         "a longer song, also what a finished song has</label>"
-        if songs
+        if any(song["done"] for song in cast(Sequence[Json], picture["songs"]))
         else ""
     )
     return (

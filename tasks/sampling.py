@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from musiccore.errors import NotFound
+from musiccore.lineage import needed_songs
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import (
@@ -80,11 +81,12 @@ def sample_song(run_id: str, number: int, level: int) -> dict[str, object]:
     with working(run_id) as run:
         tree = run.tree()
         song = tree.rendition(number)
-        request = tree.work_request(song)
+        _heal_older(run, song, level)
         work = song_work(run, song, level)
         if song.kept is not None and level == run.config.levels - 2:
             seconds = length(run.facts.seconds(song.kept.n_codes))
             tell(f"Song {number} keeps the first {seconds} of song {song.kept.song}.")
+        request = tree.work_request(song)
         done = _finish(run, work, level, request, Sounding(run, song, level, work))
         if done["sampled"]:
             tell(f"Level {level} of song {number} is made.")
@@ -108,6 +110,15 @@ def sample_audition(run_id: str, choice: int, level: int) -> dict[str, object]:
         audition = next(a for a in tree.auditions if a.choice == choice)
         request = tree.work_request(audition)
         return _finish(run, audition_work(run, audition, level), level, request)
+
+
+def _heal_older(run: OpenRun, song: Rendition, level: int) -> None:
+    """Make codes again that were damaged in songs whose codes a song has."""
+    tree = run.tree()
+    for older in needed_songs(tree, song.number)[:-1]:
+        work = song_work(run, older, level)
+        if stored_level(work, run.journal) is None:
+            _finish(run, work, level, tree.work_request(older))
 
 
 def _finish(

@@ -419,3 +419,77 @@ def test_cut_that_is_shorter_than_the_primer_can_be_heard_and_continued(primed):
     primed.go("continue", 3, seconds=0.3)
     primed.go("upsample", 4)
     assert primed.tree.primer_codes(4) == 6
+
+
+# ---------------------------------------------------------------------------------- longer songs
+
+
+@pytest.fixture(scope="module")
+def longer(steps) -> Talk:
+    """Song 1 is take 1; take 3 continues it and is song 2; song 3 is all of take 3 anew."""
+    talk = fresh(steps)
+    talk.go("upsample", 1)
+    talk.go("continue", 1, seconds=0.8)  # longer than the second that short pieces are told
+    talk.go("audition", 3, start=0.1, end=0.5)
+    talk.go("upsample", 3)
+    talk.go("upsample", 3, anew=True)
+    return talk
+
+
+def test_longer_song_keeps_every_code_of_the_shorter_one(longer):
+    short, long, anew = (codes(longer, number) for number in (1, 2, 3))
+    for level, factor in ((1, 4), (0, 16)):
+        assert np.array_equal(long[level][: 25 * factor], short[level])
+        assert not np.array_equal(anew[level][: 25 * factor], short[level])
+        assert len(long[level]) == len(long[2]) * factor
+
+
+def test_only_the_new_windows_of_a_longer_song_are_sampled(steps):
+    talk = fresh(steps)
+    talk.go("upsample", 1)
+    talk.go("continue", 1, seconds=0.2)
+    before = len(talk.events("window"))
+    talk.go("upsample", 3)
+    new = talk.events("window")[before:]
+    n_codes = len(tops(talk, 3)[0]) - 25
+    for level, factor in ((1, 4), (0, 16)):
+        sampled = [e.fields["n_new"] for e in new if e.fields["level"] == level]
+        assert sum(sampled) == n_codes * factor
+    status = describe_run(talk.store, "song")
+    assert [(one.windows_done, one.windows) for one in status.levels[:2]] == [
+        (sum(e.fields["level"] == level for e in new),) * 2 for level in (0, 1)
+    ]
+
+
+def test_longer_song_says_what_it_keeps(longer):
+    master = longer.events("exported")[1].fields["master"]["path"]
+    made = read_tags(longer.store.at("song").get(master))["provenance"]
+    assert made["kept"] == {
+        "song": 1,
+        "take": 1,
+        "seconds": pytest.approx(0.4),
+        "sampled_as_part_of_seconds": 1.0,
+        "total_seconds": pytest.approx(len(tops(longer, 3)[0]) * 0.016),
+    }
+    songs = Picture.of(longer.store, "song").to_json()["songs"]
+    assert [song["kept"] for song in songs] == [
+        None,
+        {"song": 1, "seconds": pytest.approx(0.4)},
+        None,
+    ]
+    assert verify_run(longer.store, "song").doubts == ()
+
+
+def test_damaged_code_of_the_shorter_song_is_made_again_for_the_longer_one(steps):
+    talk = fresh(steps)
+    talk.go("upsample", 1)
+    talk.go("continue", 1, seconds=0.2)
+    with talk.opened() as run:
+        short = run.tree().rendition(1)
+        before = song_codes(run, short, 0)
+    for event in talk.events("level_done"):
+        if event.fields["level"] < 2:
+            digest = event.fields["blob"]["sha256"]
+            talk.store.at("song").put(f"blobs/{digest[:2]}/{digest}", b"damaged")
+    talk.go("upsample", 3)
+    assert np.array_equal(codes(talk, 2)[0][: len(before)], before)

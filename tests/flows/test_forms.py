@@ -68,6 +68,7 @@ def test_a_filled_in_form_is_the_request_it_describes():
         ("continue", "", {"takes": [2], "seconds": 4}),
         ("continue", "2s count=3", {"takes": [2], "seconds": 2, "count": 3}),
         ("upsample", "1 copies=2", {"takes": [2, 1], "copies": 2}),
+        ("upsample", "anew 1", {"takes": [2, 1], "anew": True}),
         ("keep", "1, 2", {"takes": [2, 1]}),
         ("more", "temperature=0.9", {"takes": [2], "changes": {"temperature": 0.9}}),
         ("again", "count=1", {"count": 1}),
@@ -82,6 +83,7 @@ def test_a_filled_in_form_is_the_request_it_describes():
         ("redo", "0:31-0:34", {"takes": [2], "start": 31, "end": 34}),
         ("change", 'artist="j. s. bach"', {"takes": [2], "changes": {"artist": "j. s. bach"}}),
         ("rename", "Slow one", {"takes": [2], "text": "Slow one"}),
+        ("note", "play it anew", {"takes": [2], "text": "play it anew"}),
         ("note", "a=b is odd stars=4", {"takes": [2], "text": "a=b is odd", "stars": 4}),
     ],
 )

@@ -224,11 +224,15 @@ def test_words_of_a_page_become_a_choice():
     assert lower.changes.given() == {"temperature": [0.9, 0.9, 1.0], "lyrics": "la"}
     named = choice_of({"action": "rename", "takes": [2], "name": "Blue hour"})
     assert named.text == "Blue hour"
+    anew = choice_of({"action": "upsample", "takes": [2], "anew": True})
+    assert anew.anew
+    assert not choice_of({"action": "upsample", "takes": [2]}).anew
 
 
 def test_a_stretch_of_a_finished_song_can_be_redone(guest, story):
     page = guest.get("/runs/story").text
     assert re.findall(r'data-redo="(\d)"', page) == ["1"]
+    assert 'name="anew"' in page
 
 
 def test_a_body_that_is_no_choice_is_refused(guest, story):

@@ -42,6 +42,8 @@ def files(steps, tmp_path_factory) -> dict[str, Path]:
     talk.go("audition", 8, start=0, end=0.06)
     talk.go("upsample", 8, 2, copies=2)
     talk.go("redo", 8, start=0.2, end=0.25, changes={"top_k": 5})
+    talk.go("continue", 8, seconds=0.2, count=1)
+    talk.go("upsample", 10)
     folder, found = tmp_path_factory.mktemp("files"), {}
     paths = [
         event.fields["file"]["path"] for event in talk.events("candidate") if "file" in event.fields
@@ -90,6 +92,7 @@ def reproduced(path: Path):
         "export/level_1.flac",
         "export/take-2-2/level_0.flac",
         "export/take-8-3/master.wav",
+        "export/take-10/master.wav",
     ],
 )
 def test_everything_that_was_delivered_is_made_again(files, name):

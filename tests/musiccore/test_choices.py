@@ -332,6 +332,8 @@ HOSTILE = {
     "end": [-1, float("nan"), 1e9, "x", 0],
     "parts": [[{"take": 1, "start": 2, "end": 1}], [{}], "x", [BIG], [PART] * 5000],
     "copies": [0, -1, 65, 10**30, "x"],
+    "keeps": [[-1], [10**30], ["x"], 1, MANY],
+    "anew": ["maybe", 3, BIG],
     "rendition": [0, -1, 10**30, "x"],
     "stars": [-1, 6, 10**30, 1.5, "x"],
     "text": [BIG, "\x00", "\x1b[31m", "\ud800", "\u202e", 3, ["x"], "x" * 2001],

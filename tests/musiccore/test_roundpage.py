@@ -176,6 +176,11 @@ def test_redo_is_offered_for_finished_songs_only():
     assert 'data-action="redo"' in page(songs=[{"done": True}])
 
 
+def test_sampling_all_anew_is_offered_where_a_song_could_be_kept():
+    assert 'name="anew"' not in page(songs=[{"done": False}])
+    assert 'name="anew"' in page(songs=[{"done": True}])
+
+
 def palettes() -> list[dict[str, str]]:
     blocks = re.findall(r":root \{(.*?)\}", asset("round.css"), re.DOTALL)
     return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
