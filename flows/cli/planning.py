@@ -21,7 +21,7 @@ def plan(options: Namespace) -> int:
     with checking():
         settings = Settings.from_environment()
         request = request_of(options)
-        config = request.check(label_tables=settings.labels)
+        config = request.check(label_tables=settings.labels, ffmpeg=settings.ffmpeg)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)
