@@ -39,6 +39,7 @@ from musiccore.units import codes_in, samples_in
 
 if TYPE_CHECKING:
     from musiccore.primers import Extent
+    from musiccore.sung import Sung
 
 __all__ = [
     "MAX_LYRICS",
@@ -262,6 +263,15 @@ class GenerationRequest(FrozenModel):
     def batch_limits(self, config: ModelConfig) -> tuple[int, ...]:
         """Return the most takes per pass at each level, level 0 first."""
         return config.max_batch if self.max_batch is None else self.max_batch
+
+    def sung(self, config: ModelConfig) -> Sung | None:
+        """Return how the words that the model is given differ from the lyrics; None if not."""
+        from musiccore.sung import Sung
+
+        top = config.top
+        if top.lyrics is None or top.labels is None:
+            return None
+        return Sung.of(self.conditioning.lyrics, top.labels.rules)
 
     def n_samples(self, config: ModelConfig) -> int:
         """Return the samples to make, primer included: whole codes of the top level."""

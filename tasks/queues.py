@@ -82,6 +82,17 @@ class Queue:
         return self.entries[row - 1]
 
 
+def sung_words(queue: Queue) -> list[str]:
+    """Return what becomes of lyrics that models cannot sing as they are, row by row."""
+    found = []
+    for entry in queue.entries:
+        if entry.request is not None:
+            sung = entry.request.sung(ModelConfig.from_name(entry.request.model))
+            sentences = () if sung is None else sung.sentences()
+            found += [f"row {entry.row}: {words}" for words in sentences]
+    return found
+
+
 def batch_folder(store: Store, batch: str) -> Store:
     """Return the folder of a batch."""
     return store.at(f"{FOLDER}/{batch}")

@@ -48,8 +48,11 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
         primer = Primer.recorded(Journal.open(store, run_id).record)
         n_samples = 0 if primer is None else primer.n_samples
         plan = Plan.of(config, request, device=device, primer_samples=n_samples)
-        show_plan(run_id, plan)
+        sung = request.sung(config)
+        show_plan(run_id, plan, sung)
         tell(_begun(request, run_id, plan))
+        for words in () if sung is None else sung.sentences():
+            tell(words)
     return run_id
 
 
