@@ -96,6 +96,7 @@ class _Audit:
         self.doubts: list[Doubt] = []
         self.replay = Replay()
         self.n_bytes = 0
+        self.kept: list[BlobRef] = []  # by run.json: what is used of the primer
         self.heads: dict[tuple[str, int], str] = {}
         # before the listing, which may then only be longer
         self.tips = {folder: self._tip(key) for folder, key in TIPS.items()}
@@ -156,7 +157,8 @@ class _Audit:
         if data is None:
             return None
         try:
-            RunRecord.from_bytes(data, run_id=self.run_id)
+            record = RunRecord.from_bytes(data, run_id=self.run_id)
+            self.kept = [ref for ref, _ in _references(dict(record.numerics))]
         except (StorageError, ConfigError) as error:
             self._doubt("run.json", error.message)
         return sha256(data)
@@ -218,7 +220,12 @@ class _Audit:
                 key = path or ref.key
                 if key not in named and key not in purged:
                     named.add(key)
-                    self._check_content(key, ref, seq=event.seq)
+                    self._check_content(key, ref, f"record {event.seq}")
+        encoded = any(event.type == "primer" for event in self.replay.events)
+        for ref in self.kept:
+            if ref.key not in named and (not encoded or ref.key in self.sizes):
+                named.add(ref.key)
+                self._check_content(ref.key, ref, "run.json")
         loose = 0
         for key in self.sizes:
             match = BLOB.fullmatch(key)
@@ -243,10 +250,10 @@ class _Audit:
                     self._doubt(f"log/{event.seq:08d}.json", f"names no list of objects: {error}")
         return removed
 
-    def _check_content(self, key: str, ref: BlobRef, *, seq: int) -> None:
+    def _check_content(self, key: str, ref: BlobRef, who: str) -> None:
         data = self._read(key, ref.size)
         if data is not None and BlobRef.of(data) != ref:
-            self._doubt(key, f"is damaged: it is not what record {seq} names")
+            self._doubt(key, f"is damaged: it is not what {who} names")
 
 
 def references(event: Event) -> Iterator[tuple[BlobRef, str | None]]:

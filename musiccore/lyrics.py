@@ -106,7 +106,7 @@ def check_lyrics(text: str, rules: LabelRules) -> None:
         return
     lost = unknown_characters(text, rules)
     if lost:
-        shown = ", ".join(_describe(c) for c in lost[:_LISTED])
+        shown = ", ".join(describe(c) for c in lost[:_LISTED])
         more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
         raise ConditioningError(
             f"lyrics hold characters outside the vocabulary: {shown}{more}",
@@ -119,7 +119,8 @@ def check_lyrics(text: str, rules: LabelRules) -> None:
         )
 
 
-def _describe(character: str) -> str:
+def describe(character: str) -> str:
+    """Return a character as a message shows it."""
     if character.isprintable() and not character.isspace():
         return repr(character)
     return f"U+{ord(character):04X}"

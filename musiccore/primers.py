@@ -4,14 +4,18 @@ A score is cut at a bar line, so that what follows begins on a first beat. It is
 instruments of our own, never on a sound font, so that the same score gives the same primer on
 every machine.
 
-Lengths are known without playing anything: a request with a primer can be checked at once.
+Of a recording of any length and format only what is used is read, and what the model needs to hear
+behind it. Lengths of scores are known without playing anything.
 """
 
 from __future__ import annotations
 
-from math import floor
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +23,14 @@ import numpy.typing as npt
 from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.config import ModelConfig
-from musiccore.errors import AudioError, ConfigError
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.score import Score
 from musiccore.symbolic import SCORE_SUFFIXES, Note, read_score
 from musiccore.synthesis import Performance, render
 from musiccore.units import samples_in
+
+if TYPE_CHECKING:
+    from musiccore.editing.sources import Sound
 
 LONGEST_COMPOSED: Final = 20.0
 """Seconds of a composed primer where its length is not given."""
@@ -32,6 +39,8 @@ LOUDNESS: Final = -16.0
 """LUFS of a played score for the released models; `nano` hears the level it was trained with."""
 
 _QUARTERS_A_BAR: Final = 4
+_BEHIND: Final = 2.0
+"""Seconds that are read behind what is used: the filter between two rates hears them."""
 
 
 def is_score(path: Path) -> bool:
@@ -51,31 +60,156 @@ def read_primer_score(path: Path) -> Score:
     return score
 
 
-def primer_samples(path: Path, limit: float | None, sample_rate: int) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much of a primer is used.
+
+    Attributes:
+        n_samples: in samples of the model.
+        at_least: the file goes on, and was not read further.
+    """
+
+    n_samples: int
+    at_least: bool = False
+
+
+def primer_extent(
+    path: Path, limit: float | None, sample_rate: int, *, most: int, ffmpeg: str | None = None
+) -> Extent:
     """Return how much of a primer's file is used, in samples at another rate.
+
+    What is used of a recording is heard once, block by block, so that damage is found here.
 
     Args:
         path: a recording or a score.
         limit: seconds wanted at most; None is all.
         sample_rate: Hz of the result.
+        most: samples of the result from which on the primer is too long: no more is heard.
+        ffmpeg: path of the program; None looks for it.
 
     Raises:
-        AudioError: if the file cannot be read.
+        AudioError: if what is used of the file cannot be read.
+        MissingProgram: if only ffmpeg could read it and there is none.
         ConfigError: if it is shorter than `limit`, or a score has no bar line before it.
     """
     if is_score(path):
-        return round(bar_seconds(read_primer_score(path), limit) * sample_rate)
-    clip = audio.read(path)
-    there = round(clip.n_samples * sample_rate / clip.sample_rate)
-    if limit is None:
-        return there
-    wanted = samples_in(limit, sample_rate)
-    if wanted > there:
+        return Extent(n_samples=round(bar_seconds(read_primer_score(path), limit) * sample_rate))
+    sound = _opened(path, ffmpeg)
+    wanted = None if limit is None else samples_in(limit, sample_rate)
+    there = sound.n_frames
+    if there is not None:
+        length = _as_samples(sound, there, sample_rate)
+        if length >= most and wanted is None:
+            return Extent(n_samples=length)
+        _check_limit(limit, wanted, length, sample_rate)
+    if wanted is not None and wanted >= most:
+        return Extent(n_samples=wanted)
+    heard = sum(block.shape[1] for block in _heard(sound, path, wanted or most, sample_rate))
+    length = _as_samples(sound, heard, sample_rate)
+    if wanted is None:
+        return Extent(n_samples=length, at_least=length >= most)
+    _check_limit(limit, wanted, length, sample_rate)
+    return Extent(n_samples=wanted)
+
+
+def _check_limit(limit: float | None, wanted: int | None, length: int, sample_rate: int) -> None:
+    if wanted is not None and wanted > length:
         raise ConfigError(
-            f"primer_seconds is {limit}; the primer lasts {clip.seconds:.2f} s",
+            f"primer_seconds is {limit}; the primer lasts {length / sample_rate:.2f} s",
             hint="ask for fewer {primer_seconds}, or leave it out",
         )
-    return wanted
+
+
+def read_primer(
+    path: Path, n_samples: int, sample_rate: int, *, ffmpeg: str | None = None
+) -> Audio:
+    """Return the beginning of a recording as a model hears it.
+
+    Args:
+        path: of any format and length; the rest of it is not read.
+        n_samples: length, in samples of the result.
+        sample_rate: Hz of the result.
+        ffmpeg: path of the program; None looks for it.
+
+    Returns:
+        Mono audio [1, n_samples].
+
+    Raises:
+        AudioError: if it cannot be read, or is shorter.
+        MissingProgram: if only ffmpeg could read it and there is none.
+    """
+    sound = _opened(path, ffmpeg)
+    blocks = list(_heard(sound, path, n_samples, sample_rate))
+    if blocks:
+        whole = Audio(samples=np.concatenate(blocks, axis=1), sample_rate=sound.sample_rate)
+        samples = audio.resample(whole, sample_rate).samples[:, :n_samples]
+        if samples.shape[1] == n_samples:
+            return Audio(samples=samples, sample_rate=sample_rate)
+    raise AudioError(f"audio file {str(path)!r} is shorter than {n_samples / sample_rate:.2f} s")
+
+
+def _opened(path: Path, ffmpeg: str | None) -> Sound:
+    from musiccore.editing.sources import open_sound
+
+    try:
+        sound = open_sound(path, ffmpeg=ffmpeg)
+    except MissingProgram as error:
+        raise MissingProgram(
+            error.message,
+            hint=f"{error.marked_hint}; or convert it where ffmpeg is, "
+            f"`{_conversion(path)}`, and give that as {{primer}}",
+            extra=error.extra,
+        ) from error
+    if sound.channels > audio.MAX_CHANNELS:
+        raise AudioError(
+            f"audio file {str(path)!r} has {sound.channels} channels, at most "
+            f"{audio.MAX_CHANNELS} work",
+            hint="mix it down to stereo or mono",
+        )
+    _check_whole(sound, path)
+    return sound
+
+
+def _heard(
+    sound: Sound, path: Path, n_samples: int, sample_rate: int
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield what is read of a recording as mono blocks [1, T] at its own rate."""
+    rate = sound.sample_rate
+    stop = ceil(n_samples * rate / sample_rate) + ceil(_BEHIND * rate)
+    n_frames = 0
+    for block in sound.blocks(0, stop):
+        samples = np.ascontiguousarray(block.T, dtype=np.float32)
+        n_frames += len(block)
+        try:
+            yield audio.to_mono(Audio(samples=samples, sample_rate=rate)).samples
+        except AudioError as error:
+            raise AudioError(f"audio file {str(path)!r}: {error.message}") from error
+    _check_whole(sound, path)
+    if not n_frames:
+        raise AudioError(f"audio file {str(path)!r} holds no samples", hint=_mending(path))
+
+
+def _check_whole(sound: Sound, path: Path) -> None:
+    if sound.damage:
+        words = sound.damage.removeprefix(f"{sound.name!r} ")
+        raise AudioError(f"audio file {str(path)!r} {words}", hint=_mending(path))
+
+
+def _mending(path: Path) -> str:
+    return (
+        f"`{_conversion(path)}` keeps what of it can be read; give that as {{primer}}, "
+        "or export the file again"
+    )
+
+
+def _conversion(path: Path) -> str:
+    """Return the command that makes a file of it that is read everywhere."""
+    wav = path.with_name(f"{path.stem}-primer.wav")
+    return f"jukeflow convert {shlex.quote(str(path))} {shlex.quote(str(wav))}"
+
+
+def _as_samples(sound: Sound, n_frames: int, sample_rate: int) -> int:
+    return round(n_frames * sample_rate / sound.sample_rate)
 
 
 def bar_seconds(score: Score, limit: float | None) -> float:

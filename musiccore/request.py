@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from musiccore.config import ModelConfig, PriorConfig, TimeConfig
-from musiccore.errors import AudioError, ConditioningError, ConfigError
+from musiccore.errors import AudioError, ConditioningError, ConfigError, MissingProgram
 from musiccore.requestparts import (
     MAX_LYRICS,
     MAX_SECONDS,
@@ -36,6 +36,10 @@ from musiccore.requestparts import (
     Temperatures,
 )
 from musiccore.units import codes_in, samples_in
+
+if TYPE_CHECKING:
+    from musiccore.primers import Extent
+    from musiccore.sung import Sung
 
 __all__ = [
     "MAX_LYRICS",
@@ -260,6 +264,15 @@ class GenerationRequest(FrozenModel):
         """Return the most takes per pass at each level, level 0 first."""
         return config.max_batch if self.max_batch is None else self.max_batch
 
+    def sung(self, config: ModelConfig) -> Sung | None:
+        """Return how the words that the model is given differ from the lyrics; None if not."""
+        from musiccore.sung import Sung
+
+        top = config.top
+        if top.lyrics is None or top.labels is None:
+            return None
+        return Sung.of(self.conditioning.lyrics, top.labels.rules)
+
     def n_samples(self, config: ModelConfig) -> int:
         """Return the samples to make, primer included: whole codes of the top level."""
         hop = config.top.hop_length
@@ -282,41 +295,52 @@ class GenerationRequest(FrozenModel):
         least = 0 if time is None else samples_in(time.min_seconds, rate)
         return max(self.n_samples(config), least)
 
-    def primer_samples(self, config: ModelConfig) -> int:
+    def primer_samples(self, config: ModelConfig, *, ffmpeg: str | None = None) -> int:
         """Return the samples of the primer at the model's rate: whole codes of the top level.
+
+        Args:
+            config: the model.
+            ffmpeg: path of the program, for recordings that only it reads; None looks for it.
 
         Raises:
             AudioError: if the primer cannot be read.
+            MissingProgram: if only ffmpeg could read it and there is none.
             ConfigError: if it is too short or too long.
         """
         rate, hop = config.vqvae.sample_rate, config.top.hop_length
-        wanted = self._primer_length(rate)
-        if wanted is None:
+        extent = self._primer_extent(rate, self.n_samples(config), ffmpeg)
+        if extent is None:
             return 0
-        n_samples = wanted // hop * hop
+        n_samples = extent.n_samples // hop * hop
         if n_samples == 0:
             raise ConfigError(
-                f"primer lasts {wanted} samples; model {config.name} needs at least {hop}"
+                f"primer lasts {extent.n_samples} samples; model {config.name} needs at least {hop}"
             )
         if n_samples >= self.n_samples(config):
+            least = "at least " * extent.at_least
             raise ConfigError(
-                f"seconds is {self.seconds}; the primer alone lasts {n_samples / rate:.2f} s",
+                f"seconds is {self.seconds}; the primer alone lasts {least}"
+                f"{n_samples / rate:.2f} s",
                 hint="{seconds} counts the primer; ask for more, or set {primer_seconds}",
             )
         return n_samples
 
-    def _primer_length(self, rate: int) -> int | None:
-        """Return what is used of the primer, in samples; None without one."""
+    def _primer_extent(self, rate: int, most: int, ffmpeg: str | None) -> Extent | None:
+        """Return what is used of the primer; None without one."""
         from musiccore import primers  # reads and decodes; only requests with a primer need it
 
         if self.primer_compose is not None:
-            return primers.composed_samples(self.primer_compose.tempo, self.composed_limit, rate)
+            tempo, longest = self.primer_compose.tempo, self.composed_limit
+            n_samples = primers.composed_samples(tempo, longest, rate)
+            return primers.Extent(n_samples=n_samples)
         if self.primer is None:
             return None
+        path, limit = Path(self.primer), self.primer_seconds
         try:
-            return primers.primer_samples(Path(self.primer), self.primer_seconds, rate)
-        except AudioError as error:
-            raise AudioError(f"primer: {error.message}", hint=error.marked_hint) from error
+            return primers.primer_extent(path, limit, rate, most=most, ffmpeg=ffmpeg)
+        except (AudioError, MissingProgram) as error:
+            error.message = f"primer: {error.message}"
+            raise
 
     def check(
         self,
@@ -324,6 +348,7 @@ class GenerationRequest(FrozenModel):
         config: ModelConfig | None = None,
         label_tables: Path | None = None,
         verify_tables: bool = True,
+        ffmpeg: str | None = None,
     ) -> ModelConfig:
         """Check all of the request against its model, before any weight is loaded.
 
@@ -331,6 +356,7 @@ class GenerationRequest(FrozenModel):
             config: the model; by default the preset that `model` names.
             label_tables: folder with the user's copy of the v2 and v3 label tables.
             verify_tables: refuse label tables that differ from the published ones.
+            ffmpeg: path of the program, for primers that only it reads; None looks for it.
 
         Returns:
             The model's configuration.
@@ -339,6 +365,7 @@ class GenerationRequest(FrozenModel):
             ConfigError: if an option does not fit the model.
             ConditioningError: if artist, genre or lyrics do not fit the model.
             AudioError: if the primer cannot be read.
+            MissingProgram: if only ffmpeg could read the primer and there is none.
         """
         config = ModelConfig.from_name(self.model) if config is None else config
         self._check_levels(config)
@@ -355,7 +382,7 @@ class GenerationRequest(FrozenModel):
                 f"primer: {self.primer!r} is given, and another one is to be composed",
                 hint="leave one of {primer} and {primer_compose} out",
             )
-        self.primer_samples(config)
+        self.primer_samples(config, ffmpeg=ffmpeg)
         return config
 
     def _check_levels(self, config: ModelConfig) -> None:

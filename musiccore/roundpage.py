@@ -54,7 +54,7 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
         f'data-seen="{picture["seen"]}" data-store="{text(store)}">',
         "<main>",
         f'<header class="intro"><h1 dir="auto">{text(picture["title"])}</h1>'
-        f'<p class="note">Round {number} · {_settings(picture)}</p></header>',
+        f'<p class="note">Round {number} · {_settings(picture)}</p>{_sung(picture)}</header>',
         '<div class="stage"><div class="heard">',
         toolbar(),
         keys_line(len(takes)),
@@ -92,6 +92,12 @@ def _candidates(picture: Json, number: int) -> list[Json]:
         for take in cast(Sequence[Json], picture["takes"])
         if take["round"] == number and not take["dropped"] and take["preview"] is not None
     ]
+
+
+def _sung(picture: Json) -> str:
+    """Return what became of lyrics that the model cannot sing as they are."""
+    sentences = cast(Sequence[str], cast(Json, picture["settings"]).get("sung", ()))
+    return "".join(f'<p class="note" dir="auto">{text(each)}</p>' for each in sentences)
 
 
 def _settings(picture: Json) -> str:

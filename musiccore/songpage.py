@@ -87,6 +87,7 @@ class SongPage:
         levels: one track per level, in the order to show.
         score: what the music started from, if that was a score.
         lyrics: left out if empty.
+        sung: what became of lyrics that the model cannot sing as they are, in sentences.
         recipe: what was asked for; mappings inside are flattened, None is left out.
         provenance: what made it: run, seed, model, version, digests.
         licence: one sentence.
@@ -100,6 +101,7 @@ class SongPage:
     levels: Sequence[Track] = ()
     score: StartingScore | None = None
     lyrics: str = ""
+    sung: Sequence[str] = ()
     recipe: Mapping[str, object] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
     licence: str = ""
@@ -129,7 +131,7 @@ def song_page(page: SongPage) -> str:
         _track(page.master, 1, master=True, files=page.files, saved=_saved(page)),
         _levels(page.levels),
         _score(page.score, 2 + len(page.levels)),
-        _lyrics(page.lyrics),
+        _lyrics(page.lyrics, page.sung),
         '<div class="tables">',
         _table("Recipe", page.recipe),
         _table("Made by", page.provenance),
@@ -244,12 +246,13 @@ def _score(score: StartingScore | None, number: int) -> str:
     )
 
 
-def _lyrics(lyrics: str) -> str:
+def _lyrics(lyrics: str, sung: Sequence[str]) -> str:
     if not lyrics.strip():
         return ""
+    notes = "".join(f'<p class="note" dir="auto">{text(each)}</p>' for each in sung)
     return (
         '<section class="lyrics" aria-labelledby="lyrics"><h2 id="lyrics">Lyrics</h2>'
-        f'<div class="text" dir="auto">{text(lyrics.strip())}</div></section>'
+        f'<div class="text" dir="auto">{text(lyrics.strip())}</div>{notes}</section>'
     )
 
 

@@ -15,6 +15,7 @@ from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError
 from musiccore.planning import Plan
 from musiccore.storage import BlobRef
+from musiccore.sung import Sung
 from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain
@@ -93,8 +94,8 @@ def show_failure(error: MusicCoreError) -> None:
     )
 
 
-def show_plan(run_id: str, plan: Plan) -> None:
-    """Show what a run will cost as a table."""
+def show_plan(run_id: str, plan: Plan, sung: Sung | None = None) -> None:
+    """Show what a run will cost as a table, and what becomes of lyrics that are not sung as is."""
     from prefect.artifacts import create_table_artifact
 
     rows: list[dict[str, object]] = [
@@ -107,11 +108,12 @@ def show_plan(run_id: str, plan: Plan) -> None:
         }
         for cost in reversed(plan.levels)
     ]
+    words = "" if sung is None else "".join(f"\n\n{plain(each)}" for each in sung.sentences())
     aside(
         lambda: create_table_artifact(
             rows,
             key=artifact_key("plan", run_id),
-            description=f"What the whole of {run_id} costs on this {plan.device}.",
+            description=f"What the whole of {run_id} costs on this {plan.device}.{words}",
         )
     )
 

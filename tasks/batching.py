@@ -22,7 +22,7 @@ from tasks.models import Models
 from tasks.outcome import outcome
 from tasks.packs import SharedPasses, shared_passes
 from tasks.policies import io_task
-from tasks.queues import Entry, Queue, create_song, queue_of
+from tasks.queues import Entry, Queue, create_song, queue_of, sung_words
 from tasks.resources import shared_store
 from tasks.settings import Settings
 from tasks.story import tell
@@ -41,6 +41,8 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
     queue = queue_of(shared_store(settings), settings, file, recipe, name)
     n = len(queue.entries)
     tell(f"Batch {queue.batch}: {n} song{'s' * (n != 1)}.")
+    for words in sung_words(queue):
+        tell(words)
     return queue
 
 

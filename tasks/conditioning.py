@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from musiccore import audio
 from musiccore.audio import Audio
 from musiccore.codes import Codes
 from musiccore.conditioning import Labeller, Labels, labellers
@@ -17,7 +16,7 @@ from musiccore.request import GenerationRequest
 from musiccore.storage import BlobRef
 from tasks.levels import CodeArray
 from tasks.policies import gpu_task, io_task
-from tasks.priming import primer_file, primer_midi
+from tasks.priming import file_sha256, primer_piece, sound_of, starts_from_score
 from tasks.resources import OpenRun, task_reporter, working
 from tasks.runs import Primer
 
@@ -34,10 +33,9 @@ def keep_score(run_id: str) -> dict[str, object]:
     """
     with working(run_id) as run:
         expected = Primer.recorded(run.journal.record)
-        if expected is not None and not run.journal.events_of("score", "primer"):
-            midi = primer_midi(run.request, run.config, expected.sha256)
-            if midi is not None:
-                record_score(run, midi)
+        begun = bool(run.journal.events_of("score", "primer"))
+        if expected is not None and not begun and starts_from_score(run.request):
+            record_score(run, _piece(run, expected))
         return {"score": bool(run.journal.events_of("score"))}
 
 
@@ -101,9 +99,24 @@ def _primer_sound(run: OpenRun, expected: Primer) -> Audio:
     score = primer_score(run)
     if score is not None:
         return play_primer(read_midi(score), expected.n_samples, run.config)
-    data = primer_file(run.request, expected.sha256)
-    sound = audio.resample(audio.to_mono(audio.read(data)), run.config.vqvae.sample_rate)
-    return Audio(samples=sound.samples[:, : expected.n_samples], sample_rate=sound.sample_rate)
+    return sound_of(_piece(run, expected), run.config)
+
+
+def _piece(run: OpenRun, expected: Primer) -> bytes:
+    """Return what is used of the primer: as the run keeps it, else from its file.
+
+    Raises:
+        AudioError: if the run keeps none, and the file is gone or another one.
+        Corrupt: if what the run keeps is damaged, and the file is gone or another one.
+    """
+    if expected.kept is not None:
+        try:
+            return run.journal.get_blob(expected.kept)
+        except Corrupt:
+            if file_sha256(Path(run.request.primer or "")) != expected.sha256:
+                raise
+    ffmpeg = run.settings.ffmpeg
+    return primer_piece(run.request, run.config, expected.n_samples, expected.sha256, ffmpeg)
 
 
 def primer_score(run: OpenRun) -> bytes | None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from musiccore.audio import Audio
 from musiccore.composing import ComposeOptions, compose
 from musiccore.composing.options import MAX_SEED
 from musiccore.config import ModelConfig
-from musiccore.errors import AudioError
+from musiccore.errors import AudioError, Corrupt
 from musiccore.midi import write_midi
 from musiccore.primers import (
     bar_length,
     composed_bars,
     is_score,
+    read_primer,
     read_primer_score,
 )
 from musiccore.records import sha256 as digest_of
@@ -56,19 +62,24 @@ def compose_primer(request: GenerationRequest, config: ModelConfig) -> bytes:
     return write_midi(score.until(bars * bar_length(asked.tempo)))
 
 
-def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) -> bytes | None:
-    """Return the score that a piece starts from, as the run began with it.
+def primer_piece(
+    request: GenerationRequest, config: ModelConfig, n_samples: int, sha256: str, ffmpeg: str | None
+) -> bytes:
+    """Return what is used of a primer, as a run keeps it.
 
     Args:
         request: what to make.
         config: the model that continues it.
+        n_samples: length that is used, at the model's rate.
         sha256: digest of the primer's file, or of the composed MIDI file.
+        ffmpeg: path of the program; None looks for it.
 
     Returns:
-        A MIDI file; None if the piece starts from a recording or from nothing.
+        A MIDI file; of a recording what the model hears, see `sound_of`.
 
     Raises:
         AudioError: if the file is gone or another one, or cannot be read.
+        MissingProgram: if only ffmpeg could read it and there is none.
     """
     if request.primer_compose is not None:
         data = compose_primer(request, config)
@@ -78,23 +89,53 @@ def primer_midi(request: GenerationRequest, config: ModelConfig, sha256: str) ->
                 hint="go on where the run began, or start another run",
             )
         return data
-    if request.primer is None or not is_score(Path(request.primer)):
-        return None
-    primer_file(request, sha256)
-    return write_midi(read_primer_score(Path(request.primer)))
+    path = Path(request.primer or "")
+    _check_file(path, sha256)
+    if is_score(path):
+        return write_midi(read_primer_score(path))
+    heard = read_primer(path, n_samples, config.vqvae.sample_rate, ffmpeg=ffmpeg)
+    buffer = io.BytesIO()
+    np.save(buffer, heard.samples, allow_pickle=False)
+    return buffer.getvalue()
 
 
-def primer_file(request: GenerationRequest, sha256: str) -> bytes:
-    """Return the bytes of the primer's file, if it is still the one that the run began with.
+def sound_of(piece: bytes, config: ModelConfig) -> Audio:
+    """Return a recording that a run keeps: mono [1, n_samples] at the model's rate.
 
     Raises:
-        AudioError: if it is not.
+        Corrupt: if it is none.
     """
-    path = Path(request.primer or "")
-    data = path.read_bytes() if path.is_file() else b""
-    if digest_of(data) != sha256:
+    try:
+        samples = np.load(io.BytesIO(piece), allow_pickle=False)
+        return Audio(samples=samples, sample_rate=config.vqvae.sample_rate)
+    except (ValueError, EOFError, AudioError) as error:
+        raise Corrupt(f"the primer that the run keeps is damaged: {error}") from error
+
+
+def starts_from_score(request: GenerationRequest) -> bool:
+    """Return whether a piece starts from a score."""
+    composed = request.primer_compose is not None
+    return composed or (request.primer is not None and is_score(Path(request.primer)))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the digest of a file of any size; empty if there is none.
+
+    Raises:
+        AudioError: if it cannot be read.
+    """
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(f"primer: {str(path)!r} cannot be read: {error.strerror}") from error
+
+
+def _check_file(path: Path, sha256: str) -> None:
+    if file_sha256(path) != sha256:
         raise AudioError(
-            f"primer {request.primer!r} is missing, or not the file that the run began with",
+            f"primer {str(path)!r} is missing, or not the file that the run began with",
             hint="put the file back where it was, or start another run",
         )
-    return data

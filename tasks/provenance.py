@@ -77,6 +77,8 @@ def provenance(
             "versions": dict(record.versions),
         },
     }
+    if (sung := request.sung(run.config)) is not None:
+        facts["sung"] = sung.to_json()
     if lineage:
         facts["parents"] = lineage
     changes = run.journal.events_of("numerics_change")

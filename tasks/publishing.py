@@ -192,7 +192,7 @@ def _page(
     folder: str,
 ) -> SongPage:
     request, config = run.tree().work_request(song), run.config.vqvae
-    words = request.conditioning
+    words, sung = request.conditioning, request.sung(run.config)
     facts = provenance(run, take=song.take, sound=master, song=song, level=0)
     wanted = (
         *("run", "take", "parents", "version", "seed", "rng"),
@@ -234,6 +234,7 @@ def _page(
             for level in reversed(range(run.config.levels))
         ],
         lyrics=words.lyrics,
+        sung=() if sung is None else sung.sentences(),
         recipe=request.model_dump(mode="json", exclude_defaults=True),
         provenance={name: facts[name] for name in wanted if name in facts},
         licence=run.config.licence,

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +23,14 @@ from typing import Final
 from musiccore.config import ModelConfig
 from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
+from musiccore.journal import Journal
 from musiccore.recipes import Song, parse_songs, read_songs
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage import AlreadyExists, Store
 from tasks.models import Models
 from tasks.packs import Place, form_packs
-from tasks.runs import check_request, create_run
+from tasks.runs import Primer, check_request, create_run
 from tasks.settings import Settings
 
 FOLDER: Final = "batches"
@@ -79,6 +80,17 @@ class Queue:
     def entry(self, row: int) -> Entry:
         """Return the song of a row."""
         return self.entries[row - 1]
+
+
+def sung_words(queue: Queue) -> list[str]:
+    """Return what becomes of lyrics that models cannot sing as they are, row by row."""
+    found = []
+    for entry in queue.entries:
+        if entry.request is not None:
+            sung = entry.request.sung(ModelConfig.from_name(entry.request.model))
+            sentences = () if sung is None else sung.sentences()
+            found += [f"row {entry.row}: {words}" for words in sentences]
+    return found
 
 
 def batch_folder(store: Store, batch: str) -> Store:
@@ -141,20 +153,20 @@ def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Setting
         raise ConfigError(
             f"name: {name!r} holds no letter or digit", hint="for example --name demo"
         )
-    checked, errors = _check(songs, settings)
+    runs = _run_names(prefix, songs)
+    checked, primers, errors = _check(store, songs, runs, settings)
     if not checked:
         first = min(errors)
         raise ConfigError(f"file: no song can be made; row {first}: {errors[first]}")
     batch = f"{prefix}-{_digest([_plain(song) for song in songs], 8)}"
     _write_once(store, batch, songs)
-    packs = form_packs(checked)
-    runs = _run_names(prefix, checked)
+    packs = form_packs(checked, primers)
     places = {row: place for pack in packs for row, place in pack.items() if len(pack) > 1}
     entries = tuple(
         Entry(
             row=song.row,
             title=song.title,
-            run=runs.get(song.row, ""),
+            run=runs[song.row] if song.row in checked else "",
             request=song.request if song.row in checked else None,
             places=tuple(places.get(song.row, ())),
             max_hours=song.max_hours,
@@ -182,9 +194,16 @@ def create_song(store: Store, entry: Entry, models: Models) -> None:
 _Checked = dict[int, tuple[GenerationRequest, ModelConfig]]
 
 
-def _check(songs: Sequence[Song], settings: Settings) -> tuple[_Checked, dict[int, str]]:
-    """Return the songs that can be made, in the order of the queue, and what is wrong elsewhere."""
+def _check(
+    store: Store, songs: Sequence[Song], runs: Mapping[int, str], settings: Settings
+) -> tuple[_Checked, dict[int, int], dict[int, str]]:
+    """Look at the songs in the order of the queue.
+
+    Returns:
+        Those that can be made, the samples of their primers, and what is wrong elsewhere.
+    """
     checked: _Checked = {}
+    primers: dict[int, int] = {}
     errors: dict[int, str] = {}
     for song in sorted(songs, key=lambda song: (-song.priority, song.row)):
         if song.request is None:
@@ -192,10 +211,24 @@ def _check(songs: Sequence[Song], settings: Settings) -> tuple[_Checked, dict[in
             continue
         try:
             _check_unattended(song.request)
-            checked[song.row] = (song.request, check_request(song.request, settings))
+            config, n_samples = _check_song(store, song.request, runs[song.row], settings)
+            checked[song.row] = (song.request, config)
+            primers[song.row] = n_samples
         except MusicCoreError as error:
             errors[song.row] = error.sentence_at(TABLE)
-    return checked, errors
+    return checked, primers, errors
+
+
+def _check_song(
+    store: Store, request: GenerationRequest, run: str, settings: Settings
+) -> tuple[ModelConfig, int]:
+    """Return the model of a song and the samples of its primer; a run that is there keeps it."""
+    if request.primer is not None and store.exists(f"{run}/run.json"):
+        config = check_request(request.without_primer(), settings)
+        primer = Primer.recorded(Journal.open(store, run).record)
+        return config, 0 if primer is None else primer.n_samples
+    config = check_request(request, settings)
+    return config, request.primer_samples(config, ffmpeg=settings.ffmpeg)
 
 
 def _check_unattended(request: GenerationRequest) -> None:
@@ -203,15 +236,16 @@ def _check_unattended(request: GenerationRequest) -> None:
         raise ConfigError("choose: a batch asks nobody", hint="set {choose} to first, best or all")
 
 
-def _run_names(prefix: str, checked: _Checked) -> dict[int, str]:
+def _run_names(prefix: str, songs: Sequence[Song]) -> dict[int, str]:
     names: dict[int, str] = {}
     seen: Counter[str] = Counter()
-    for row in sorted(checked):
-        request, _ = checked[row]
-        words = (prefix, _slug(request.title or "", 24), request.digest()[:10])
+    for song in sorted(songs, key=lambda song: song.row):
+        if song.request is None:
+            continue
+        words = (prefix, _slug(song.request.title or "", 24), song.request.digest()[:10])
         name = "-".join(word for word in words if word)
         seen[name] += 1
-        names[row] = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        names[song.row] = name if seen[name] == 1 else f"{name}-{seen[name]}"
     return names
 
 

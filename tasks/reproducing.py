@@ -110,13 +110,22 @@ def begin_again(file: str, primer: str = "") -> Prospect:
     if score:
         known = Primer(n_samples=origin.primer_samples, sha256=origin.primer_sha256)
     config = check_request(request.without_primer() if score else request, settings)
-    found = known or Primer.of(request, config)
+    found = known or Primer.of(request, config, ffmpeg=settings.ffmpeg)
     if (found.sha256 if found else "") != origin.primer_sha256:
         raise ConfigError("primer: this machine composes another one than the music starts from")
     models = Models(config, settings)
     unlike = differences(origin, models)
     if not run_exists(store, wanted.run_id):
-        create_run(store, request, wanted.run_id, config, models, primer=found, pack=origin.pack)
+        create_run(
+            store,
+            request,
+            wanted.run_id,
+            config,
+            models,
+            primer=found,
+            score=score,
+            pack=origin.pack,
+        )
     with working(wanted.run_id) as run:
         if score:
             record_score(run, score)

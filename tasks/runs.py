@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,9 +19,9 @@ from musiccore.manifest import RunRecord
 from musiccore.planning import level_plan
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
-from musiccore.storage import AlreadyExists, Store, validate_run_id
+from musiccore.storage import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights
-from tasks.priming import compose_primer
+from tasks.priming import compose_primer, file_sha256, primer_piece
 from tasks.settings import Settings
 
 
@@ -76,9 +76,10 @@ def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig
 
     Raises:
         ConfigError, ConditioningError, AudioError: for a wrong field; the message names it.
+        MissingProgram: if only ffmpeg could read the primer and there is none.
         CheckpointError: if weights are missing.
     """
-    config = request.check(label_tables=settings.labels)
+    config = request.check(label_tables=settings.labels, ffmpeg=settings.ffmpeg)
     check_weights(config, settings)
     return config
 
@@ -117,27 +118,30 @@ class Primer:
     Attributes:
         n_samples: length that is used, at the model's rate.
         sha256: digest of the file, or of the MIDI file of a composed primer.
+        kept: what is used of it, in the run; None in runs that an older version began.
     """
 
     n_samples: int
     sha256: str
+    kept: BlobRef | None = None
 
     @classmethod
-    def of(cls, request: GenerationRequest, config: ModelConfig) -> Primer | None:
+    def of(
+        cls, request: GenerationRequest, config: ModelConfig, *, ffmpeg: str | None = None
+    ) -> Primer | None:
         """Look at the primer of a request, or compose it; None without a primer.
 
         Raises:
             AudioError: if its file cannot be read.
+            MissingProgram: if only ffmpeg could read it and there is none.
         """
-        n_samples = request.primer_samples(config)
+        n_samples = request.primer_samples(config, ffmpeg=ffmpeg)
         if request.primer_compose is not None:
             data = compose_primer(request, config)
             return cls(n_samples=n_samples, sha256=hashlib.sha256(data).hexdigest())
         if request.primer is None:
             return None
-        with Path(request.primer).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(n_samples=n_samples, sha256=digest)
+        return cls(n_samples=n_samples, sha256=file_sha256(Path(request.primer)))
 
     @classmethod
     def recorded(cls, record: RunRecord) -> Primer | None:
@@ -145,11 +149,17 @@ class Primer:
         value = record.numerics.get("primer")
         if not isinstance(value, dict):
             return None
-        return cls(n_samples=int(str(value["n_samples"])), sha256=str(value["sha256"]))
+        kept = value.get("kept")
+        return cls(
+            n_samples=int(str(value["n_samples"])),
+            sha256=str(value["sha256"]),
+            kept=None if kept is None else BlobRef.from_json(kept),
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return the form of the run record."""
-        return {"n_samples": self.n_samples, "sha256": self.sha256}
+        kept: dict[str, Json] = {} if self.kept is None else {"kept": self.kept.to_json()}
+        return {"n_samples": self.n_samples, "sha256": self.sha256, **kept}
 
 
 def create_run(
@@ -160,9 +170,12 @@ def create_run(
     models: Models,
     *,
     primer: Primer | None = None,
+    score: bytes = b"",
     pack: Json = None,
 ) -> None:
     """Write the run's record; the same request under the same name continues it.
+
+    What is used of the primer is kept first: a run that is there needs no file any more.
 
     Args:
         store: the root of the store.
@@ -171,14 +184,24 @@ def create_run(
         config: of the model.
         models: its networks on this machine.
         primer: what is known of its primer; by default it is looked at.
+        score: the MIDI file that the run starts from, where it is at hand without its file.
         pack: where the run's rows lie in passes that it shares with others.
 
     Raises:
         ConfigError: if the run exists with another request.
+        AudioError: if the primer cannot be read.
         StorageError: if the store cannot be written, or cannot keep two workers apart.
     """
     fresh_run_id(run_id)
     store.probe()
+    if run_exists(store, run_id):
+        _check_same(store, request, run_id)
+        return
+    ffmpeg = models.settings.ffmpeg
+    primer = primer or Primer.of(request, config, ffmpeg=ffmpeg)
+    if primer is not None:
+        data = score or primer_piece(request, config, primer.n_samples, primer.sha256, ffmpeg)
+        primer = replace(primer, kept=store.at(run_id).put_blob(data))
     record = RunRecord(
         run_id=run_id,
         title=request.title or "",
@@ -186,18 +209,22 @@ def create_run(
         request=request.model_dump(mode="json"),
         seed=request.sampling.seed,
         models=dict(models.digests()),
-        numerics=run_numerics(request, config, models, primer or Primer.of(request, config), pack),
+        numerics=run_numerics(request, config, models, primer, pack),
         versions=program_versions(),
     )
     try:
         Journal.create(store, record)
-    except AlreadyExists as error:
-        there = Journal.open(store, run_id).record
-        if GenerationRequest.parse(there.request) != request:
-            raise ConfigError(
-                f"run: {run_id} exists already and was asked for something else",
-                hint=f"{{resume {run_id}}} continues it; choose another {{name}} for this one",
-            ) from error
+    except AlreadyExists:
+        _check_same(store, request, run_id)
+
+
+def _check_same(store: Store, request: GenerationRequest, run_id: str) -> None:
+    there = Journal.open(store, run_id).record
+    if GenerationRequest.parse(there.request) != request:
+        raise ConfigError(
+            f"run: {run_id} exists already and was asked for something else",
+            hint=f"{{resume {run_id}}} continues it; choose another {{name}} for this one",
+        )
 
 
 def run_exists(store: Store, run_id: str) -> bool:

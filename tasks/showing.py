@@ -107,10 +107,12 @@ class Picture:
         here = self.tree.rounds[self.tree.position]
         request = self.tree.request(here.changes)
         temperature = request.temperatures(self.tree.facts.config)[-1]
+        sung = request.sung(self.tree.facts.config)
         return {
             "artist": request.conditioning.artist,
             "genre": request.conditioning.genre,
             "lyrics": request.conditioning.lyrics,
+            "sung": [] if sung is None else sung.sentences(),
             "temperature": temperature,
             "top_p": request.sampling.top_p,
             "top_k": request.sampling.top_k,

@@ -27,6 +27,7 @@ class SongCard:
         folder: where it lies, below the folder of the run.
         files: name and size in bytes of what a listener gets.
         store: the folder of the run.
+        sung: what became of lyrics that the model cannot sing as they are, in sentences.
     """
 
     run: str
@@ -38,6 +39,7 @@ class SongCard:
     folder: str
     files: tuple[tuple[str, int], ...]
     store: Store
+    sung: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, picture: Picture, number: int) -> SongCard:
@@ -45,7 +47,8 @@ class SongCard:
         tree, run = picture.tree, picture.status.run
         song = tree.rendition(number)
         assert song.exported is not None
-        words, fields = tree.work_request(song).conditioning, song.exported.fields
+        request, fields = tree.work_request(song), song.exported.fields
+        words, sung = request.conditioning, request.sung(tree.facts.config)
         master, files = fields.get("master"), fields.get("files")
         title, name = picture.status.title or run, tree.take(song.take).name
         return cls(
@@ -62,6 +65,7 @@ class SongCard:
                 if isinstance(file, dict) and file["kind"] in _SHOWN
             ),
             store=picture.journal.store,
+            sung=() if sung is None else tuple(sung.sentences()),
         )
 
     def spectrogram(self) -> bytes:
@@ -86,6 +90,8 @@ class SongCard:
             ),
             f"- all of it lies in `{self.store.location(self.folder)}`",
         ]
+        for words in self.sung:
+            lines += ["", plain(words)]
         listen = next((name for name, _ in self.files if name.endswith(".mp3")), None)
         if listen is not None:
             link = song_link(self.run, self.number, listen)

@@ -12,7 +12,7 @@ from tasks.artifacts import show_plan
 from tasks.models import Models
 from tasks.policies import io_task
 from tasks.resources import current_run, flow_run_id, shared_store
-from tasks.runs import check_request, create_run, new_run_id, run_exists
+from tasks.runs import Primer, check_request, create_run, new_run_id, run_exists
 from tasks.settings import Settings
 from tasks.story import tell
 
@@ -33,9 +33,10 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
         return run_id
     settings, flow_run = Settings.from_environment(), flow_run_id()
     store = shared_store(settings)
-    config = check_request(request, settings)
     run_id = validate_run_id(run_id or new_run_id(request, unique=flow_run.replace("-", "")[:10]))
     begun = run_exists(store, run_id)
+    # a run that is there keeps what it uses of its primer
+    config = check_request(request.without_primer() if begun else request, settings)
     if begun and flow_run and not is_own(store, run_id, flow_run):
         raise ConfigError(
             f"run: {run_id} exists already",
@@ -44,9 +45,14 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
     create_run(store, request, run_id, config, Models(config, settings))
     if not begun:
         device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
-        plan = Plan.of(config, request, device=device)
-        show_plan(run_id, plan)
+        primer = Primer.recorded(Journal.open(store, run_id).record)
+        n_samples = 0 if primer is None else primer.n_samples
+        plan = Plan.of(config, request, device=device, primer_samples=n_samples)
+        sung = request.sung(config)
+        show_plan(run_id, plan, sung)
         tell(_begun(request, run_id, plan))
+        for words in () if sung is None else sung.sentences():
+            tell(words)
     return run_id
 
 

@@ -12,6 +12,7 @@ from musiccore.records import canonical_json, sha256
 from musiccore.request import GenerationRequest
 from musiccore.tags import read_tags
 from tasks.models import Models
+from tasks.priming import file_sha256
 from tasks.runs import program_versions
 
 
@@ -72,9 +73,9 @@ class Wanted:
         if self.origin.score and not primer:
             return asked
         path = Path(primer or asked.primer)
-        data = path.read_bytes() if path.is_file() else b""
-        if sha256(data) != self.origin.primer_sha256:
-            what = "is not there" if not data else "is not the one that the music starts from"
+        digest = file_sha256(path)
+        if digest != self.origin.primer_sha256:
+            what = "is not there" if not digest else "is not the one that the music starts from"
             raise ConfigError(
                 f"primer: {path} {what} (sha256 {self.origin.primer_sha256[:16]}…)",
                 hint="give the file with --primer FILE",

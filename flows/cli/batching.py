@@ -12,7 +12,7 @@ from flows.cli.signals import is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
 from musiccore.storage import Store
-from tasks.queues import batch_folder, queue_of
+from tasks.queues import batch_folder, queue_of, sung_words
 from tasks.resources import new_store
 from tasks.settings import Settings
 
@@ -27,6 +27,8 @@ def batch(options: Namespace) -> int:
         queue = queue_of(store, settings, options.file, "", options.name or "")
     with stoppable(), prepare() as session, shown() as report:
         report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")
+        for words in sung_words(queue):
+            report.say(words)
         try:
             with session.flows():
                 from flows.batch import batch as flow

@@ -13,6 +13,7 @@ from musiccore.errors import ConfigError
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store
+from musiccore.takes import Facts
 from musiccore.timecode import parse_hours
 from tasks.calibration import known_speeds
 from tasks.describing import RunStatus
@@ -47,20 +48,35 @@ def session_budget(options: Namespace) -> Iterator[None]:
 
 
 def plan_of(
-    store: Store, config: ModelConfig, request: GenerationRequest, settings: Settings
+    store: Store,
+    config: ModelConfig,
+    request: GenerationRequest,
+    settings: Settings,
+    *,
+    primer_samples: int | None = None,
 ) -> Plan:
-    """Return the plan of a request on this machine, as it was measured or as its kind is."""
+    """Return the plan of a request on this machine, as it was measured or as its kind is.
+
+    Args:
+        store: that knows how fast the machine was.
+        config: the model.
+        request: that was checked.
+        settings: of this process.
+        primer_samples: length of the primer at the model's rate; by default its file is read.
+    """
     device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
+    if primer_samples is None:
+        primer_samples = request.primer_samples(config, ffmpeg=settings.ffmpeg)
     speeds = known_speeds(store, config, settings)
-    return Plan.of(config, request, device=device, speeds=speeds)
+    return Plan.of(config, request, device=device, primer_samples=primer_samples, speeds=speeds)
 
 
 def time_left(
-    store: Store, request: GenerationRequest, status: RunStatus, settings: Settings
+    store: Store, facts: Facts, status: RunStatus, settings: Settings
 ) -> tuple[LevelLeft, ...]:
     """Return what is left of a run, top level first."""
-    config = ModelConfig.from_name(request.model)
-    plan = plan_of(store, config, request, settings)
+    known = facts.primer_codes * facts.config.top.hop_length
+    plan = plan_of(store, facts.config, facts.request, settings, primer_samples=known)
     left = {level.level: level.windows - level.windows_done for level in status.levels}
     return what_is_left(plan, left)
 

@@ -96,8 +96,8 @@ def is_delivered(store: Store, run_id: str) -> bool:
 def _time_left(picture: Picture) -> tuple[LevelLeft, ...]:
     """Return what is left; a figure that cannot be read never hides what is safe."""
     try:
-        request = picture.tree.facts.request
-        return time_left(shared_store(), request, picture.status, Settings.from_environment())
+        facts = picture.tree.facts
+        return time_left(shared_store(), facts, picture.status, Settings.from_environment())
     except MusicCoreError as error:
         log.debug("no forecast: %s", error)
         return ()

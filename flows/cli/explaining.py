@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.sung import Sung
 from musiccore.tags import SHOWN
 from musiccore.timecode import clock
 
-_LAST = ("lyrics", "recipe", "origin", "conversions")  # long; after everything else
+_LAST = (
+    "numerics_changes",
+    "lyrics",
+    "sung",
+    "recipe",
+    "origin",
+    "conversions",
+)  # long; after everything else
+_TOLD = ("sung", "numerics_changes", "origin", "conversions")  # in words
 _DIGITS = 16  # of a digest
 _SCORES = (".mid", ".midi", ".kar")
 
@@ -39,7 +48,11 @@ def explain(options: Namespace) -> int:
     late = [name for name in _LAST if name in whole]
     _print_fields({name: value for name, value in whole.items() if name not in _LAST})
     _print_others(tags)
-    _print_fields({name: whole[name] for name in late if name not in ("origin", "conversions")})
+    _print_fields({name: whole[name] for name in late if name not in _TOLD})
+    _print_numerics(provenance)
+    if (sung := Sung.from_json(provenance.get("sung"))) is not None:
+        for words in sung.sentences():
+            data(words)
     _print_steps(provenance)
     _print_history(provenance)
     for words in _rows(tags, "warnings"):
@@ -109,6 +122,22 @@ def _print_fields(values: Mapping[str, object], prefix: str = "") -> None:
             _print_fields(value, f"{prefix}{name}.")
         elif value not in ("", None, []):
             data(f"{prefix}{name}: {value}")
+
+
+def _print_numerics(provenance: Mapping[str, object]) -> None:
+    """Print what became other on the way than the run began with, by consent."""
+    for change in _rows(provenance, "numerics_changes"):
+        before, after = (
+            change.get(name) if isinstance(change, Mapping) else None
+            for name in ("recorded", "current")
+        )
+        if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+            data(f"numerics_changes: {change}")
+            continue
+        words = ", ".join(f"{name} from {before.get(name)} to {after[name]}" for name in after)
+        data(
+            f"numerics changed on the way, by consent: {words}; the same request gives other codes"
+        )
 
 
 def _print_steps(provenance: Mapping[str, object]) -> None:

@@ -80,6 +80,9 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
             config = ModelConfig.from_name(request.model)
             create_run(store, request, run_id, config, Models(config, settings))
         report.say(f"run {run_id} in {store.location()}")
+        sung = request.sung(config)
+        for words in () if sung is None else sung.sentences():
+            report.say(words)
 
     return _carry(options, run_id, work, begin)
 

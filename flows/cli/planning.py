@@ -21,7 +21,7 @@ def plan(options: Namespace) -> int:
     with checking():
         settings = Settings.from_environment()
         request = request_of(options)
-        config = request.check(label_tables=settings.labels)
+        config = request.check(label_tables=settings.labels, ffmpeg=settings.ffmpeg)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)
@@ -34,10 +34,14 @@ def plan(options: Namespace) -> int:
     with checking():
         found = plan_of(store, config, request, settings)
     fit = None if budget is None else fit_into(found, budget)
+    sung = request.sung(config)
     if options.json:
-        data_json(_as_json(options, config.name, found, fit))
+        value = _as_json(options, config.name, found, fit)
+        data_json(value if sung is None else {**value, "sung": sung.to_json()})
         return Exit.DONE
     _show(found)
+    for words in () if sung is None else sung.sentences():
+        data(words)
     if options.price is not None:
         low, high = _price(found, options.price)
         data(f"price: {low:.2f} to {high:.2f} {options.currency}".rstrip())

@@ -232,19 +232,25 @@ class FfmpegReader:
                             f"audio file {os.fspath(self.path)!r} holds NaN or infinite samples"
                         )
                     yield block.astype(self.dtype)
-            except BaseException:  # also whoever stops listening
+            except BaseException as error:
                 process.kill()
                 _finish(process)
+                if isinstance(error, GeneratorExit):  # whoever listened has heard enough
+                    self._note_damage(errors)
                 raise
             failed = _finish(process)
-            if failed or errors.tell():
-                self.damage = f"{self.path.name!r} is damaged, says ffmpeg: {_said(errors)}"
+            self._note_damage(errors, failed=failed != 0)
             if self._length is not None and done < self._length:
                 self.damage = self.damage or (
                     f"{self.path.name!r} promises {self._length} samples per channel, "
                     f"and only {done} could be decoded"
                 )
             self.n_frames = done if self._length is None else min(done, self._length)
+
+    def _note_damage(self, errors: IO[bytes], *, failed: bool = False) -> None:
+        """Keep what ffmpeg had to say about what it decoded."""
+        if failed or errors.seek(0, os.SEEK_END):
+            self.damage = f"{self.path.name!r} is damaged, says ffmpeg: {_said(errors)}"
 
 
 def _wave_format(stream: IO[bytes]) -> tuple[int, int, int] | None:

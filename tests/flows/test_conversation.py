@@ -14,6 +14,7 @@ from musiccore import audio
 from musiccore.audit import verify_run
 from musiccore.choices import Choice, Conflict
 from musiccore.errors import ConfigError
+from musiccore.journal import Journal
 from musiccore.tags import read_tags
 from musiccore.testing import sine
 from tasks.codec import CROSSFADE_SECONDS, song_audio
@@ -21,6 +22,7 @@ from tasks.conditioning import known_codes
 from tasks.describing import describe_run, unfinished_runs
 from tasks.levels import stored_level
 from tasks.purging import purge_takes, purgeable
+from tasks.runs import Primer
 from tasks.sampling import audition_work, song_codes, take_codes
 from tasks.showing import Picture
 from tasks.trees import make_choice
@@ -379,6 +381,37 @@ def primed(steps, tmp_path) -> Talk:
     talk = fresh(steps, seconds=0.5, primer=str(tmp_path / "primer.wav"))
     (tmp_path / "primer.wav").unlink()
     return talk
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_run_that_was_created_needs_no_primer_file(steps, tmp_path, monkeypatch, elsewhere):
+    clip = audio.Audio(samples=sine(440, 0.24, 11_025)[None], sample_rate=11_025)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "primer.wav").write_bytes(audio.write(clip, "wav"))
+    talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(seconds=0.5, primer="primer.wav")
+    if elsewhere:
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+    else:
+        (tmp_path / "primer.wav").write_bytes(b"another one")
+    assert verify_run(talk.store, "song").sound
+    talk.work()
+    known = primer(talk)
+    assert [len(level) for level in known] == [240, 60, 15]
+    assert verify_run(talk.store, "song").n_unreferenced == 0
+
+
+def test_piece_of_a_primer_that_was_lost_is_made_again_from_its_file(steps, tmp_path):
+    path = tmp_path / "primer.wav"
+    clip = audio.Audio(samples=sine(440, 0.24, 8000)[None], sample_rate=8000)
+    path.write_bytes(audio.write(clip, "wav"))
+    talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(seconds=0.5, primer=str(path))
+    kept = Primer.recorded(Journal.open(talk.store, "song").record).kept
+    talk.store.at("song").delete(kept.key)
+    assert [doubt.key for doubt in verify_run(talk.store, "song").doubts] == [kept.key]
+    talk.work()
+    assert [len(level) for level in primer(talk)] == [240, 60, 15]
+    assert verify_run(talk.store, "song").sound  # its codes are there
 
 
 def primer(talk: Talk) -> list[np.ndarray]:

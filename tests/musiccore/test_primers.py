@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,8 @@ from musiccore import audio, primers
 from musiccore.analysis import loudness_lufs, rms
 from musiccore.audio import Audio
 from musiccore.config import ModelConfig
-from musiccore.errors import AudioError, ConfigError
+from musiccore.doors import COMMAND, FORM, TABLE
+from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.midi import write_midi
 from musiccore.request import GenerationRequest
 from musiccore.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
@@ -152,3 +154,101 @@ def test_noise_follows_no_score() -> None:
         scale(), audio.Audio(samples=noise.astype(np.float32), sample_rate=16_000), 8.0
     )
     assert abs(check.primer) < 0.2
+
+
+# ------------------------------------------------------------------------------- recordings
+
+
+def noise(seconds: float, rate: int, channels: int = 1) -> Audio:
+    rng = np.random.default_rng(1)
+    samples = 0.1 * rng.standard_normal((channels, round(seconds * rate)))
+    return Audio(samples=samples.astype(np.float32), sample_rate=rate)
+
+
+@pytest.mark.parametrize(("rate", "kind"), [(44_100, "wav"), (48_000, "flac"), (22_050, "mp3")])
+def test_beginning_of_a_recording_is_that_of_all_of_it(tmp_path, rate, kind) -> None:
+    path = tmp_path / f"long.{kind}"
+    path.write_bytes(audio.write(noise(9.0, rate, 2), kind))
+    whole = audio.resample(audio.to_mono(audio.read(path)), 16_000)
+    part = primers.read_primer(path, 40_000, 16_000)
+    assert np.array_equal(whole.samples[:, :40_000], part.samples)
+
+
+@pytest.mark.parametrize("limit", [None, 0.5])
+def test_of_a_long_recording_only_the_beginning_is_decoded(tmp_path, monkeypatch, limit) -> None:
+    from musiccore.editing import sources
+
+    path = tmp_path / "long.wav"
+    path.write_bytes(audio.write(noise(60.0, 8000), "wav"))
+    asked: list[int | None] = []
+    blocks = sources.FileSound.blocks
+
+    def watched(self, start=0, stop=None):
+        asked.append(stop)
+        return blocks(self, start, stop)
+
+    monkeypatch.setattr(sources.FileSound, "blocks", watched)
+    extent = primers.primer_extent(path, limit, 8000, most=16_000)
+    assert extent.n_samples == (480_000 if limit is None else 4000)
+    assert asked == ([] if limit is None else [4000 + 2 * 8000])
+
+
+def test_damage_behind_what_is_used_does_not_matter_and_before_it_does(tmp_path) -> None:
+    path = tmp_path / "hurt.flac"
+    data = bytearray(audio.write(noise(20.0, 8000), "flac"))
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(data)
+    assert primers.primer_extent(path, 2.0, 8000, most=80_000).n_samples == 16_000
+    assert primers.read_primer(path, 16_000, 8000).n_samples == 16_000
+    with pytest.raises(AudioError, match=r"hurt\.flac") as caught:
+        primers.primer_extent(path, 15.0, 8000, most=160_000)
+    assert "`jukeflow convert " in str(caught.value.hint)
+
+
+def test_primer_that_ends_early_is_refused(tmp_path) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes(audio.write(noise(4.0, 8000), "wav")[:40_000])
+    with pytest.raises(AudioError, match=r"promises|cut short"):
+        primers.primer_extent(path, 3.0, 8000, most=80_000)
+
+
+@pytest.mark.programs("ffmpeg")
+@pytest.mark.parametrize("kind", ["m4a", "mka", "aac"])
+def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
+    from musiccore.editing.ffmpeg import find_ffmpeg
+
+    wav, path = tmp_path / "a.wav", tmp_path / f"a.{kind}"
+    wav.write_bytes(audio.write(noise(8.0, 44_100), "wav"))
+    command = [find_ffmpeg(None, ""), "-v", "error", "-i", str(wav), "-c:a", "aac", str(path)]
+    subprocess.run(command, check=True)
+    whole = audio.resample(audio.read(path), 16_000)
+    assert primers.primer_extent(path, 2.0, 16_000, most=80_000).n_samples == 32_000
+    part = primers.read_primer(path, 32_000, 16_000)
+    assert np.array_equal(whole.samples[:, :32_000], part.samples)
+    unbounded = primers.primer_extent(path, None, 16_000, most=20_000)
+    assert unbounded.n_samples >= 20_000
+    with pytest.raises(ConfigError, match=r"primer_seconds is 60.0; the primer lasts [78]\."):
+        primers.primer_extent(path, 60.0, 16_000, most=2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("door", "words"), [(COMMAND, "--primer"), (FORM, "“Primer”"), (TABLE, "the column primer")]
+)
+def test_without_ffmpeg_the_way_out_is_named_at_every_door(
+    tmp_path, monkeypatch, door, words
+) -> None:
+    import musiccore.editing.sources as sources
+
+    def missing(asked, purpose):
+        raise MissingProgram(f"{purpose} needs the program ffmpeg", hint="install ffmpeg")
+
+    monkeypatch.setattr(sources, "find_ffmpeg", missing)
+    path = tmp_path / "my memo.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(400))
+    with pytest.raises(MissingProgram, match=r"^primer: .*memo\.m4a.* needs the program") as caught:
+        GenerationRequest(primer=str(path)).primer_samples(ModelConfig.from_name("nano"))
+    hint = caught.value.hint_at(door)
+    assert "install ffmpeg" in hint
+    assert f"`jukeflow convert '{path}' '{tmp_path / 'my memo-primer.wav'}'`" in hint
+    assert words in hint
