@@ -19,7 +19,7 @@ _STREAM = "-"
 
 
 def explain(options: Namespace) -> int:
-    name = "standard input" if options.file == _STREAM else options.file
+    called = "standard input" if options.file == _STREAM else options.file
     with checking(), ExitStack() as stack:
         path = _piped(stack) if options.file == _STREAM else Path(options.file)
         try:
@@ -27,7 +27,7 @@ def explain(options: Namespace) -> int:
         except MusicCoreError as error:
             if options.file == _STREAM:
                 for kind in ("audio", "MIDI"):
-                    error.message = error.message.replace(f"{kind} file {str(path)!r}", name)
+                    error.message = error.message.replace(f"{kind} file {str(path)!r}", called)
             raise
     if options.json:
         data_json(tags)
@@ -35,15 +35,15 @@ def explain(options: Namespace) -> int:
     found = tags.get("provenance")
     provenance: Mapping[str, object] = found if isinstance(found, dict) else {}
     if tags["format"] == "midi" and provenance:
-        talk(f"{name} was composed by jukeflow")
+        talk(f"{called} was composed by jukeflow")
     elif "run" in provenance:
-        talk(f"{name} was made by jukeflow; `jukeflow reproduce` makes it again")
+        talk(f"{called} was made by jukeflow; `jukeflow reproduce` makes it again")
     elif provenance.get("kind") == "rendering":
-        talk(f"{name} is a score that jukeflow played")
+        talk(f"{called} is a score that jukeflow played")
     elif "conversions" in provenance:
-        talk(f"{name} was converted by jukeflow, and not made by it")
+        talk(f"{called} was converted by jukeflow, and not made by it")
     else:
-        talk(f"{name} was not made by jukeflow, or its metadata is gone; what is there:")
+        talk(f"{called} was not made by jukeflow, or its metadata is gone; what is there:")
     shown = {name: tags[name] for name in SHOWN if name in tags}
     whole = {"format": tags["format"], **shown}
     whole |= {name: value for name, value in provenance.items() if shown.get(name) != value}
@@ -54,7 +54,7 @@ def explain(options: Namespace) -> int:
     _print_steps(provenance)
     _print_history(provenance)
     for words in _rows(tags, "warnings"):
-        talk(f"{name}: {words}")
+        talk(f"{called}: {words}")
     return Exit.DONE
 
 
