@@ -44,7 +44,7 @@ def explain(options: Namespace) -> int:
         talk(f"{called} was converted by jukeflow, and not made by it")
     else:
         talk(f"{called} was not made by jukeflow, or its metadata is gone; what is there:")
-    shown = {name: tags[name] for name in SHOWN if name in tags}
+    shown: dict[str, object] = {name: tags[name] for name in SHOWN if name in tags}
     whole = {"format": tags["format"], **shown}
     whole |= {name: value for name, value in provenance.items() if shown.get(name) != value}
     late = [name for name in _LAST if name in whole]
