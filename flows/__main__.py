@@ -38,7 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     from flows.cli.output import BadRequest, Exit, complain, talk
     from flows.cli.parser import parser
-    from flows.serving.passwords import refusal
     from musiccore.errors import ConfigError, Gone, MissingProgram, MusicCoreError
     from tasks.stopping import Interrupted
 
@@ -72,6 +71,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if options.debug:
             raise
+        from flows.serving.passwords import refusal  # which needs half of the network's library
+
         if (refused := refusal(error)) is not None:
             complain(refused)
             return Exit.BAD_REQUEST

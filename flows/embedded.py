@@ -113,7 +113,7 @@ def _configured(name: str) -> str | None:
     path = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml")
     try:
         profiles = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
     profile = os.environ.get("PREFECT_PROFILE", profiles.get("active"))
     value = profiles.get("profiles", {}).get(profile, {}).get(name)

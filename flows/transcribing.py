@@ -19,6 +19,7 @@ def midi_transcribe(
     destination: str = "",
     program: str = "0",
     force: bool = False,
+    strict: bool = False,
 ) -> dict[str, object]:
     """Write the melody of a recording or of a run as MIDI: experimental, one voice at a time.
 
@@ -28,17 +29,21 @@ def midi_transcribe(
         destination: a MIDI file or a folder; empty writes into the folder of the work.
         program: instrument of the MIDI file: a General MIDI number from 0, or a name such as organ.
         force: write over a file that is there already.
+        strict: refuse audio that is damaged or ends early, instead of saying it.
 
     Returns:
         Where it is, and how many notes it holds.
     """
-    found = transcribe_source(source, take or None, program)
+    found = transcribe_source(source, take or None, program, strict)
     row: dict[str, object] = {
         "source": source,
         "destination": write_transcription(found, destination, force),
         "notes": found.score.n_notes,
         "seconds": round(found.seconds, 3),
+        "warnings": "; ".join(found.warnings),
     }
+    for words in found.warnings:
+        tell(words)
     tell(f"Heard {found.score.n_notes} notes, written to {row['destination']}.")
     show_table([row], key="transcribed", description="An experimental transcription.")
     return row

@@ -192,5 +192,5 @@ def from_npy(data: bytes) -> npt.NDArray[np.int16]:
             raise ValueError(f"shape {list(shape)} does not fit {len(data)} bytes")
         buffer.seek(0)
         return np.asarray(np.lib.format.read_array(buffer, allow_pickle=False), dtype=np.int16)
-    except ValueError as error:
+    except Exception as error:  # numpy reads the header as Python, which fails in many ways
         raise CodesError(f"the codes file is damaged: {error}") from error

@@ -11,6 +11,7 @@ from typing import Literal
 from musiccore.chorales import Split, read_split
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midi import SUFFIXES, read_midi
+from musiccore.score import AS_PLAYERS_DO, Reading
 from musiccore.voices import VoiceGrid, fold
 
 CHORALES = "chorales"
@@ -33,12 +34,14 @@ class CorpusRow:
         used: `train`, `valid`, or empty if it was skipped.
         how: how its voices were found, or why it was skipped.
         steps: of the grid.
+        warnings: what was odd about it, and read all the same; in `how` as well.
     """
 
     file: str
     used: Literal["train", "valid", ""]
     how: str
     steps: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +65,19 @@ def chorale_split(split: Split, grid: GridName = "1/16") -> list[VoiceGrid]:
     return [piece.every(every) for piece in read_split(split)]
 
 
-def read_corpus(source: str, grid: GridName = "1/16", n_voices: int = 4) -> Corpus:
+def read_corpus(
+    source: str,
+    grid: GridName = "1/16",
+    n_voices: int = 4,
+    reading: Reading = AS_PLAYERS_DO,
+) -> Corpus:
     """Read pieces to train on.
 
     Args:
         source: `chorales`, or a folder; every MIDI file below it is read.
         grid: length of a step.
         n_voices: voices that each piece of a folder is brought to.
+        reading: how the files of a folder are read.
 
     Returns:
         The pieces. Of a folder, files chosen by a digest of their music, one in ten and at least
@@ -87,26 +96,26 @@ def read_corpus(source: str, grid: GridName = "1/16", n_voices: int = 4) -> Corp
         )
     if not 1 <= n_voices <= 8:
         raise ConfigError(f"voices: it is {n_voices}, want 1 to 8")
-    return _read_folder(Path(source).expanduser(), STEPS[grid], n_voices)
+    return _read_folder(Path(source).expanduser(), STEPS[grid], n_voices, reading)
 
 
-def _read_folder(folder: Path, steps_per_quarter: int, n_voices: int) -> Corpus:
+def _read_folder(folder: Path, steps_per_quarter: int, n_voices: int, reading: Reading) -> Corpus:
     if not folder.is_dir():
         raise ConfigError(
             f"source: {str(folder)!r} is no folder", hint=f"give a folder, or `{CHORALES}`"
         )
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    found: list[tuple[VoiceGrid, str]] = []
+    found: list[tuple[VoiceGrid, str, tuple[str, ...]]] = []
     skipped: list[CorpusRow] = []
     for file in files:
         name = str(file.relative_to(folder))
         try:
-            score = read_midi(file)
+            score = read_midi(file, reading)
             piece, how = fold(score, n_voices, steps_per_quarter, name)
-            found.append((piece, "; ".join([how, *score.warnings])))
+            found.append((piece, how, score.warnings))
         except (AudioError, ConfigError) as error:
             skipped.append(CorpusRow(file=name, used="", how=error.message, steps=0))
-    digests = [hashlib.sha256(piece.pitches.tobytes()).hexdigest() for piece, _ in found]
+    digests = [hashlib.sha256(piece.pitches.tobytes()).hexdigest() for piece, *_ in found]
     distinct = sorted(set(digests))
     if len(distinct) < 2:
         reason = f"; skipped: {skipped[0].file}: {skipped[0].how}" if skipped else ""
@@ -118,11 +127,19 @@ def _read_folder(folder: Path, steps_per_quarter: int, n_voices: int) -> Corpus:
     rows = list(skipped)
     train: list[VoiceGrid] = []
     valid: list[VoiceGrid] = []
-    for (piece, how), digest in zip(found, digests, strict=True):
+    for (piece, how, odd), digest in zip(found, digests, strict=True):
         is_judged = digest in judged
         (valid if is_judged else train).extend(_sections(piece))
         used: Literal["train", "valid"] = "valid" if is_judged else "train"
-        rows.append(CorpusRow(file=piece.name, used=used, how=how, steps=len(piece.pitches)))
+        rows.append(
+            CorpusRow(
+                file=piece.name,
+                used=used,
+                how="; ".join([how, *odd]),
+                steps=len(piece.pitches),
+                warnings=odd,
+            )
+        )
     rows.sort(key=lambda row: row.file)
     return Corpus(train=tuple(train), valid=tuple(valid), rows=tuple(rows))
 

@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from musiccore.doors import LIBRARY, Door
 
+LONGEST = 2000
+"""Characters of a message; a name in a file of a stranger may be longer."""
+
 
 class MusicCoreError(Exception):
     """Base of all errors that jukeflow raises on purpose.
@@ -30,6 +33,8 @@ class MusicCoreError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST]}…"
         super().__init__(message)
         self.message = message
         self.marked_hint = hint

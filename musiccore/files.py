@@ -33,6 +33,7 @@ from musiccore.errors import (
 )
 from musiccore.places import MAGIC, Place, split_pattern
 
+STANDARD_INPUT: Final = "/dev/stdin"
 FETCH_LIMIT: Final = 32 << 30  # bytes of one file that is copied here
 _BLOCK: Final = 8 << 20
 _PATIENCE: Final = 200  # milliseconds
@@ -167,8 +168,8 @@ def fetch(found: Found, folder: Path, checkpoint: Callable[[float], None]) -> Pa
         StorageError: if the store does not answer, or the file changed meanwhile.
     """
     place, path = found.place, found.place.local
-    if path is not None and path.is_file():
-        return path
+    if path is not None and (file := _regular(path)) is not None:
+        return file
     _check_room(found, folder)
     copy = folder / (os.fsdecode(os.fsencode(place.name)[-80:]) or "file")  # a store allows more
     with _door("reading", place) as system, ExitStack() as stack:
@@ -190,6 +191,20 @@ def fetch(found: Found, folder: Path, checkpoint: Callable[[float], None]) -> Pa
     return copy
 
 
+def _regular(path: Path) -> Path | None:
+    """Return a regular file by the name that other programs know too; None for all else.
+
+    Standard input may be one: its name means another file in every process.
+    """
+    if not path.is_file():
+        return None
+    if path.parts[:2] not in (("/", "dev"), ("/", "proc")):
+        return path
+    real = path.resolve()
+    unread = str(path) != STANDARD_INPUT or os.lseek(0, 0, os.SEEK_CUR) == 0
+    return real if unread and real.is_file() and real.samefile(path) else None
+
+
 def _poured(path: Path, waiting: Callable[[], None]) -> Iterator[bytes]:
     """Yield what comes out of a pipe or a device; nobody may ever write into it.
 
@@ -197,7 +212,7 @@ def _poured(path: Path, waiting: Callable[[], None]) -> Iterator[bytes]:
         path: of it.
         waiting: called while nothing comes; what it raises ends the waiting.
     """
-    if str(path) == "/dev/stdin":  # which may be a socket, and those cannot be opened by name
+    if str(path) == STANDARD_INPUT:  # which may be a socket, and those cannot be opened by name
         handle = os.dup(0)
     else:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

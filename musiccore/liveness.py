@@ -187,7 +187,7 @@ def told_progress(store: Store, epoch: int) -> Json:
     data = _read(store, epoch)
     try:
         beat = None if data is None else json.loads(data)
-    except ValueError:  # for politeness only: what cannot be read says nothing
+    except (ValueError, RecursionError):  # for politeness only: what cannot be read says nothing
         return None
     progress: Json = beat.get("progress") if isinstance(beat, dict) else None
     return progress

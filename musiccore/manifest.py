@@ -64,7 +64,9 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         if type(self.seed) is not int or not 0 <= self.seed < 2**63:
-            raise ConfigError(f"seed: {self.seed!r} is not a whole number from 0 to 2**63 - 1")
+            raise ConfigError(
+                f"seed: {str(self.seed)[:40]!r} is not a whole number from 0 to 2**63 - 1"
+            )
         for name in ("request", "models", "numerics", "versions"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ConfigError(f"{name}: a table is needed, not {getattr(self, name)!r}")

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio import Audio, resample, to_mono
-from musiccore.errors import AudioError, ConfigError, DeviceError, MissingProgram
+from musiccore.errors import ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
 from musiccore.score import AS_PLAYERS_DO, Reading
 
@@ -95,8 +95,8 @@ def load_sound(
         source: audio of any kind that can be read, a score, or the name of a chorale.
         output: says the rate.
         player: for scores.
-        reading: how scores of other people are read.
-        warn: told what was odd about one.
+        reading: how scores of other people are read; strict, a damaged recording is refused too.
+        warn: told what is odd or missing; None logs what is of a recording.
 
     Raises:
         AudioError: if the file is missing, damaged or silent.
@@ -105,12 +105,16 @@ def load_sound(
     """
     from musiccore.arranging import read_to_play
     from musiccore.editing import SUFFIXES
+    from musiccore.editing.hearing import heard_all
     from musiccore.symbolic import SCORE_SUFFIXES
 
     path = Path(source).expanduser()
     is_audio = path.is_file() or path.suffix.lower().removeprefix(".") in SUFFIXES
     if is_audio and path.suffix.lower() not in SCORE_SUFFIXES:
-        return _recording(path)
+        audio, warnings = heard_all(path, mono=False, strict=reading.strict)
+        for warning in warnings:
+            (warn or log.warning)(warning)
+        return audio
     low, high = _PERFORMED_RATES
     rate = min(max(output.frequency, low), high)
     score = read_to_play(source, reading)
@@ -118,19 +122,6 @@ def load_sound(
         for warning in score.warnings:
             warn(warning)
     return player.perform(score, sample_rate=rate)
-
-
-def _recording(path: Path) -> Audio:
-    from musiccore.editing import open_sound
-
-    sound = open_sound(path)
-    blocks = [block.astype(np.float32, copy=False) for block in sound.blocks()]
-    if not blocks:
-        raise AudioError(f"audio file {str(path)!r} holds no samples")
-    for words in filter(None, (*sound.warnings, sound.damage)):
-        log.warning("%s", words)
-    samples = np.ascontiguousarray(np.concatenate(blocks).T)
-    return Audio(samples=samples, sample_rate=sound.sample_rate)
 
 
 def to_device(audio: Audio, output: Output) -> npt.NDArray[np.generic]:

@@ -116,7 +116,7 @@ def parse_songs(text: str, kind: Literal["toml", "csv"], folder: Path) -> tuple[
 def _toml(text: str) -> list[Values]:
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers without an end, tables in tables
         raise ConfigError(f"file: it is not TOML: {error}") from error
     if unknown := sorted(data.keys() - {"song", "defaults"}):
         raise ConfigError(

@@ -209,7 +209,9 @@ class GenerationRequest(FrozenModel):
         """
         try:
             data = tomllib.loads(_text(path, "recipe"))
-        except tomllib.TOMLDecodeError as error:
+        except ConfigError:
+            raise
+        except (ValueError, RecursionError) as error:  # numbers without an end, tables in tables
             raise ConfigError(f"recipe {path} is not TOML: {error}") from error
         conditioning = data.get("conditioning")
         if isinstance(conditioning, dict) and "lyrics_file" in conditioning:

@@ -85,7 +85,7 @@ class Speeds:
                 raise ValueError("another version wrote them")
             levels = tuple(LevelSpeed(**item) for item in body.pop("levels"))
             return cls(levels=levels, **body)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise Corrupt(f"the measured speeds cannot be read: {error}") from error
 
 

@@ -109,6 +109,7 @@ def train_composer(
     n_voices: int = 4,
     test: bool = False,
     report: Callable[[str], None] | None = None,
+    reading: Reading = AS_PLAYERS_DO,
 ) -> dict[str, object]:
     """Train a model of voices; what an earlier call did is not done again.
 
@@ -120,6 +121,7 @@ def train_composer(
         n_voices: voices.
         test: judge the kept weights by the test chorales as well, and by what they draw.
         report: told a line now and then; None for Prefect's log.
+        reading: how the files of a folder are read.
 
     Returns:
         Figures of the model and of what it must beat, in nats per note, and one row per file.
@@ -134,7 +136,7 @@ def train_composer(
         raise ConfigError("test: only the chorales have a test part", hint="leave it out")
     _one_thread()
     say = report or task_reporter().say
-    corpus = read_corpus(source, grid, n_voices)
+    corpus = read_corpus(source, grid, n_voices, reading)
     say(_summary(corpus))
     trained = train(corpus.train, corpus.valid, Path(out), options, lambda event: say(_line(event)))
     known = [piece.pitches for piece in corpus.train]

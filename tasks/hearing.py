@@ -186,7 +186,7 @@ class Hearing:
         data = self._read(name)
         try:
             facts = None if data is None else json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(facts, dict):
             return None

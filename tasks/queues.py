@@ -260,7 +260,7 @@ def _write_once(store: Store, batch: str, songs: Sequence[Song]) -> None:
     folder.keep()
     try:
         there = json.loads(folder.get("queue.json", limit=_MAX_QUEUE_BYTES))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Corrupt(f"the queue of batch {batch} is damaged: {error}") from error
     if not isinstance(there, dict) or there.get("rows") != rows:
         raise Corrupt(f"the queue of batch {batch} holds other songs than its name says")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.arranging import program_of
 from musiccore.audio import Audio, read
-from musiccore.editing import SUFFIXES, open_sound, write_file
-from musiccore.editing.channels import mixing_matrix
-from musiccore.editing.pipeline import mixed
+from musiccore.editing import SUFFIXES, write_file
+from musiccore.editing.hearing import heard_all
 from musiccore.errors import ConfigError
 from musiccore.midi import write_midi
 from musiccore.score import Score
@@ -19,8 +17,6 @@ from musiccore.transcription import transcribe
 from tasks.policies import io_task
 from tasks.resources import shared_store
 from tasks.showing import Picture
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +27,26 @@ class Transcription:
         score: one part.
         seconds: length of the recording.
         name: of the recording: its stem, or run and take.
+        warnings: what was odd about it, or is missing.
     """
 
     score: Score
     seconds: float
     name: str
+    warnings: tuple[str, ...] = ()
 
 
 @io_task(task_run_name="transcribe-{source}")
-def transcribe_source(source: str, take: int | None = None, program: str = "0") -> Transcription:
+def transcribe_source(
+    source: str, take: int | None = None, program: str = "0", strict: bool = False
+) -> Transcription:
     """Write down the melody of a recording or of a run.
 
     Args:
         source: an audio file, or the name of a run.
         take: of the run; None is its finished song.
         program: number or name of the instrument of the result.
+        strict: refuse a recording that is damaged or ends early.
 
     Raises:
         ConfigError: if there is neither such a file nor such a run, or nothing of it can be heard.
@@ -56,10 +57,12 @@ def transcribe_source(source: str, take: int | None = None, program: str = "0") 
     if path.is_file() or path.suffix.lower().removeprefix(".") in SUFFIXES:
         if take is not None:
             raise ConfigError("take: a file has no takes", hint="leave it out, or name a run")
-        audio, name = _recording(path), path.stem
+        audio, warnings = heard_all(path, strict=strict)
+        name = path.stem
     else:
-        audio, name = run_audio(shared_store(), source, take)
-    return Transcription(score=transcribe(audio, program=wanted), seconds=audio.seconds, name=name)
+        (audio, name), warnings = run_audio(shared_store(), source, take), ()
+    score = transcribe(audio, program=wanted)
+    return Transcription(score=score, seconds=audio.seconds, name=name, warnings=warnings)
 
 
 @io_task(task_run_name="write-{destination}")
@@ -126,15 +129,3 @@ def run_audio(store: Store, run: str, take: int | None) -> tuple[Audio, str]:
     if not isinstance(file, dict):
         raise ConfigError(f"source: run {run!r} keeps no audio of that")
     return read(picture.journal.store.get(str(file["path"]))), name
-
-
-def _recording(path: Path) -> Audio:
-    import numpy as np
-
-    sound = open_sound(path)
-    matrix = mixing_matrix(sound.channels, 1, sound.mask)
-    blocks = [block[:, 0] for block in mixed(sound.blocks(), matrix)]
-    samples = np.concatenate([*blocks, np.zeros(0)])[None].astype(np.float32)
-    for words in filter(None, (*sound.warnings, sound.damage)):
-        log.warning("%s", words)
-    return Audio(samples=samples, sample_rate=sound.sample_rate)

@@ -42,7 +42,7 @@ def batch(options: Namespace) -> int:
 
 
 def _last_report(store: Store, batch: str) -> dict[str, object]:
-    with suppress(NotFound, ValueError):
+    with suppress(NotFound, ValueError, RecursionError):
         found = json.loads(batch_folder(store, batch).get("report.json"))
         assert isinstance(found, dict)
         return found

@@ -12,11 +12,11 @@ from flows.cli.convert_report import report
 from musiccore.editing.formats import KINDS, TARGETS
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
+from musiccore.files import STANDARD_INPUT
 from musiccore.scratch import scratch
 from tasks.converting import convert_files, list_files
 
 STREAM = "-"
-STANDARD_INPUT = "/dev/stdin"
 
 
 def check_streams(sources: Sequence[str], out: str, options: Namespace) -> None:

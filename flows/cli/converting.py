@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
 from flows.cli.convert_streams import (
-    STANDARD_INPUT,
     STREAM,
     check_streams,
     to_standard_output,
@@ -16,7 +15,7 @@ from flows.cli.convert_streams import (
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
-from musiccore.files import look, taken
+from musiccore.files import STANDARD_INPUT, look, taken
 from musiccore.listing import Conversion, Listing
 from musiccore.timecode import parse_seconds
 from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.sung import Sung
 from musiccore.tags import SHOWN
 from musiccore.timecode import clock
@@ -21,28 +24,36 @@ _LAST = (
 )  # long; after everything else
 _TOLD = ("sung", "numerics_changes", "origin", "conversions")  # in words
 _DIGITS = 16  # of a digest
-_SCORES = (".mid", ".midi", ".kar")
+_STREAM = "-"
 
 
 def explain(options: Namespace) -> int:
-    with checking():
-        tags = _tags(Path(options.file), options.tag_encoding)
+    called = "standard input" if options.file == _STREAM else options.file
+    with checking(), ExitStack() as stack:
+        path = _piped(stack) if options.file == _STREAM else Path(options.file)
+        try:
+            tags = _tags(path, options.tag_encoding)
+        except MusicCoreError as error:
+            if options.file == _STREAM:
+                for kind in ("audio", "MIDI"):
+                    error.message = error.message.replace(f"{kind} file {str(path)!r}", called)
+            raise
     if options.json:
         data_json(tags)
         return Exit.DONE
     found = tags.get("provenance")
     provenance: Mapping[str, object] = found if isinstance(found, dict) else {}
     if tags["format"] == "midi" and provenance:
-        talk(f"{options.file} was composed by jukeflow")
+        talk(f"{called} was composed by jukeflow")
     elif "run" in provenance:
-        talk(f"{options.file} was made by jukeflow; `jukeflow reproduce` makes it again")
+        talk(f"{called} was made by jukeflow; `jukeflow reproduce` makes it again")
     elif provenance.get("kind") == "rendering":
-        talk(f"{options.file} is a score that jukeflow played")
+        talk(f"{called} is a score that jukeflow played")
     elif "conversions" in provenance:
-        talk(f"{options.file} was converted by jukeflow, and not made by it")
+        talk(f"{called} was converted by jukeflow, and not made by it")
     else:
-        talk(f"{options.file} was not made by jukeflow, or its metadata is gone; what is there:")
-    shown = {name: tags[name] for name in SHOWN if name in tags}
+        talk(f"{called} was not made by jukeflow, or its metadata is gone; what is there:")
+    shown: dict[str, object] = {name: tags[name] for name in SHOWN if name in tags}
     whole = {"format": tags["format"], **shown}
     whole |= {name: value for name, value in provenance.items() if shown.get(name) != value}
     late = [name for name in _LAST if name in whole]
@@ -56,15 +67,44 @@ def explain(options: Namespace) -> int:
     _print_steps(provenance)
     _print_history(provenance)
     for words in _rows(tags, "warnings"):
-        talk(f"{options.file}: {words}")
+        talk(f"{called}: {words}")
     return Exit.DONE
+
+
+def _piped(stack: ExitStack) -> Path:
+    """Return standard input as a file, which is gone when the stack is closed.
+
+    Raises:
+        ConfigError: if nobody writes into it.
+        AudioError: if it is too large.
+    """
+    from musiccore.files import STANDARD_INPUT, fetch, look
+    from musiccore.places import Place
+    from musiccore.scratch import scratch
+
+    if os.isatty(0):
+        raise ConfigError("file: standard input is a terminal", hint="cat a.mp3 | ... -")
+    found = look(Place("", STANDARD_INPUT))
+    if found is None:
+        raise ConfigError("file: standard input is no file", hint="cat a.mp3 | ... -")
+    return fetch(found, stack.enter_context(scratch()), lambda share: None)
+
+
+def _is_midi(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except (OSError, ValueError):  # which the reader says better
+        return False
+    return head[:4] == b"MThd" or (head[:4] == b"RIFF" and head[8:] == b"RMID")
 
 
 def _tags(path: Path, encoding: str | None) -> dict[str, object]:
     from musiccore.editing.metadata import summary_of
+    from musiccore.midi import SUFFIXES
     from tasks.settings import Settings
 
-    if path.suffix.lower() in _SCORES:
+    if path.suffix.lower() in SUFFIXES or _is_midi(path):
         return _score_tags(path)
     return summary_of(path, ffmpeg=Settings.from_environment().ffmpeg, encoding=encoding)
 
@@ -113,6 +153,8 @@ def _score_tags(path: Path) -> dict[str, object]:
             found.setdefault("licence", words.text)
     if (made := provenance_of(score)) is not None:
         found["provenance"] = made
+    if score.warnings:
+        found["warnings"] = list(score.warnings)
     return found
 
 
@@ -143,7 +185,6 @@ def _print_numerics(provenance: Mapping[str, object]) -> None:
 def _print_steps(provenance: Mapping[str, object]) -> None:
     """Print the choices that led to the music, in words."""
     from musiccore.choices import Choice
-    from musiccore.errors import ConfigError
 
     origin = provenance.get("origin")
     steps = origin.get("choices") if isinstance(origin, Mapping) else None

@@ -96,3 +96,4 @@ def _train(commands: Commands) -> None:
         action="store_true",
         help="judge by the test chorales as well, and count faults in 50 pieces that are drawn",
     )
+    reading_options(words)

@@ -134,6 +134,7 @@ def _transcribe(commands: Commands) -> None:
     add("-o", "--out", metavar="FILE", help="MIDI file (the name of the source, here)")
     add("--program", metavar="N", default="0", help="instrument of the MIDI file (0, a piano)")
     add("--force", action="store_true", help="write over a file that exists")
+    add("--strict", action="store_true", help="refuse audio that is damaged or ends early")
 
 
 def _roll(commands: Commands) -> None:

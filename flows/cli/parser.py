@@ -196,7 +196,7 @@ def _explain(commands: Commands) -> None:
         "jukeflow explain song.mp3",
         lazily("explaining", "explain"),
     )
-    words.add_argument("file", metavar="FILE", help="any audio or MIDI file")
+    words.add_argument("file", metavar="FILE", help="any audio or MIDI file; - is standard input")
     words.add_argument(
         "--tag-encoding",
         metavar="NAME",

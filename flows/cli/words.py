@@ -117,7 +117,7 @@ def reading_options(command: ArgumentParser) -> None:
     command.add_argument(
         "--strict",
         action="store_true",
-        help="refuse what is odd about a score, instead of saying it",
+        help="refuse what is odd about a score, or audio that is damaged, instead of saying it",
     )
 
 

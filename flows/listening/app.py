@@ -241,9 +241,9 @@ class Room:
     def _chosen(self, run: str, body: bytes) -> Response:
         try:
             wish = Wish.parse(json.loads(body[: MOST_BYTES + 1]))
-        except ValueError as error:
-            if isinstance(error, ConfigError):
-                raise
+        except ConfigError:
+            raise
+        except (ValueError, RecursionError) as error:
             raise ConfigError("choice: it is no JSON") from error
         store = self._library.store
         try:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from musiccore.errors import ConfigError
 
+_MOST = {"n_voices": 16, "steps_per_quarter": 96, "n_layers": 64, "high": 127}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposerConfig:
@@ -37,6 +39,9 @@ class ComposerConfig:
         for name in ("n_voices", "steps_per_quarter", "width", "n_layers", "head_width"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, want at least 1")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                raise ConfigError(f"{name} is {getattr(self, name)}, want at most {most}")
         if self.high <= self.low:
             raise ConfigError(f"high is {self.high}, want more than low, {self.low}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads((file.metadata() or {})["facts"])
             names = list(file.keys())
             return {name: file.get_tensor(name) for name in names}, facts
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"model: {str(path)!r} cannot be read: {error}",
             hint="give a folder that `jukeflow midi train` wrote",
@@ -85,8 +86,18 @@ def load_model(folder: Path | None = None) -> tuple[Composer, str]:
     path = (folder or SHIPPED) / WEIGHTS
     tensors, facts = read_state(path)
     try:
-        model = Composer(ComposerConfig(**facts["config"]))
+        config = ComposerConfig(**facts["config"])
+        _check_sizes(config, tensors)
+        model = Composer(config)
         model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"model: {str(path)!r} is no model of voices: {error}") from error
     return model.eval(), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_sizes(config: ComposerConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse sizes that the numbers in the file cannot fill, before memory is taken for them."""
+    n_numbers = sum(tensor.numel() for tensor in tensors.values())
+    recurrent = 4 * config.n_layers * config.width**2
+    if max(recurrent, config.width * config.head_width) > n_numbers:
+        raise RuntimeError(f"width {config.width} needs more than the {n_numbers} numbers in it")

@@ -34,6 +34,7 @@ __all__ = ["foreign_tags", "plan_tags", "summary_of", "TagPlan"]
 
 # Formats whose tags `musiccore.tags` reads and writes; for others ffmpeg does what it can.
 _OURS = (*(kind for kind, target in TARGETS.items() if not target.foreign), "m4a")
+_MOST_BESIDE = 64 << 20  # bytes of what was written beside a file
 _PRIVATE = ("w64", "au")  # which have no place for more than the shown fields
 
 
@@ -173,7 +174,10 @@ def _read(source: Path, options: ConversionOptions) -> tuple[Tags, tuple[str, ..
 def _with_beside(tags: Tags, source: Path) -> Tags:
     """Add what `tags.save_tags` wrote beside a file that cannot hold it."""
     try:
-        whole = json.loads(source.with_name(f"{source.name}.json").read_text(encoding="utf-8"))
+        beside = source.with_name(f"{source.name}.json")
+        if beside.stat().st_size > _MOST_BESIDE:
+            return tags
+        whole = json.loads(beside.read_text(encoding="utf-8"))
         provenance = whole.pop("provenance")
         known = from_object(whole)
         text = to_json(provenance) if provenance else None
@@ -182,7 +186,7 @@ def _with_beside(tags: Tags, source: Path) -> Tags:
             known, fields=fields, provenance=text, pictures=known.pictures or tags.pictures,
             chapters=known.chapters or tags.chapters,
         )  # fmt: skip
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return tags
 
 

@@ -139,7 +139,7 @@ class GoldenFile:
             config = json.loads(metadata["config"])
         except KeyError as error:
             raise CheckpointError("the file carries no entry `config` in its metadata") from error
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"the file cannot be read: {error}") from error
         self.config = Hyper(config, self.name)
         self.expected = [name for name in self.tensors if _is_output(name)]

@@ -33,7 +33,7 @@ def rules(path: Path) -> list[CaseResult]:
     name = path.stem
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return [failure(name, f"the file cannot be read: {error}")]
     if not isinstance(content, dict) or not content:
         return [failure(name, "the file holds no tables")]

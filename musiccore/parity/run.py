@@ -87,7 +87,7 @@ def _holds_table(path: Path) -> bool:
         return False
     try:
         return is_table(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

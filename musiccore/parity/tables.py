@@ -84,7 +84,7 @@ def is_table(content: object) -> bool:
 def _read(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.name} cannot be read: {error}") from error
     if not is_table(content):
         raise CheckpointError(f"{path.name} is no table of names and shapes")

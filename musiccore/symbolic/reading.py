@@ -28,6 +28,9 @@ SCORE_SUFFIXES = (*SUFFIXES, *FORMATS)
 MAX_TEXT = 8 << 20
 """Bytes of a score that is text; unpacked, if it is compressed."""
 
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What a packed score may use; bzip2 and LZMA would unpack all of it at once."""
+
 
 def read_score(
     source: Path | str,
@@ -180,9 +183,13 @@ def _unpacked(data: bytes, name: str) -> bytes:
             scores = [n for n in inside if n.lower().endswith((".xml", ".musicxml"))]
             if not scores:
                 raise AudioError(f"{name} holds no MusicXML")
+            if packed.getinfo(scores[0]).compress_type not in _PACKED:
+                raise AudioError(f"{name} is packed as no MusicXML may be", hint="save it again")
             with packed.open(scores[0]) as file:
                 text = file.read(MAX_TEXT + 1)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except AudioError:
+        raise
+    except Exception as error:  # the packers that zipfile knows fail in many foreign ways
         raise AudioError(f"{name} cannot be unpacked: {error}") from error
     if len(text) > MAX_TEXT:
         raise AudioError(f"{name} unpacks to more than the limit of {MAX_TEXT} bytes")

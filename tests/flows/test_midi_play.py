@@ -14,10 +14,11 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.audio import FULL_SCALE_24, Audio, read, write
-from musiccore.errors import ConfigError
+from musiccore.errors import AudioError, ConfigError
 from musiccore.midi import write_midi
-from musiccore.playback import MIDI, Output, to_device
-from musiccore.score import Part, Score, ScoreNote, Tempo
+from musiccore.performing import Player
+from musiccore.playback import MIDI, Output, load_sound, to_device
+from musiccore.score import Part, Reading, Score, ScoreNote, Tempo
 
 pytest.importorskip("pygame")
 
@@ -194,3 +195,14 @@ def test_seed_class_plays_and_checks(tmp_path, captured) -> None:
     np.testing.assert_array_equal(_heard(captured, "<i2", 2, expected), expected)
     with pytest.raises(ConfigError, match="frequency is -5"):
         MIDI(freq=-5)
+
+
+def test_recording_that_ends_early_is_said_and_refused_being_strict(tmp_path) -> None:
+    _tone(tmp_path / "tone.wav")
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes((tmp_path / "tone.wav").read_bytes()[:20_000])
+    said: list[str] = []
+    load_sound(cut, Output(), Player.find("own"), warn=said.append)
+    assert "'cut.wav' promises" in said[0]
+    with pytest.raises(AudioError, match=r"strict: 'cut\.wav' promises"):
+        load_sound(cut, Output(), Player.find("own"), reading=Reading(strict=True))

@@ -46,6 +46,21 @@ def test_recording_becomes_midi(tune, tmp_path, capsys) -> None:
     assert "exists" in capsys.readouterr().err
 
 
+def test_recording_that_ends_early_is_written_down_with_a_word(tune, tmp_path, capsys) -> None:
+    path, _ = tune
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    words = ["midi", "transcribe", str(cut), "-o", str(tmp_path / "cut.mid")]
+    assert main([*words, "--strict"]) == 2
+    assert "strict: 'cut.wav' promises" in capsys.readouterr().err
+    assert not (tmp_path / "cut.mid").exists()
+    assert main([*words, "--json"]) == 0
+    out, err = capsys.readouterr()
+    (warning,) = json.loads(out)["warnings"]
+    assert "'cut.wav' promises" in warning
+    assert warning in err
+
+
 def test_flow_does_the_same(tune, tmp_path, prefect_server) -> None:
     path, score = tune
     row = midi_transcribe(str(path), destination=str(tmp_path))

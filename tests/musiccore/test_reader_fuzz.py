@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from musiccore.audio import read
 from musiccore.editing import open_sound
 from musiccore.errors import MusicCoreError
+from tests.damage import LIMIT, Changes, edits, mutated
 
 RATE = 16_000
 FRAMES = 12_000
-LIMIT = 10.0  # seconds of one file on a busy machine
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 OURS = {
     "wav": ("WAV", "PCM_16"), "wav24": ("WAV", "PCM_24"), "wavex": ("WAVEX", "PCM_16"),
@@ -98,35 +98,6 @@ def heard(data: bytes, engine: str) -> tuple[int | None, str]:
     return n, said
 
 
-edits = st.lists(
-    st.tuples(
-        st.sampled_from(("flip", "zero", "noise", "drop", "double", "insert")),
-        st.floats(0, 1), st.integers(1, 400), st.integers(0, 2**32 - 1),
-    ),
-    min_size=1, max_size=4,
-)  # fmt: skip
-
-
-def mutated(data: bytes, changes: list[tuple[str, float, int, int]]) -> bytes:
-    changed = bytearray(data)
-    for what, share, length, seed in changes:
-        at = int(share * len(changed))
-        end = min(at + length, len(changed))
-        if what == "flip" and at < len(changed):
-            changed[at] ^= 1 << seed % 8
-        elif what == "zero":
-            changed[at:end] = bytes(end - at)
-        elif what == "noise":
-            changed[at:end] = np.random.default_rng(seed).bytes(end - at)
-        elif what == "drop":
-            del changed[at:end]
-        elif what == "double":
-            changed[at:at] = changed[at:end]
-        else:
-            changed[at:at] = np.random.default_rng(seed).bytes(length)
-    return bytes(changed)
-
-
 def check_mutated(data: bytes, engine: str) -> None:
     heard(data, engine)
     try:
@@ -142,7 +113,7 @@ def check_cut(name: str, share: float, engine: str) -> None:
     assert n is None or n >= whole or said, (name, share, n)
 
 
-def check_hurt(name: str, changes: list[tuple[str, float, int, int]]) -> None:
+def check_hurt(name: str, changes: Changes) -> None:
     """Behind the headers, so that what is promised stays."""
     data, head = WHOLE[name], 4500 if name in ("ogg", "opus") else 700
     whole, _ = heard(data, "soundfile")
@@ -156,7 +127,6 @@ quick = settings(
 )
 long = settings(quick, max_examples=3000)
 engines = st.sampled_from(("auto", "soundfile"))
-Changes = list[tuple[str, float, int, int]]
 
 
 @quick

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
+from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.errors import ConfigError
+from musiccore.score import Reading
 from tasks.composing import train_composer
 
 
@@ -19,6 +20,7 @@ def train(options: Namespace) -> int:
     }
     with checking():
         wanted = TrainingOptions(**asked)
+        reading = Reading(encoding=options.encoding, strict=options.strict)
     try:
         result = train_composer.fn(
             options.source,
@@ -28,6 +30,7 @@ def train(options: Namespace) -> int:
             options.voices,
             options.test,
             report=talk,
+            reading=reading,
         )
     except ConfigError as error:
         raise BadRequest(error) from error
@@ -40,6 +43,7 @@ def train(options: Namespace) -> int:
             f"pairs of notes {result['bigram']}"
         )
         for row in result["rows"]:
+            say_odd(row["file"], row["warnings"])
             if not row["used"]:
                 talk(f"skipped {row['file']}: {row['how']}")
         if options.test:

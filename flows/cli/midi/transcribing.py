@@ -23,9 +23,11 @@ def transcribe(options: Namespace) -> int:
             raise ConfigError(f"out: {str(target)!r} exists", hint="use --force to write over it")
     talk("experimental: one voice at a time, best for piano and plucked strings")
     try:
-        found = transcribe_source.fn(options.source, options.take, options.program)
+        found = transcribe_source.fn(options.source, options.take, options.program, options.strict)
     except (AudioError, NotFound) as error:
         raise BadRequest(error) from error
+    for words in found.warnings:
+        talk(words)
     written = write_transcription.fn(found, options.out or "", options.force)
     if options.json:
         data_json(
@@ -34,6 +36,7 @@ def transcribe(options: Namespace) -> int:
                 "notes": found.score.n_notes,
                 "seconds": round(found.seconds, 3),
                 "experimental": True,
+                "warnings": list(found.warnings),
             }
         )
     else:
