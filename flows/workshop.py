@@ -119,7 +119,8 @@ class Workshop:
         return self._picture(run_id).tree.seen
 
     def _is_left(self, run_id: str) -> bool:
-        return self._picture(run_id).status.state == "unfinished"
+        status = self._picture(run_id).status
+        return status.state == "unfinished" or bool(status.missing)
 
 
 def _problem(said: str) -> str:

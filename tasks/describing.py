@@ -12,6 +12,7 @@ from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage import Store
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
+from tasks.deliveries import missing_files
 from tasks.trees import tree_and_losses, tree_of
 
 
@@ -70,6 +71,7 @@ class RunStatus:
         message: what is damaged or lost, in sentences; empty where nothing is.
         words: the state in one sentence.
         waiting_takes: takes of the round, if a person has to choose.
+        missing: files of songs and takes that were written and are gone, or not whole.
     """
 
     run: str
@@ -89,11 +91,12 @@ class RunStatus:
     words: str = ""
     waiting_takes: tuple[int, ...] = ()
     masters: tuple[MasterStatus, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON form."""
         value = asdict(self)
-        for name in ("levels", "masters", "waiting_takes"):
+        for name in ("levels", "masters", "waiting_takes", "missing"):
             value[name] = list(value[name])
         return value
 
@@ -147,6 +150,7 @@ def describe(store: Store, journal: Journal, tree: Tree, losses: tuple[str, ...]
             for r in songs
             if r.exported is not None and (master := _master(journal, r.exported)) is not None
         ),
+        missing=missing_files(journal, tree),
     )
 
 

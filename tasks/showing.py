@@ -248,11 +248,6 @@ def _digest(event: Event | None, name: str) -> str | None:
     return str(ref["sha256"]) if isinstance(ref, dict) else None
 
 
-def round_page_key(number: int) -> str:
-    """Return where the page of a round lies, below the folder of the run."""
-    return f"rounds/{number:03d}/index.html"
-
-
 def blob_sizes(picture: Picture) -> dict[str, int]:
     """Return digest → size of every sound and picture that a screen may ask for."""
     found: dict[str, int] = {}

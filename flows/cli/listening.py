@@ -14,10 +14,10 @@ from flows.cli.output import Exit, checking, data, data_json, talk
 from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
 from musiccore.storage import Store, validate_run_id
+from tasks.deliveries import round_page_key
 from tasks.links import enter_link, room_token
 from tasks.resources import present_store
 from tasks.settings import Settings
-from tasks.showing import round_page_key
 from tasks.trees import read_tree
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flows.cli.budget import session_budget
 from flows.cli.ending import end_run, end_without_store, is_delivered, is_gone
@@ -20,7 +20,7 @@ from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store
 from musiccore.timecode import parse_hours
-from tasks.deliveries import hurt_runs, hurt_songs
+from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from tasks.models import Models
 from tasks.progress import Reporter
@@ -120,11 +120,12 @@ def _resume_flow(run_id: str) -> object:
 def resume(options: Namespace) -> int:
     with checking():
         store = present_store()
-        names = unfinished_runs(store) if options.run is None else [_existing(options.run)]
+        names = [] if options.run is None else [_existing(options.run)]
+    unreadable = {} if options.run else unreadable_runs(store)
     if options.run is None:
-        _say_hurt(store)
+        names = _unfinished(store, unreadable)
     if not names:
-        return _nothing_to_do(options, store)
+        return _nothing_to_do(options, store, bool(unreadable))
     if options.run is not None and _is_whole(store, options.run):
         return end_run(options, options.run, Exit.DONE)
     lookout = Lookout(PATIENCE_SECONDS)
@@ -139,15 +140,18 @@ def resume(options: Namespace) -> int:
     return next((code for code in worst if code in codes), Exit.DONE)
 
 
-def _say_hurt(store: Store) -> None:
-    """Say which runs need a person: those that cannot be read, and songs without their files."""
-    for run_id, why in unreadable_runs(store).items():
-        talk(f"run {run_id} cannot be read: {why}; `jukeflow verify {run_id}` lists what is there")
-    for run_id, files in hurt_runs(store).items():
+def _unfinished(store: Store, unreadable: Mapping[str, str]) -> list[str]:
+    """Return the runs with something to do or to make again; say what is wrong with which."""
+    for run_id, why in unreadable.items():
         talk(
-            f"run {run_id} lacks {files[0]}, which it delivered; `jukeflow resume {run_id}` makes "
-            "it again"
+            f"run {run_id} cannot be read: {why}; `jukeflow verify {run_id} --store "
+            f"{store.location()}` lists what is there"
         )
+    names, hurt = unfinished_runs(store), hurt_runs(store)
+    for run_id, files in hurt.items():
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        talk(f"run {run_id} lacks {files[0]}{more}, made before; it is made again")
+    return [*names, *(run_id for run_id in hurt if run_id not in names)]
 
 
 def _is_whole(store: Store, run_id: str) -> bool:
@@ -155,7 +159,7 @@ def _is_whole(store: Store, run_id: str) -> bool:
     status = describe_run(store, run_id)
     if status.state not in ("done", "waiting") or status.message:
         return False
-    return not hurt_songs(Journal.open(store, run_id), read_tree(store, run_id))
+    return not is_hurt(Journal.open(store, run_id), read_tree(store, run_id))
 
 
 def _in_turn(store: Store, names: list[str], lookout: Lookout) -> list[str]:
@@ -171,9 +175,9 @@ def _in_turn(store: Store, names: list[str], lookout: Lookout) -> list[str]:
     return [*order[False], *order[None], *order[True]]
 
 
-def _nothing_to_do(options: Namespace, store: Store) -> int:
+def _nothing_to_do(options: Namespace, store: Store, unreadable: bool) -> int:
     waiting = waiting_runs(store)
-    talk(f"nothing is unfinished in {store.location()}")
+    talk(f"nothing{' else' * unreadable} is unfinished in {store.location()}")
     for run_id in waiting:
         talk(f"run {run_id} waits for your choice")
     if options.json:
