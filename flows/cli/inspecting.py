@@ -11,6 +11,7 @@ from musiccore.mending import mend_run
 from musiccore.storage import validate_run_id
 from tasks.describing import RunStatus, describe_run, describe_runs
 from tasks.resources import present_store
+from tasks.restoring import told_records
 
 
 def runs(options: Namespace) -> int:
@@ -80,7 +81,13 @@ def verify(options: Namespace) -> int:
         report = verify_run(store, run_id)
     done: tuple[str, ...] = ()
     if options.repair:
-        mended = mend_run(store, run_id, take_over=options.take_over, say=talk)
+        mended = mend_run(
+            store,
+            run_id,
+            take_over=options.take_over,
+            say=talk,
+            told=lambda: told_records(store, run_id),
+        )
         done, report = mended.done, mended.report
     if options.json:
         data_json(

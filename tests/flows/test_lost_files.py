@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import pytest
 
 from musiccore.audit import references, verify_run
 from musiccore.journal import Journal
+from musiccore.mending import mend_run
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run
+from tasks.restoring import told_records
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -143,3 +146,27 @@ def test_removed_takes_are_not_missed(steps):
     talk.store.at("song").delete("rounds/001/index.html")  # it held what was removed
     assert talk.work() == []
     assert hurt_runs(talk.store) == {}
+
+
+@pytest.mark.parametrize("kept", ["export/master.mp3", "rounds/001/take-1.wav"])
+def test_request_is_put_back_from_a_file_that_is_left(talk, kept):
+    run = talk.store.at("song")
+    whole, files = run.get("run.json"), {key: run.get(key) for key in run.list("export")}
+    files |= {key: run.get(key) for key in run.list("rounds")}
+    try:
+        run.delete("run.json")
+        run.put("copies/run.json", b"")
+        for key in files:
+            if key != kept:
+                run.delete(key)
+        mend_run(
+            talk.store,
+            "song",
+            take_over=False,
+            say=print,
+            told=partial(told_records, talk.store, "song"),
+        )
+        assert run.get("run.json") == run.get("copies/run.json") == whole
+    finally:
+        talk.work()
+    assert not hurt(talk)
