@@ -8,6 +8,7 @@ Either has a password: see `configured_password`.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -239,6 +240,7 @@ class Session:
 @contextmanager
 def prepare() -> Iterator[Session]:
     """Set Prefect up for this process; call before prefect is imported."""
+    logging.raiseExceptions = False  # a log line that cannot be written is lost, without a trace
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if configured_api_url() is not None:

@@ -180,7 +180,7 @@ class Journal:
 
         Raises:
             ConfigError: if the run id is not one.
-            NotFound: if there is no such run.
+            NotFound: if there is no such run, or no such store.
             Corrupt: if `run.json` is damaged, or the log is that of another run; nothing is
                 guessed. Of a log that is hurt all that is sound is read; see `losses`.
         """
@@ -190,6 +190,7 @@ class Journal:
         except NotFound as error:
             if has_records(store.at(run_id)):
                 raise _without_record(run_id, f"run.json of {run_id} is missing") from error
+            store.require()
             raise NotFound(
                 f"run: there is no run {run_id} in {store.location()}",
                 hint="`jukeflow runs` lists them",

@@ -305,6 +305,10 @@ class Store:
         """Never make this folder again: if it goes away, writing into it raises `Gone`."""
         self._backend.keep(self._prefix)
 
+    def is_there(self) -> bool:
+        """Return whether the store's folder is there; looks only."""
+        return self._backend.is_there()
+
     def require(self) -> None:
         """Refuse to read where there is no store.
 

@@ -52,7 +52,8 @@ def show(options: Namespace) -> int:
         data(f"song     {one.path} ({one.seconds:.2f} s){gone}")
         for path in one.others:
             data(f"         {path}{', missing' * (path in status.missing)}")
-        data(f"page     {one.page}{', missing' * (one.page in status.missing)}")
+        if one.page:
+            data(f"page     {one.page}{', missing' * (one.page in status.missing)}")
     said = {path for one in status.masters for path in (one.path, *one.others, one.page)}
     for path in status.missing:
         if path not in said:

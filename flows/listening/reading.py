@@ -130,7 +130,12 @@ class Library:
             take["silence"] = f"It cannot be heard here: {known.problem}."
 
     def songs(self) -> list[Json]:
-        """Return every run in a line; those that wait for a person first, then the newest."""
+        """Return every run in a line; those that wait for a person first, then the newest.
+
+        Raises:
+            NotFound: if the store is not there.
+        """
+        self.store.require()
         found: list[Json] = []
         for run_id in list_runs(self.store):
             try:
