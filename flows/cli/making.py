@@ -33,8 +33,7 @@ Work = Callable[[str], object]
 
 
 def generate(options: Namespace) -> int:
-    run_id, request = _new_run(options, fresh=True)
-    return _make(options, run_id, request)
+    return _begin(options, fresh=True)
 
 
 def compose(options: Namespace) -> int:
@@ -42,8 +41,23 @@ def compose(options: Namespace) -> int:
         options.choose = "wait"
     if options.after is not None:
         options.choose_after_hours = parse_hours(options.after, "--after")
-    run_id, request = _new_run(options, fresh=False)
+    return _begin(options, fresh=False)
+
+
+def _begin(options: Namespace, *, fresh: bool) -> int:
+    """Check a request, make its run and carry it out."""
+    try:
+        run_id, request = _new_run(options, fresh=fresh)
+    except BaseException as error:
+        if not is_interruption(error):
+            raise
+        return _unbegun()
     return _make(options, run_id, request)
+
+
+def _unbegun() -> int:
+    talk("interrupted before anything was begun")
+    return Exit.UNBEGUN
 
 
 def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest]:
@@ -68,12 +82,7 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
     settings, store = Settings.from_environment(), shared_store()
 
     def work(name: str) -> object:
-        if request.choose == "wait" or request.choose_after_hours:
-            from flows.compose import compose as flow
-        else:
-            from flows.generate import generate as flow
-
-        return flow(request, name)
+        return _generate_flow(request, name)
 
     def begin(report: Reporter) -> None:
         with checking():
@@ -89,12 +98,27 @@ def _carry(
 ) -> int:
     """Do the work of one run here and now, and say how it ended."""
     with stoppable():
-        with session_budget(options), prepare() as session, shown() as report:
-            if begin is not None:
-                begin(report)
-            code = _finish(options, session, report, run_id, work)
+        try:
+            with session_budget(options), prepare() as session, shown() as report:
+                if begin is not None:
+                    begin(report)
+                code = _finish(options, session, report, run_id, work)
+                conclude()
+        except BaseException as error:
             conclude()
+            if not is_interruption(error):
+                raise
+            return _cut_short(options, run_id)
         return _end(options, run_id, code)
+
+
+def _cut_short(options: Namespace, run_id: str) -> int:
+    """Say how a run stands that was interrupted between two steps, where nobody looked after it."""
+    try:
+        there = run_exists(shared_store(), run_id)
+    except MusicCoreError:  # it cannot be read, or its store is gone
+        there = True
+    return _end(options, run_id, Exit.INTERRUPTED) if there else _unbegun()
 
 
 def upsample(options: Namespace) -> int:
@@ -109,6 +133,15 @@ def upsample(options: Namespace) -> int:
 def continue_run(options: Namespace, run_id: str) -> int:
     """Continue one run here and now, and say how it ended."""
     return _carry(options, run_id, _resume_flow)
+
+
+def _generate_flow(request: GenerationRequest, run_id: str) -> object:
+    if request.choose == "wait" or request.choose_after_hours:
+        from flows.compose import compose as flow
+    else:
+        from flows.generate import generate as flow
+
+    return flow(request, run_id)
 
 
 def _resume_flow(run_id: str) -> object:
@@ -130,12 +163,19 @@ def resume(options: Namespace) -> int:
         return end_run(options, options.run, Exit.DONE)
     lookout = Lookout(PATIENCE_SECONDS)
     codes = []
-    with stoppable(), session_budget(options), prepare() as session:
-        for run_id in _in_turn(store, names, lookout):
-            codes.append(_resume_one(options, session, run_id, lookout))
-            if codes[-1] == Exit.INTERRUPTED:
-                break
-        conclude()
+    with stoppable():
+        try:
+            with session_budget(options), prepare() as session:
+                for run_id in _in_turn(store, names, lookout):
+                    codes.append(_resume_one(options, session, run_id, lookout))
+                    if codes[-1] == Exit.INTERRUPTED:
+                        break
+                conclude()
+        except BaseException as error:
+            conclude()
+            if options.run is None or not is_interruption(error):
+                raise
+            return _cut_short(options, options.run)
     worst = (Exit.INTERRUPTED, Exit.FAILED, Exit.WAITING)
     return next((code for code in worst if code in codes), Exit.DONE)
 
@@ -243,7 +283,9 @@ def _finish(
         return end_without_store(options, run_id, error)
     except BaseException as error:
         interrupted = is_interruption(error)
-        if isinstance(error, MusicCoreError) or not (interrupted or isinstance(error, Exception)):
+        if (isinstance(error, MusicCoreError) and not interrupted) or not (
+            interrupted or isinstance(error, Exception)
+        ):
             raise
         if is_delivered(store, run_id):  # whatever came afterwards: the song is there
             if not interrupted:
