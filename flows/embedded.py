@@ -248,7 +248,7 @@ def prepare() -> Iterator[Session]:
         check_server()
         yield Session(None)
         return
-    home = Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))
+    home = _temporary_home()
     server, before = None, os.environ.get("PREFECT_API_AUTH_STRING")
     try:
         server = _Server(home)
@@ -265,6 +265,21 @@ def prepare() -> Iterator[Session]:
         if before is not None:
             os.environ["PREFECT_API_AUTH_STRING"] = before
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _temporary_home() -> Path:
+    """Make the folder of a server of its own.
+
+    Raises:
+        PrefectError: if there is no place for it.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))
+    except OSError as error:
+        raise PrefectError(
+            f"no folder for temporary files can be written: {error.strerror}",
+            hint="set TMPDIR to one that can, or make room",
+        ) from error
 
 
 def warm() -> None:

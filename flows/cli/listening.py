@@ -32,6 +32,7 @@ def listen(options: Namespace) -> int:
             read_tree(store, validate_run_id(options.run))
         if options.file:
             return _file(options, store)
+        room_token(settings)
         abroad = not _is_loopback(options.host)
         door = _bind(options.host, options.port)
     host, port = options.host, door.getsockname()[1]
@@ -63,7 +64,6 @@ def _settings(options: Namespace) -> Settings:
         settings = replace(settings, room_token=options.token)
         if not options.token:
             raise ConfigError("token is empty", hint="leave --token away and one is made")
-    room_token(settings)
     return settings
 
 
