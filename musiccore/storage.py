@@ -441,6 +441,8 @@ class Store:
             )
         if error.errno in _AWAY:
             return self._gone()
+        if error.errno == errno.EISDIR and action == "reading":
+            return Corrupt(f"{place} is not a regular file")
         if error.errno in (errno.ENOTDIR, errno.EISDIR):
             return StorageError(
                 f"{action} {place} failed: a file stands where a folder should be, or the reverse",
