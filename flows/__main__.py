@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
 
-INTERRUPTED = 4
+TYPE_CHECKING = False  # what is imported here is imported before anything can heed Ctrl-C
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNBEGUN = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,27 +20,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but resumable,
-        5 a codec or program is missing, 6 some files of a batch failed, 1 anything else.
+        5 a codec or program is missing, 6 some files of a batch failed, 130 interrupted before
+        anything was begun, 1 anything else.
     """
     if arguments is not None:
-        return _run(arguments)
+        from flows.cli.signals import handlers_kept
+
+        with handlers_kept():
+            return _run(arguments)
     try:
-        from flows.cli.streams import open_streams
+        from flows.cli.signals import conclude
+        from flows.cli.streams import open_streams, report_lost_signals
 
         open_streams()
+        report_lost_signals()
         code = _run(None)
+        conclude()  # the rest is the end of the process
     except KeyboardInterrupt:  # before the command began
-        code = INTERRUPTED
-    for signum in (signal.SIGINT, signal.SIGTERM):  # the rest is the end of the process
-        signal.signal(signum, signal.SIG_IGN)
+        code = UNBEGUN
     return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from contextlib import suppress
+
     from flows.cli.output import BadRequest, Exit, complain, talk
     from flows.cli.parser import parser
+    from flows.cli.signals import is_interruption
     from musiccore.errors import ConfigError, Gone, MissingProgram, MusicCoreError
-    from tasks.stopping import Interrupted
 
     options = parser().parse_args(arguments)
     try:
@@ -59,17 +67,17 @@ def _run(arguments: Sequence[str] | None) -> int:
         if isinstance(error, Gone):
             return Exit.INTERRUPTED
         return Exit.BAD_REQUEST if isinstance(error, ConfigError) else Exit.FAILED
-    except (KeyboardInterrupt, Interrupted):
-        if options.debug:
-            raise
-        talk("interrupted")
-        return Exit.INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, which is its right
         with suppress(OSError, ValueError, AttributeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
-    except Exception as error:
-        if options.debug:
+    except BaseException as error:
+        if options.debug or isinstance(error, SystemExit):
+            raise
+        if is_interruption(error):
+            talk("interrupted")
+            return Exit.INTERRUPTED
+        if not isinstance(error, Exception):
             raise
         from flows.serving.passwords import refusal  # which needs half of the network's library
 

@@ -7,6 +7,7 @@ from flows.rounds import carry_out
 from tasks.artifacts import show_finished
 from tasks.choosing import say_waiting
 from tasks.describing import describe_run
+from tasks.extras import extra
 from tasks.resources import flow_run_id, shared_store, working
 from tasks.showing import Picture
 from tasks.story import story, tell
@@ -49,6 +50,6 @@ def _ended(run_id: str) -> dict[str, object]:
         return describe_run(shared_store(), run_id).to_json()
     picture = Picture.of(shared_store(), run_id)
     if picture.status.state == "done":
-        show_finished(picture)
+        extra("the card of the song in Prefect", lambda: show_finished(picture))
         tell(f"“{picture.status.title or run_id}” is {picture.status.words}.")
     return picture.status.to_json()

@@ -8,6 +8,7 @@ Either has a password: see `configured_password`.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -239,6 +240,7 @@ class Session:
 @contextmanager
 def prepare() -> Iterator[Session]:
     """Set Prefect up for this process; call before prefect is imported."""
+    logging.raiseExceptions = False  # a log line that cannot be written is lost, without a trace
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if configured_api_url() is not None:
@@ -246,7 +248,7 @@ def prepare() -> Iterator[Session]:
         check_server()
         yield Session(None)
         return
-    home = Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))
+    home = _temporary_home()
     server, before = None, os.environ.get("PREFECT_API_AUTH_STRING")
     try:
         server = _Server(home)
@@ -263,6 +265,21 @@ def prepare() -> Iterator[Session]:
         if before is not None:
             os.environ["PREFECT_API_AUTH_STRING"] = before
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _temporary_home() -> Path:
+    """Make the folder of a server of its own.
+
+    Raises:
+        PrefectError: if there is no place for it.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="jukeflow-prefect-"))
+    except OSError as error:
+        raise PrefectError(
+            f"no folder for temporary files can be written: {error.strerror}",
+            hint="set TMPDIR to one that can, or make room",
+        ) from error
 
 
 def warm() -> None:

@@ -25,7 +25,6 @@ def invitation(picture: Picture) -> str:
     for one in picture.candidates():
         number = int(str(one["take"]))
         link = audio_link(run, str(one["preview"]), question=tree.position)
-        picture_of = audio_link(run, str(one["waveform"]), question=tree.position)
         new = f", new from {clock(float(str(one['new_from'])))}" if here.parent else ""
         flags = [Fault(**flag).in_words() for flag in _flags(one["flags"])]
         facts = ", ".join(
@@ -42,9 +41,10 @@ def invitation(picture: Picture) -> str:
             f"- **take {number}**{name} ({facts}) "
             f'<audio controls preload="none" src="{link}"><a href="{link}">listen</a></audio>',
             "",
-            f"  ![waveform of take {number}]({picture_of})",
-            "",
         ]
+        if one["waveform"]:
+            seen = audio_link(run, str(one["waveform"]), question=tree.position)
+            lines += [f"  ![waveform of take {number}]({seen})", ""]
     lines += [
         "Each choice is kept; another one later makes a branch. From a terminal:",
         "",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from flows.deliver import deliver
 from flows.song import upsample_song
-from tasks.candidates import begin_round, publish_audition, publish_round
+from tasks.candidates import (
+    begin_round,
+    publish_audition,
+    publish_lost_takes,
+    publish_round,
+    write_lost_pages,
+)
 from tasks.choosing import choose_by_policy, next_choice
 from tasks.conditioning import condition, keep_score
 from tasks.policies import durable_flow
@@ -43,7 +49,9 @@ def audition(run_id: str, choice: int) -> None:
 
 
 def carry_out(run_id: str) -> None:
-    """Carry out everything that was chosen, in order; never waits for a person.
+    """Carry out everything that was chosen, in order, and make again what was lost of it.
+
+    Never waits for a person.
 
     Args:
         run_id: a run of the store.
@@ -51,6 +59,7 @@ def carry_out(run_id: str) -> None:
     with working(run_id) as run:
         keep_score(run_id)
         condition(run_id)
+        publish_lost_takes(run_id)
         if not run.tree(fresh=True).rounds[1].done:
             make_round(run_id, 1, publish=run.asks_a_person)
         choose_by_policy(run_id)
@@ -66,3 +75,4 @@ def carry_out(run_id: str) -> None:
             choose_by_policy(run_id)
         for number in lost_songs(run_id):
             deliver(run_id, number)
+        write_lost_pages(run_id)

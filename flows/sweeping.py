@@ -15,7 +15,7 @@ from musiccore.liveness import Lookout
 from musiccore.storage import Store
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task
-from tasks.resources import flow_run_id, shared_store
+from tasks.resources import flow_run_id, present_store, shared_store
 from tasks.showing import Picture
 from tasks.trees import tree_of
 
@@ -47,7 +47,7 @@ def find_interrupted() -> list[Interrupted]:
     Whether a worker on another machine lives is seen by its heartbeat, for which this may wait some
     minutes.
     """
-    store = shared_store()
+    store = present_store()
     found = []
     for journal in _unheld(store):
         try:

@@ -84,7 +84,8 @@ class Tending:
 
     def _wake(self, run_id: str, *, needed: bool) -> str:
         picture = Picture.of(self._store, run_id)
-        if needed and picture.status.state in ("done", "waiting"):
+        status = picture.status
+        if needed and status.state in ("done", "waiting") and not status.missing:
             return "Nothing is left to be done for it."
         if is_running(picture.journal):
             self._watch(run_id)

@@ -10,10 +10,12 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from musiccore.storage import Store
 from tasks.showing import Picture
@@ -97,10 +99,8 @@ class Workshop:
                 return ""  # a choice that came while the process was ending is carried out next
 
     def _run(self, run_id: str) -> tuple[int, str]:
-        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._logs / f"{run_id}.log"
         words = [*self._command, run_id, "--store", self._store.location()]
-        with path.open("wb") as said:
+        with self._log(run_id) as said:
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -110,7 +110,17 @@ class Workshop:
                 start_new_session=True,  # closing the room does not stop the music
             )
             code = process.wait()
-        return code, _problem(path.read_text(errors="replace"))
+            said.seek(0)
+            return code, _problem(said.read().decode(errors="replace"))
+
+    def _log(self, run_id: str) -> BinaryIO:
+        """Open what takes a process's words; a file without a name where the folder takes none."""
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return (self._logs / f"{run_id}.log").open("w+b")
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._logs, error.strerror)
+            return cast(BinaryIO, tempfile.TemporaryFile())
 
     def _picture(self, run_id: str) -> Picture:
         return Picture.of(self._store, run_id)
@@ -119,7 +129,8 @@ class Workshop:
         return self._picture(run_id).tree.seen
 
     def _is_left(self, run_id: str) -> bool:
-        return self._picture(run_id).status.state == "unfinished"
+        status = self._picture(run_id).status
+        return status.state == "unfinished" or bool(status.missing)
 
 
 def _problem(said: str) -> str:

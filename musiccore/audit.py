@@ -22,6 +22,9 @@ from musiccore.records import (
 )
 from musiccore.storage import BlobRef, Store, validate_run_id
 
+RUN_KEY: Final = "run.json"
+COPY_KEY: Final = "copies/run.json"
+"""What `run.json` held when it was written; runs of older versions have none."""
 RECORD = re.compile(r"(log|choices)/(\d{8})\.json")
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
 _DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "rounds/", "spool/")
@@ -111,11 +114,12 @@ class _Audit:
         self._forget_given_up()
         for event in self.replay.excluded:
             self._doubt(f"log/{event.seq:08d}.json", "was written by a worker without a claim")
+        self._check_copy()
         self._check_tip("log", max(records, default=0))
         self._check_tip("choices", max(choices, default=0))
         blobs, unreferenced = self._blobs()
         for key in self.sizes:
-            known = key in ("run.json", *TIPS.values(), "manifest.json")
+            known = key in (RUN_KEY, COPY_KEY, *TIPS.values(), "manifest.json")
             known = known or key.startswith(_DERIVED)
             if not (known or RECORD.fullmatch(key) or BLOB.fullmatch(key)):
                 self._doubt(key, "does not belong to a run")
@@ -153,15 +157,23 @@ class _Audit:
         return data
 
     def _run_record(self) -> str | None:
-        data = self._read("run.json", MAX_RUN_RECORD_BYTES)
+        data = self._read(RUN_KEY, MAX_RUN_RECORD_BYTES)
         if data is None:
             return None
         try:
             record = RunRecord.from_bytes(data, run_id=self.run_id)
             self.kept = [ref for ref, _ in _references(dict(record.numerics))]
         except (StorageError, ConfigError) as error:
-            self._doubt("run.json", error.message)
+            self._doubt(RUN_KEY, error.message)
+        else:
+            if COPY_KEY in self.sizes and self._read(COPY_KEY, MAX_RUN_RECORD_BYTES) != data:
+                self._doubt(COPY_KEY, "is damaged: it is no copy of run.json")
         return sha256(data)
+
+    def _check_copy(self) -> None:
+        claims = [event for event in self.replay.events if event.type == "claim"]
+        if any(event.fields.get("copy") for event in claims) and COPY_KEY not in self.sizes:
+            self._doubt(COPY_KEY, "is missing")
 
     def _records(self, folder: str, head: str | None, take: Callable[[Event], object]) -> list[int]:
         names = (RECORD.fullmatch(key) for key in self.sizes)

@@ -166,7 +166,9 @@ class Chain:
                 if seq == 1:
                     raise Corrupt(
                         f"record 1 of run {self._run_id} does not follow its run.json: the log is "
-                        "that of another run"
+                        "that of another run",
+                        hint=f"`jukeflow verify {self._run_id} --repair` puts back the run.json "
+                        "that the log follows, where a copy or a delivered file tells it",
                     ) from error
                 return Lost(seq=seq, why=_FORKED, there=True)
             return Lost(seq=seq, why="is not the one that was written", there=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from musiccore.audit import Report, verify_run
+from musiccore.audit import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
 from musiccore.chain import Chain, in_words
 from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
 from musiccore.liveness import Heartbeat, Lookout, Worker
@@ -36,7 +36,6 @@ from musiccore.storage import AlreadyExists, BlobRef, Digest, Store, validate_ru
 
 log = logging.getLogger(__name__)
 
-RUN_KEY: Final = "run.json"
 HEARTBEAT_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 180.0
 _CLAIM_TRIES: Final = 5
@@ -50,13 +49,37 @@ def new_run_id() -> str:
 
 
 def list_runs(store: Store) -> tuple[str, ...]:
-    """Return the ids of the runs in a store, sorted; other folders are passed over."""
+    """Return the ids of the runs in a store, sorted; other folders are passed over.
+
+    Runs that cannot be opened are among them, those without their `run.json` too.
+    """
     found = []
     for name in store.children():
         with contextlib.suppress(StorageError, ValueError):
-            if store.at(validate_run_id(name)).exists(RUN_KEY):
+            if _is_run(store.at(validate_run_id(name))):
                 found.append(name)
     return tuple(found)
+
+
+def _is_run(folder: Store) -> bool:
+    """Return whether a folder is that of a run, which may have lost its `run.json`."""
+    with contextlib.suppress(StorageError):
+        if folder.exists(RUN_KEY):
+            return True
+    return has_records(folder)
+
+
+def has_records(folder: Store) -> bool:
+    """Return whether a log or a copy of `run.json` lies in a folder of the store."""
+    return folder.exists(COPY_KEY) or any(map(RECORD.fullmatch, folder.list("log")))
+
+
+def _without_record(run_id: str, what: str) -> Corrupt:
+    return Corrupt(
+        what,
+        hint=f"`jukeflow verify {run_id} --repair` puts it back, where its copy or a delivered "
+        "file tells what it held",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +142,20 @@ class Journal:
     ) -> Self:
         """Start a run: write `run.json`, which must not exist.
 
+        A copy is kept beside it, since nothing else of a run tells all that it tells.
+
         Raises:
             ConfigError: if the run id is not one, or the record is not JSON.
             AlreadyExists: if the run exists.
+            Corrupt: if a run of this name lost its `run.json`.
             StorageError: if the store cannot be written.
         """
         validate_run_id(record.run_id)
-        data = record.to_bytes()
+        data, folder = record.to_bytes(), store.at(record.run_id)
+        if not folder.exists(RUN_KEY) and has_records(folder):
+            raise _without_record(record.run_id, f"run.json of {record.run_id} is missing")
         try:
-            store.at(record.run_id).create(RUN_KEY, data)
+            folder.create(RUN_KEY, data)
         except AlreadyExists as error:
             if store.at(record.run_id).get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES) != data:
                 raise AlreadyExists(
@@ -152,7 +180,7 @@ class Journal:
 
         Raises:
             ConfigError: if the run id is not one.
-            NotFound: if there is no such run.
+            NotFound: if there is no such run, or no such store.
             Corrupt: if `run.json` is damaged, or the log is that of another run; nothing is
                 guessed. Of a log that is hurt all that is sound is read; see `losses`.
         """
@@ -160,11 +188,19 @@ class Journal:
         try:
             data = store.at(run_id).get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES)
         except NotFound as error:
+            if has_records(store.at(run_id)):
+                raise _without_record(run_id, f"run.json of {run_id} is missing") from error
+            store.require()
             raise NotFound(
                 f"run: there is no run {run_id} in {store.location()}",
                 hint="`jukeflow runs` lists them",
             ) from error
-        record = RunRecord.from_bytes(data, run_id=run_id)
+        except Corrupt as error:
+            raise _without_record(run_id, error.message) from error
+        try:
+            record = RunRecord.from_bytes(data, run_id=run_id)
+        except Corrupt as error:
+            raise _without_record(run_id, error.message) from error
         journal = cls(
             store, record, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause
         )
@@ -288,12 +324,11 @@ class Journal:
             if not take_over:
                 self._refuse_active(lookout, say)
             sentences, lost = self.losses(), self._chain.set_aside()
+            copied = self._keep_copy()
             for _ in range(_CLAIM_TRIES):
                 epoch = self.epoch + 1
-                worker: Json = Worker.this().to_json()
-                data = self._chain.encode(
-                    "claim", {"worker": worker}, epoch=epoch, owner=self.owner
-                )
+                facts: dict[str, Json] = {"worker": Worker.this().to_json(), "copy": copied}
+                data = self._chain.encode("claim", facts, epoch=epoch, owner=self.owner)
                 if self._chain.write(data):
                     self._pending = None  # of our older claim: excluded, should it still arrive
                     self._hold(epoch)
@@ -547,6 +582,16 @@ class Journal:
                 hint=f"bring it back, then `jukeflow resume {self.run_id}`; what was finished is "
                 "where it went",
             )
+
+    def _keep_copy(self) -> bool:
+        """Keep a copy of `run.json` where there is none; return whether there is one."""
+        try:
+            if not self.store.exists(COPY_KEY):
+                self.store.put(COPY_KEY, self.record.to_bytes())
+        except StorageError as error:  # the run has its record; the next worker tries again
+            log.warning("the copy of run.json was not written: %s", error.message)
+            return False
+        return True
 
     def _hold(self, epoch: int) -> int:
         self._mine = epoch

@@ -6,15 +6,18 @@ held is written down as given up, so that the next worker makes it again from th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore.audit import RECORD, TIPS, Report, references, verify_run
+from musiccore.audit import COPY_KEY, RECORD, RUN_KEY, TIPS, Report, references, verify_run
+from musiccore.chain import record_key
 from musiccore.choices import ChoiceLog
-from musiccore.errors import Corrupt
+from musiccore.errors import Corrupt, StorageError
 from musiccore.journal import Journal
-from musiccore.records import Json
+from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
+from musiccore.records import MAX_RECORD_BYTES, Json, link_of, sha256
 from musiccore.storage import Store
 
 _MAX_NUMBERS: Final = 4000  # of one record; each takes up to eight of its 64 KiB
@@ -33,7 +36,14 @@ class Mended:
     report: Report
 
 
-def mend_run(store: Store, run_id: str, *, take_over: bool, say: Callable[[str], None]) -> Mended:
+def mend_run(
+    store: Store,
+    run_id: str,
+    *,
+    take_over: bool,
+    say: Callable[[str], None],
+    told: Callable[[], Iterable[RunRecord]] = tuple,
+) -> Mended:
     """Go back to the last sound record, and set aside or give up whatever is damaged.
 
     Args:
@@ -41,19 +51,16 @@ def mend_run(store: Store, run_id: str, *, take_over: bool, say: Callable[[str],
         run_id: the run.
         take_over: claim it although another worker seems to be at work.
         say: told in one sentence if its last worker has to be waited for.
+        told: asked only if `run.json` and its copy are lost: what it may have held, by whatever
+            the files of the run tell. The log says which of them is right.
 
     Raises:
         ConfigError: if the run id is not one.
         NotFound: if there is no such run.
-        Corrupt: if `run.json` is damaged, which holds the request: it cannot be made again.
+        Corrupt: if `run.json` is lost, and nothing that is left tells what it held.
         Fenced: if another worker is at work on the run.
     """
-    if any(doubt.key == "run.json" for doubt in verify_run(store, run_id).doubts):
-        raise Corrupt(
-            f"run.json of {run_id} is missing or damaged; nothing else says what was asked for",
-            hint="put back a copy of it; the log and the codes stay as they are",
-        )
-    done: list[str] = []
+    done = _put_back(store, run_id, told)
     with Journal.open(store, run_id) as journal:
         losses = journal.losses()
         journal.claim(take_over=take_over, say=say)
@@ -63,6 +70,51 @@ def mend_run(store: Store, run_id: str, *, take_over: bool, say: Callable[[str],
         mender.objects()
         journal.release()
     return Mended(done=tuple(done), report=verify_run(store, run_id))
+
+
+def _put_back(store: Store, run_id: str, told: Callable[[], Iterable[RunRecord]]) -> list[str]:
+    """Write `run.json` again where it is lost; return what was done in sentences."""
+    report, folder = verify_run(store, run_id), store.at(run_id)
+    wrong = [doubt.message for doubt in report.doubts if doubt.key == RUN_KEY]
+    head = first_link(folder)
+    if not wrong and head in ("", sha256(folder.get(RUN_KEY))):
+        return []
+    for data in _candidates(folder, run_id, told):
+        if head in ("", sha256(data)):
+            aside = ""
+            if folder.exists(RUN_KEY):
+                aside = f"; what was there lies in {folder.set_aside(RUN_KEY)}"
+            folder.create(RUN_KEY, data)
+            return [f"run.json was put back as the run began with it{aside}"]
+    raise Corrupt(
+        f"run.json of {run_id} is missing or damaged; nothing else says what was asked for, so "
+        "that the run cannot go on",
+        hint="put back a copy of it; the log, the codes and what was delivered stay as they are",
+    )
+
+
+def _candidates(
+    folder: Store, run_id: str, told: Callable[[], Iterable[RunRecord]]
+) -> Iterator[bytes]:
+    """Yield what `run.json` may have held."""
+    with suppress(StorageError):
+        data = folder.get(COPY_KEY, limit=MAX_RUN_RECORD_BYTES)
+        RunRecord.from_bytes(data, run_id=run_id)
+        yield data
+    if first_link(folder):  # without the log nothing tells a guess from the truth
+        for record in told():
+            yield record.to_bytes()
+
+
+def first_link(folder: Store) -> str:
+    """Return the digest of `run.json` as the first record has it; empty if that is lost.
+
+    Args:
+        folder: of a run.
+    """
+    with suppress(StorageError):
+        return link_of(folder.get(record_key(1), limit=MAX_RECORD_BYTES))
+    return ""
 
 
 class _Mender:
@@ -101,6 +153,9 @@ class _Mender:
         there, lost = store.list(), set()
         for doubt in verify_run(self._root, self._journal.run_id).doubts:
             key = doubt.key
+            if key == COPY_KEY:
+                self._copy(there=key in there)
+                continue
             if RECORD.fullmatch(key) or key in TIPS.values():
                 continue  # the log is mended already, by the claim
             if key in there:
@@ -108,6 +163,13 @@ class _Mender:
                 self._done.append(f"{key} {why}: moved to {store.set_aside(key)}")
             lost.add(key)
         self._give_up(lost)
+
+    def _copy(self, *, there: bool) -> None:
+        store = self._journal.store
+        if there:
+            store.set_aside(COPY_KEY)
+        store.put(COPY_KEY, self._journal.record.to_bytes())
+        self._done.append(f"{COPY_KEY} was written again")
 
     def _give_up(self, lost: set[str]) -> None:
         """Void the records that name lost objects; what they stand for is made again."""

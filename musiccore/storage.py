@@ -305,6 +305,10 @@ class Store:
         """Never make this folder again: if it goes away, writing into it raises `Gone`."""
         self._backend.keep(self._prefix)
 
+    def is_there(self) -> bool:
+        """Return whether the store's folder is there; looks only."""
+        return self._backend.is_there()
+
     def require(self) -> None:
         """Refuse to read where there is no store.
 
@@ -437,6 +441,8 @@ class Store:
             )
         if error.errno in _AWAY:
             return self._gone()
+        if error.errno == errno.EISDIR and action == "reading":
+            return Corrupt(f"{place} is not a regular file")
         if error.errno in (errno.ENOTDIR, errno.EISDIR):
             return StorageError(
                 f"{action} {place} failed: a file stands where a folder should be, or the reverse",

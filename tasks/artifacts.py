@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from threading import Thread
 from typing import Final
 
 from musiccore.choices import Conflict
 from musiccore.doors import FORM
-from musiccore.errors import MusicCoreError
+from musiccore.errors import MusicCoreError, StorageError
 from musiccore.planning import Plan
 from musiccore.storage import BlobRef
 from musiccore.sung import Sung
@@ -38,20 +39,23 @@ def show_round(picture: Picture, text: str) -> None:
     from prefect.artifacts import create_markdown_artifact
 
     run, number = picture.status.run, picture.tree.position
-    pictures = []
-    for one in picture.candidates():
-        digest = str(one["spectrogram"])
-        size = blob_sizes(picture).get(digest)
-        if size is not None:
-            data = picture.journal.get_blob(BlobRef(sha256=digest, size=size))
-            pictures.append(f"![spectrogram of take {one['take']}]({_png(data)})")
     aside(
         lambda: create_markdown_artifact(
-            text + "\n\n## Spectrograms\n\n" + "\n\n".join(pictures),
+            text + "\n\n## Spectrograms\n\n" + "\n\n".join(_spectrograms(picture)),
             key=artifact_key("candidates", run, number),
             description=picture.status.words,
         )
     )
+
+
+def _spectrograms(picture: Picture) -> Iterator[str]:
+    sizes = blob_sizes(picture)
+    for one in picture.candidates():
+        digest = str(one["spectrogram"])
+        if digest in sizes:
+            with suppress(StorageError):  # it is lost, and made again by the next worker
+                data = picture.journal.get_blob(BlobRef(sha256=digest, size=sizes[digest]))
+                yield f"![spectrogram of take {one['take']}]({_png(data)})"
 
 
 def show_refusal(run_id: str, error: MusicCoreError) -> None:
@@ -130,7 +134,7 @@ def show_song(picture: Picture, number: int) -> None:
     about = SongCard.of(picture, number)
     aside(
         lambda: create_markdown_artifact(
-            f"{about.text()}\n\n![spectrogram]({_png(about.spectrogram())})\n",
+            f"{about.text()}\n\n{_spectrogram(about)}\n",
             key=artifact_key("song", about.run, number),
             description=f"{about.title}, {length(about.seconds)}",
         ),
@@ -161,6 +165,11 @@ def show_text(text: str, key: str, description: str) -> None:
     from prefect.artifacts import create_markdown_artifact
 
     aside(lambda: create_markdown_artifact(text, key=key, description=description))
+
+
+def _spectrogram(about: SongCard) -> str:
+    picture = about.spectrogram()
+    return "" if picture is None else f"![spectrogram]({_png(picture)})"
 
 
 def _png(data: bytes) -> str:

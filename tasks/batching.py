@@ -23,7 +23,7 @@ from tasks.outcome import outcome
 from tasks.packs import SharedPasses, shared_passes
 from tasks.policies import io_task
 from tasks.queues import Entry, Queue, create_song, queue_of, sung_words
-from tasks.resources import shared_store
+from tasks.resources import new_store, shared_store
 from tasks.settings import Settings
 from tasks.story import tell
 
@@ -38,7 +38,7 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
         name: what the batch is called; by default the name of the file.
     """
     settings = Settings.from_environment()
-    queue = queue_of(shared_store(settings), settings, file, recipe, name)
+    queue = queue_of(new_store(settings), settings, file, recipe, name)
     n = len(queue.entries)
     tell(f"Batch {queue.batch}: {n} song{'s' * (n != 1)}.")
     for words in sung_words(queue):

@@ -102,7 +102,7 @@ def is_finished(store: Store, run_id: str) -> bool:
     """
     try:
         status = describe_run(store, run_id)
-        return status.state == "done" and all(one.there for one in status.masters)
+        return status.state == "done" and not status.missing
     except NotFound:
         return False
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from musiccore import audio
 from musiccore.analysis import longest_silence, tuned
 from musiccore.audio import Audio
-from musiccore.records import Json
+from musiccore.records import Event, Json
 from musiccore.storage import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Audition, Round
 from tasks.codec import kept_audio, take_audio
 from tasks.decoding import decode_codes
+from tasks.deliveries import hurt_takes, missing_pages, round_page_key
 from tasks.hearing import fault_facts, hear
 from tasks.levels import CodeArray, stored_level
-from tasks.policies import gpu_task
+from tasks.policies import gpu_task, io_task
 from tasks.provenance import provenance
 from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.roundfile import write_round_page
 from tasks.sampling import audition_work, take_codes
-from tasks.showing import round_page_key
 
 
 @gpu_task(task_run_name="publish-round-{number}")
@@ -42,6 +42,41 @@ def publish_round(run_id: str, number: int) -> dict[str, object]:
         if not run.journal.store.exists(round_page_key(number)):
             write_round_page(run, number)
         return {"round": number, "takes": list(one.takes)}
+
+
+@gpu_task(task_run_name="publish-lost-takes")
+def publish_lost_takes(run_id: str) -> int:
+    """Publish again what was published and is lost; the records of what is lost stop counting.
+
+    Args:
+        run_id: the run.
+
+    Returns:
+        How many takes and auditions that were.
+    """
+    with working(run_id) as run, safe_stop():
+        lost = hurt_takes(run.journal)
+        for event in lost:
+            _publish_again(run, event)
+            run.journal.append("repair", void=[event.seq])
+        return len(lost)
+
+
+@io_task(task_run_name="write-lost-pages")
+def write_lost_pages(run_id: str) -> list[int]:
+    """Write the pages of published rounds that are gone.
+
+    Args:
+        run_id: the run.
+
+    Returns:
+        The rounds.
+    """
+    with working(run_id) as run:
+        lost = missing_pages(run.journal, run.tree())
+        for number in lost:
+            write_round_page(run, number)
+        return list(lost)
 
 
 @gpu_task(task_run_name="publish-audition")
@@ -128,6 +163,21 @@ def _publish_take(run: OpenRun, number: int, take: int) -> None:
         new_from=run.facts.seconds(one.new_from),
         score=round(score(sound), 4),
     )
+
+
+def _publish_again(run: OpenRun, event: Event) -> None:
+    """Publish what a record is about, unless a later one is about the same."""
+    tree = run.tree()
+    for one in tree.rounds.values():
+        for take in [take for take, published in one.published.items() if published == event]:
+            task_reporter().say(f"publishing take {take} again, whose sound or pictures are lost")
+            _publish_take(run, one.number, take)
+    for audition in tree.auditions:
+        if audition.published == event:
+            task_reporter().say(
+                f"publishing a stretch of take {audition.take} again, which is lost"
+            )
+            _publish_audition(run, audition)
 
 
 def _publish_audition(run: OpenRun, audition: Audition) -> None:

@@ -1,12 +1,18 @@
-"""Are the files of finished songs still as they were delivered?"""
+"""Are the files of songs and takes still as they were written?
+
+`lost_*` reads every byte, for whoever is about to make again what is lost. `missing_files` and
+`hurt_runs` look at names and sizes alone, for whoever looks at many runs or looks often.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
+from musiccore.audit import references
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal import Journal, list_runs
-from musiccore.records import Event
+from musiccore.records import Event, Json
 from musiccore.storage import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of
@@ -19,15 +25,7 @@ def lost_files(store: Store, export: Event) -> tuple[str, ...]:
         store: the run's folder.
         export: record of a delivery.
     """
-    files = export.fields.get("files")
-    if not isinstance(files, list):
-        return ()
-    return tuple(
-        str(file["path"])
-        for file in files
-        if isinstance(file, dict)
-        and not _is_whole(store, str(file["path"]), BlobRef.from_json(file))
-    )
+    return tuple(key for key, ref in _named(export) if not _is_whole(store, key, ref))
 
 
 def hurt_songs(journal: Journal, tree: Tree) -> dict[int, tuple[str, ...]]:
@@ -42,8 +40,61 @@ def hurt_songs(journal: Journal, tree: Tree) -> dict[int, tuple[str, ...]]:
     return {number: files for number, files in found.items() if files}
 
 
+def hurt_takes(journal: Journal) -> tuple[Event, ...]:
+    """Return the records of published takes and auditions whose sound or pictures are lost.
+
+    Those that a later record took the place of are among them: nothing makes their bytes again.
+
+    Args:
+        journal: of the run.
+    """
+    purged = _purged(journal)
+    return tuple(
+        event
+        for event in journal.events_of("candidate")
+        if event.fields.get("take") not in purged and lost_files(journal.store, event)
+    )
+
+
+def missing_pages(journal: Journal, tree: Tree) -> tuple[int, ...]:
+    """Return the rounds that were published whole and whose page is gone or empty.
+
+    Args:
+        journal: of the run.
+        tree: of the run.
+    """
+    there = journal.store.list("rounds")
+    return tuple(
+        number
+        for number, one in tree.rounds.items()
+        if one.done and tree.purged.isdisjoint(one.takes) and not there.get(round_page_key(number))
+    )
+
+
+def is_hurt(journal: Journal, tree: Tree) -> bool:
+    """Return whether something that a run gave to people is gone or damaged.
+
+    Args:
+        journal: of the run.
+        tree: of the run.
+    """
+    lost = hurt_songs(journal, tree) or hurt_takes(journal) or missing_pages(journal, tree)
+    return bool(lost)
+
+
+def missing_files(journal: Journal, tree: Tree) -> tuple[str, ...]:
+    """Return addresses of songs' and takes' files that are gone or not as long as they were.
+
+    Args:
+        journal: of the run.
+        tree: of the run.
+    """
+    there = {**journal.store.list("export"), **journal.store.list("rounds")}
+    return _absent(journal, tree, there, blobs=False)
+
+
 def hurt_runs(store: Store) -> dict[str, tuple[str, ...]]:
-    """Return run → addresses of delivered files that are gone; looks at names only.
+    """Return run → addresses of what it gave to people and is gone, or is not as long as it was.
 
     Args:
         store: the store's root.
@@ -52,25 +103,53 @@ def hurt_runs(store: Store) -> dict[str, tuple[str, ...]]:
     for run_id in list_runs(store):
         with suppress(MusicCoreError):
             journal = Journal.open(store, run_id)
-            there = journal.store.list("export")
-            exports = [song.exported for song in tree_of(store, journal).renditions]
-            paths = [path for export in exports if export is not None for path in _paths(export)]
-            if gone := tuple(journal.store.location(p) for p in paths if p not in there):
+            tree = tree_of(store, journal)
+            if gone := _absent(journal, tree, journal.store.list(), blobs=True):
                 found[run_id] = gone
     return found
 
 
-def _paths(export: Event) -> list[str]:
-    files = export.fields.get("files")
-    return (
-        [str(file["path"]) for file in files if isinstance(file, dict)]
-        if isinstance(files, list)
-        else []
-    )
+def round_page_key(number: int) -> str:
+    """Return where the page of a round lies, below the folder of the run."""
+    return f"rounds/{number:03d}/index.html"
 
 
-def _is_whole(store: Store, path: str, ref: BlobRef) -> bool:
+def _absent(
+    journal: Journal, tree: Tree, there: Mapping[str, int], *, blobs: bool
+) -> tuple[str, ...]:
+    exports = [song.exported for song in tree.renditions if song.exported is not None]
+    found = [
+        key
+        for event in (*exports, *_published(tree))
+        for key, ref in _named(event)
+        if (blobs or key != ref.key) and there.get(key) != ref.size
+    ]
+    found += [round_page_key(number) for number in missing_pages(journal, tree)]
+    return tuple(journal.store.location(key) for key in dict.fromkeys(found))
+
+
+def _published(tree: Tree) -> Iterator[Event]:
+    """Yield the records of takes and auditions that somebody can hear, but for removed ones."""
+    for one in tree.rounds.values():
+        yield from (event for take, event in one.published.items() if take not in tree.purged)
+    for audition in tree.auditions:
+        if audition.published is not None and audition.take not in tree.purged:
+            yield audition.published
+
+
+def _purged(journal: Journal) -> set[Json]:
+    listed = (event.fields.get("takes") for event in journal.events_of("purge"))
+    return {take for takes in listed if isinstance(takes, list) for take in takes}
+
+
+def _named(event: Event) -> Iterator[tuple[str, BlobRef]]:
+    """Yield key and name of everything that a record holds."""
+    for ref, path in references(event):
+        yield path or ref.key, ref
+
+
+def _is_whole(store: Store, key: str, ref: BlobRef) -> bool:
     try:
-        return BlobRef.of(store.get(path, limit=ref.size)) == ref
+        return BlobRef.of(store.get(key, limit=ref.size)) == ref
     except StorageError:
         return False

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
 from musiccore.journal import Journal, list_runs
 from musiccore.liveness import Worker
-from musiccore.records import Event
+from musiccore.records import Event, Json
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage import Store
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
+from tasks.deliveries import missing_files
 from tasks.trees import tree_and_losses, tree_of
 
 
@@ -42,7 +43,7 @@ class MasterStatus:
         seconds: length.
         sample_rate: Hz.
         take: number of the take that it is made of.
-        page: its page.
+        page: its page; empty if it could not be written.
         others: the same song in other formats.
         there: whether the best file is where it was delivered.
     """
@@ -70,6 +71,7 @@ class RunStatus:
         message: what is damaged or lost, in sentences; empty where nothing is.
         words: the state in one sentence.
         waiting_takes: takes of the round, if a person has to choose.
+        missing: files of songs and takes that were written and are gone, or not whole.
     """
 
     run: str
@@ -89,11 +91,12 @@ class RunStatus:
     words: str = ""
     waiting_takes: tuple[int, ...] = ()
     masters: tuple[MasterStatus, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON form."""
         value = asdict(self)
-        for name in ("levels", "masters", "waiting_takes"):
+        for name in ("levels", "masters", "waiting_takes", "missing"):
             value[name] = list(value[name])
         return value
 
@@ -137,7 +140,7 @@ def describe(store: Store, journal: Journal, tree: Tree, losses: tuple[str, ...]
         take=None if song is None else song.take,
         levels=tuple(_levels(journal, tree, song)),
         master=None if export is None else _master(journal, export),
-        page=None if export is None else _page(journal, export),
+        page=None if export is None else page_of(journal, export) or None,
         message="; ".join(losses),
         round=tree.position,
         words=_words(tree, state, here),
@@ -147,6 +150,7 @@ def describe(store: Store, journal: Journal, tree: Tree, losses: tuple[str, ...]
             for r in songs
             if r.exported is not None and (master := _master(journal, r.exported)) is not None
         ),
+        missing=missing_files(journal, tree),
     )
 
 
@@ -295,17 +299,12 @@ def _master(journal: Journal, export: Event) -> MasterStatus | None:
     if not isinstance(master, dict):
         return None
     best, location = str(master["path"]), journal.store.location
-    files = export.fields.get("files")
-    kinds = (
-        {}
-        if not isinstance(files, list)
-        else {str(file["path"]): file["kind"] for file in files if isinstance(file, dict)}
-    )
+    kinds = _kinds(export)
     others = [path for path, kind in kinds.items() if kind == "master" and path != best]
     return MasterStatus(
         path=location(best),
         take=int(str(export.fields.get("take", 0))),
-        page=_page(journal, export),
+        page=page_of(journal, export),
         others=tuple(location(path) for path in others),
         there=journal.store.exists(best),
         pcm_sha256=str(master["pcm_sha256"]),
@@ -314,5 +313,14 @@ def _master(journal: Journal, export: Event) -> MasterStatus | None:
     )
 
 
-def _page(journal: Journal, export: Event) -> str:
-    return journal.store.location(f"{export.fields.get('folder', 'export')}/index.html")
+def page_of(journal: Journal, export: Event) -> str:
+    """Return where the page of a delivered song lies; empty if it was delivered without one."""
+    path = f"{export.fields.get('folder', 'export')}/index.html"
+    return journal.store.location(path) if path in _kinds(export) else ""
+
+
+def _kinds(export: Event) -> dict[str, Json]:
+    """Return path → kind of every delivered file."""
+    files = export.fields.get("files")
+    listed = files if isinstance(files, list) else []
+    return {str(file["path"]): file["kind"] for file in listed if isinstance(file, dict)}

@@ -15,6 +15,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from musiccore.records import Json, sha256
 from musiccore.storage import Store
 from musiccore.takes import Round
 from tasks.codec import found_audio
+from tasks.extras import extra
 from tasks.levels import CodeArray, codes_sha256
 from tasks.models import Models
 from tasks.resources import OpenRun
@@ -51,7 +53,7 @@ class Heard:
 
     Attributes:
         facts: seconds, loudness, peaks.
-        files: preview (MP3), waveform and spectrogram (PNG).
+        files: preview (MP3), waveform and spectrogram (PNG) as far as they could be drawn.
     """
 
     facts: Mapping[str, Json]
@@ -68,12 +70,15 @@ def hear(sound: Audio) -> Heard:
             "peak": round(sound.peak, 4),
             "peaks": list(peaks(sound)),
         },
-        files={
-            "preview": audio.write_preview(sound),
-            "waveform": pictures.waveform(sound),
-            "spectrogram": pictures.spectrogram(sound),
-        },
+        files={"preview": audio.write_preview(sound), **_drawn(sound)},
     )
+
+
+def _drawn(sound: Audio) -> dict[str, bytes]:
+    """Return the pictures of a sound that can be drawn here."""
+    wanted = {"waveform": pictures.waveform, "spectrogram": pictures.spectrogram}
+    found = {name: extra(f"a {name}", partial(draw, sound)) for name, draw in wanted.items()}
+    return {name: picture for name, picture in found.items() if picture is not None}
 
 
 def peaks(sound: Audio, columns: int = PEAKS) -> list[int]:

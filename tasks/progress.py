@@ -6,6 +6,7 @@ line installs a bar or plain lines, a flow on a worker writes log lines.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tasks.pace import Forecast, Pace
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,31 @@ class Silent:
 
     def level(self, status: Status, *, window_done: bool) -> None:
         """Show nothing."""
+
+
+class Careful:
+    """Shows where another one does; what cannot be shown costs itself and never the work.
+
+    Args:
+        show: where progress is shown.
+    """
+
+    def __init__(self, show: Reporter) -> None:
+        self._show = show
+
+    def say(self, text: str) -> None:
+        """Show one sentence, if possible."""
+        try:
+            self._show.say(text)
+        except Exception as error:
+            log.debug("not shown: %s (%s)", text, error)
+
+    def level(self, status: Status, *, window_done: bool) -> None:
+        """Show where a level stands, if possible."""
+        try:
+            self._show.level(status, window_done=window_done)
+        except Exception as error:
+            log.debug("level %d is not shown: %s", status.level, error)
 
 
 _reporter: ContextVar[Reporter | None] = ContextVar("reporter", default=None)

@@ -9,11 +9,11 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from musiccore import audio, pictures
 from musiccore.audio import Audio
 from musiccore.codes import Codes
-from musiccore.errors import MusicCoreError
 from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
 from musiccore.records import Json, canonical_json
@@ -25,6 +25,7 @@ from musiccore.timecode import length
 from tasks.artifacts import show_song
 from tasks.codec import song_audio
 from tasks.deliveries import hurt_songs, lost_files
+from tasks.extras import extra
 from tasks.levels import codes_sha256
 from tasks.policies import io_task
 from tasks.provenance import codes_digests, provenance, song_title
@@ -70,8 +71,8 @@ def _show(run: OpenRun, number: int) -> None:
         if story() is not None:
             show_song(Picture.of(shared_store(run.settings), run.run_id), number)
         tell(_delivered(run, run.tree().rendition(number)))
-    except MusicCoreError as error:
-        log.warning("song %d is not shown in Prefect: %s", number, error.message)
+    except Exception as error:
+        log.warning("song %d is not shown in Prefect: %s", number, error)
 
 
 def _delivered(run: OpenRun, song: Rendition) -> str:
@@ -122,16 +123,20 @@ def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:
     master = audio.limit_peak(song_audio(run, song, 0))
     files: list[Deliverable] = []
     previews: dict[str, bytes] = {}
-    score = starting_score(run, song)
+    score = extra("the score beside the song", lambda: starting_score(run, song))
     for name, kind, data, pcm in _files(run, song, master, score):
         path = f"{folder}/{name}"
         store.put(path, data)
         files.append(_deliverable(path, kind, data, pcm))
         if kind == "picture":
             previews[name] = data
-    page = song_page(_page(run, song, master, score, previews, files, folder)).encode()
-    store.put(f"{folder}/index.html", page)
-    files.append(_deliverable(f"{folder}/index.html", "page", page, None))
+    page = extra(
+        "the song page",
+        lambda: song_page(_page(run, song, master, score, previews, files, folder)).encode(),
+    )
+    if page is not None:
+        store.put(f"{folder}/index.html", page)
+        files.append(_deliverable(f"{folder}/index.html", "page", page, None))
     manifest = _manifest(run, song, files).to_bytes()
     store.put(f"{folder}/manifest.json", manifest)
     files.append(_deliverable(f"{folder}/manifest.json", "manifest", manifest, None))
@@ -169,12 +174,15 @@ def _files(
         facts = provenance(run, take=song.take, sound=sound, song=song, level=level, codes=codes)
         data = write_tags(audio.write(sound, "flac"), facts)
         yield f"level_{level}.flac", "level", data, audio.pcm_sha256(sound)
-        yield f"level_{level}_waveform.png", "picture", pictures.waveform(sound), None
-        yield f"level_{level}_spectrogram.png", "picture", pictures.spectrogram(sound), None
-
+        for kind, draw in (("waveform", pictures.waveform), ("spectrogram", pictures.spectrogram)):
+            picture = extra(f"the {kind} of level {level}", partial(draw, sound))
+            if picture is not None:
+                yield f"level_{level}_{kind}.png", "picture", picture, None
     if score is not None:
         yield SCORE_FILE, "score", score.midi, None
-        yield ROLL_FILE, "picture", score.roll(), None
+        roll = extra("the piano roll of the score", score.roll)
+        if roll is not None:
+            yield ROLL_FILE, "picture", roll, None
 
 
 def _codes(run: OpenRun, song: Rendition) -> Codes:
@@ -208,8 +216,8 @@ def _page(
         master=Track(
             title="Song",
             audio=audio.write_preview(master),
-            spectrogram=pictures.spectrogram(master),
-            waveform=pictures.waveform(master),
+            spectrogram=extra("the song's spectrogram", lambda: pictures.spectrogram(master)),
+            waveform=extra("the song's waveform", lambda: pictures.waveform(master)),
         ),
         files=[
             SongFile(
@@ -222,14 +230,16 @@ def _page(
             if file.kind in ("master", "codes")
         ],
         saved=saved_name(title, detail, kind="mp3"),
-        score=None if score is None else score.on_page(master, previews[ROLL_FILE]),
+        score=None
+        if score is None
+        else extra("the score on the page", lambda: score.on_page(master, previews.get(ROLL_FILE))),
         levels=[
             Track(
                 title=f"Level {level}",
                 note=f"hop length {config.hop_lengths[level]}, {codes.n_codes(level)} codes",
                 audio=audio.write_preview(song_audio(run, song, level)),
-                spectrogram=previews[f"level_{level}_spectrogram.png"],
-                waveform=previews[f"level_{level}_waveform.png"],
+                spectrogram=previews.get(f"level_{level}_spectrogram.png"),
+                waveform=previews.get(f"level_{level}_waveform.png"),
             )
             for level in reversed(range(run.config.levels))
         ],

@@ -251,6 +251,8 @@ def _run_names(prefix: str, songs: Sequence[Song]) -> dict[int, str]:
 
 def _write_once(store: Store, batch: str, songs: Sequence[Song]) -> None:
     folder, rows = batch_folder(store, batch), [_plain(song) for song in songs]
+    if folder.exists("queue.json") and _is_damaged(folder):  # its name tells what it held
+        folder.set_aside("queue.json")
     if not folder.exists("queue.json"):
         store.probe()
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -264,6 +266,13 @@ def _write_once(store: Store, batch: str, songs: Sequence[Song]) -> None:
         raise Corrupt(f"the queue of batch {batch} is damaged: {error}") from error
     if not isinstance(there, dict) or there.get("rows") != rows:
         raise Corrupt(f"the queue of batch {batch} holds other songs than its name says")
+
+
+def _is_damaged(folder: Store) -> bool:
+    try:
+        return not isinstance(json.loads(folder.get("queue.json", limit=_MAX_QUEUE_BYTES)), dict)
+    except (ValueError, Corrupt):
+        return True
 
 
 def _plain(song: Song) -> dict[str, Json]:

@@ -21,7 +21,7 @@ from musiccore.takes import Facts
 from musiccore.tree import Tree
 from tasks.models import Models
 from tasks.packs import shared_passes
-from tasks.progress import Reporter, Silent, reporter
+from tasks.progress import Careful, Reporter, Silent, reporter
 from tasks.runs import Primer, run_numerics
 from tasks.settings import Settings
 from tasks.stopping import SafeStop
@@ -234,11 +234,11 @@ def task_reporter() -> Reporter:
     """Return where a task shows its progress: the reporter of the command, or the run log."""
     installed = reporter()
     if installed is not None:
-        return installed
+        return Careful(installed)
     try:
         from tasks.reporting import FlowReporter
 
-        return FlowReporter()
+        return Careful(FlowReporter())
     except Exception:  # outside a flow run there is no log; progress never fails the work
         return Silent()
 

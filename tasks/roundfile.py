@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from musiccore.roundpage import needed, round_page
 from musiccore.storage import BlobRef
+from tasks.deliveries import round_page_key
 from tasks.describing import describe
 from tasks.resources import OpenRun
-from tasks.showing import Picture, blob_sizes, round_page_key
+from tasks.showing import Picture, blob_sizes
 
 
 def write_round_page(run: OpenRun, number: int) -> str:

@@ -39,12 +39,12 @@ class SongScore:
         seconds = self.heard.seconds
         return pictures.piano_roll(self.score.until(seconds), seconds=seconds)
 
-    def on_page(self, master: Audio, roll: bytes) -> StartingScore:
+    def on_page(self, master: Audio, roll: bytes | None) -> StartingScore:
         """Return the part of a song's page that is about its score.
 
         Args:
             master: the finished song.
-            roll: what `roll` drew.
+            roll: what `roll` drew; None without a picture.
         """
         check = check_against_score(self.score, master, self.heard.seconds)
         return StartingScore(

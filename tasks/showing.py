@@ -14,7 +14,7 @@ from musiccore.records import Event, Json
 from musiccore.storage import Store
 from musiccore.takes import Rendition, Round, Take
 from musiccore.tree import Tree
-from tasks.describing import RunStatus, describe
+from tasks.describing import RunStatus, describe, page_of
 from tasks.outlook import song_part
 from tasks.trees import tree_and_losses
 
@@ -177,6 +177,7 @@ class Picture:
         master = None if export is None else export.fields.get("master")
         path = str(master["path"]) if isinstance(master, dict) else None
         folder = None if export is None else str(export.fields.get("folder"))
+        page = None if export is None else page_of(self.journal, export) or None
         location = self.journal.store.location
         levels = [
             {"level": level, "fraction": 1.0 if export is not None else self._done(song, level)}
@@ -198,7 +199,7 @@ class Picture:
             "choice": song.choice,
             "done": export is not None,
             "master": None if path is None else location(path),
-            "page": None if folder is None else location(f"{folder}/index.html"),
+            "page": page,
             "folder": folder,
             "seconds": self.tree.seconds(song.take),
             "levels": levels,
@@ -254,11 +255,6 @@ def _field(event: Event | None, name: str, default: Json) -> Json:
 def _digest(event: Event | None, name: str) -> str | None:
     ref = None if event is None else event.fields.get(name)
     return str(ref["sha256"]) if isinstance(ref, dict) else None
-
-
-def round_page_key(number: int) -> str:
-    """Return where the page of a round lies, below the folder of the run."""
-    return f"rounds/{number:03d}/index.html"
 
 
 def blob_sizes(picture: Picture) -> dict[str, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
+from musiccore.errors import StorageError
 from musiccore.markup import size_text
 from musiccore.storage import Store
 from musiccore.timecode import length
@@ -68,9 +70,11 @@ class SongCard:
             sung=() if sung is None else tuple(sung.sentences()),
         )
 
-    def spectrogram(self) -> bytes:
-        """Return a picture of its sound as PNG."""
-        return self.store.get(f"{self.folder}/level_0_spectrogram.png")
+    def spectrogram(self) -> bytes | None:
+        """Return a picture of its sound as PNG; None if there is none."""
+        with suppress(StorageError):
+            return self.store.get(f"{self.folder}/level_0_spectrogram.png")
+        return None
 
     def text(self) -> str:
         """Return the card in Markdown; its links lead into the listening room."""

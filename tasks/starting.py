@@ -11,7 +11,7 @@ from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
 from tasks.models import Models
 from tasks.policies import io_task
-from tasks.resources import current_run, flow_run_id, shared_store
+from tasks.resources import current_run, flow_run_id, new_store
 from tasks.runs import Primer, check_request, create_run, new_run_id, run_exists
 from tasks.settings import Settings
 from tasks.story import tell
@@ -32,7 +32,7 @@ def start_run(request: GenerationRequest, run_id: str) -> str:
     if run_id and current_run(run_id) is not None:
         return run_id
     settings, flow_run = Settings.from_environment(), flow_run_id()
-    store = shared_store(settings)
+    store = new_store(settings)
     run_id = validate_run_id(run_id or new_run_id(request, unique=flow_run.replace("-", "")[:10]))
     begun = run_exists(store, run_id)
     # a run that is there keeps what it uses of its primer

@@ -18,6 +18,8 @@ import prefect
 
 from tasks.progress import Reporter, reporter, reporting
 
+log = logging.getLogger(__name__)
+
 _LOGGERS: Final = ("prefect.flow_runs", "prefect.task_runs")
 _ENGINE: Final = Path(prefect.__file__).parent
 
@@ -56,7 +58,10 @@ def tell(sentence: str) -> None:
     """
     here = story()
     if here is not None and here.reporter is not None and reporter() is here.reporter:
-        here.log.info(sentence)
+        try:
+            here.log.info(sentence)
+        except Exception as error:  # a log that takes nothing never fails the work
+            log.debug("not told: %s (%s)", sentence, error)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
 from flows.cli.progress import shown
-from flows.cli.signals import is_interruption, stoppable
+from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
 from musiccore.storage import Store
@@ -38,6 +38,7 @@ def batch(options: Namespace) -> int:
             if not is_interruption(error):
                 raise
             state = _last_report(store, queue.batch)
+        conclude()
     return _end(options, state)
 
 

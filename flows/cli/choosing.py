@@ -13,9 +13,10 @@ from musiccore.request import read_lyrics
 from musiccore.storage import validate_run_id
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from musiccore.tree import Tree
+from tasks.deliveries import round_page_key
 from tasks.purging import purge_takes, purgeable
 from tasks.resources import present_store
-from tasks.showing import Picture, round_page_key
+from tasks.showing import Picture
 from tasks.trees import check_wanted, make_choice, read_tree
 
 _ANSWERS = DECISIONS - {"back"}

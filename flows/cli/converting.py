@@ -13,6 +13,7 @@ from flows.cli.convert_streams import (
     to_standard_output,
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
+from musiccore.editing.atomic import check_place
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.files import STANDARD_INPUT, look, taken
@@ -40,6 +41,7 @@ def convert(options: Namespace) -> int:
         how = conversion_options(options, kind)
         worker_count(options.jobs, 1)
         _refuse_taken(listing, options)
+        _check_places(listing)
     conversions, waiting, memory, notes = listing.conversions, (), None, listing.notes
     if options.new:
         memory = memory_of(sources[0], out)
@@ -90,6 +92,24 @@ def _refuse_taken(listing: Listing, options: Namespace) -> None:
         for each in listing.conversions:
             if look(each.target) is not None:
                 raise taken(each.target)
+
+
+def _check_places(listing: Listing) -> None:
+    """Refuse to begin where none of the files could be written; one of many is a row that failed.
+
+    Raises:
+        ConfigError: if so.
+    """
+    places = {each.target.parent: each.target for each in listing.conversions}
+    problems = []
+    for target in places.values():
+        try:
+            if target.local is not None:
+                check_place(target.local)
+        except ConfigError as error:
+            problems.append(error)
+    if problems and len(problems) == len(places):
+        raise problems[0]
 
 
 def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:

@@ -62,7 +62,8 @@ def end_run(options: Namespace, run_id: str, code: int) -> int:
             data(f"song: {one.path}")
             for path in one.others:
                 data(f"      {path}")
-            data(f"page: {one.page}")
+            if one.page:
+                data(f"page: {one.page}")
     return code
 
 

@@ -11,6 +11,7 @@ from musiccore.mending import mend_run
 from musiccore.storage import validate_run_id
 from tasks.describing import RunStatus, describe_run, describe_runs
 from tasks.resources import present_store
+from tasks.restoring import told_records
 
 
 def runs(options: Namespace) -> int:
@@ -47,8 +48,16 @@ def show(options: Namespace) -> int:
             f"{level.n_codes} codes{digest}"
         )
     for one in status.masters:
-        data(f"song     {one.path} ({one.seconds:.2f} s){'' if one.there else ', missing'}")
-        data(f"page     {one.page}")
+        gone = ", missing" * (one.path in status.missing)
+        data(f"song     {one.path} ({one.seconds:.2f} s){gone}")
+        for path in one.others:
+            data(f"         {path}{', missing' * (path in status.missing)}")
+        if one.page:
+            data(f"page     {one.page}{', missing' * (one.page in status.missing)}")
+    said = {path for one in status.masters for path in (one.path, *one.others, one.page)}
+    for path in status.missing:
+        if path not in said:
+            data(f"missing  {path}")
     for sentence in filter(None, status.message.split("; ")):
         talk(f"note: {sentence}")
     _say_next(status)
@@ -61,7 +70,7 @@ def _say_next(status: RunStatus) -> None:
     if status.state == "waiting":
         takes = ", ".join(map(str, status.waiting_takes))
         talk(f"hint: listen to takes {takes} with `jukeflow listen {status.run}`, then choose")
-    if not all(one.there for one in status.masters):
+    if status.missing:
         talk(f"hint: make what is missing again with {resume}")
     elif status.state in ("running", "unfinished"):
         talk(f"hint: continue with {resume}")
@@ -73,7 +82,13 @@ def verify(options: Namespace) -> int:
         report = verify_run(store, run_id)
     done: tuple[str, ...] = ()
     if options.repair:
-        mended = mend_run(store, run_id, take_over=options.take_over, say=talk)
+        mended = mend_run(
+            store,
+            run_id,
+            take_over=options.take_over,
+            say=talk,
+            told=lambda: told_records(store, run_id),
+        )
         done, report = mended.done, mended.report
     if options.json:
         data_json(

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, line, table, talk
+from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
 from tasks.settings import Settings
 
@@ -82,6 +83,9 @@ def evaluate(options: Namespace) -> int:
 
 
 def train(options: Namespace) -> int:
+    with checking():
+        for folder in (options.folder, options.out):
+            check_place(Path(folder) / "weights")
     from musiccore.training.recipe import NanoRecipe, TrainingEvent, one_thread
 
     def report(event: TrainingEvent) -> None:

@@ -14,10 +14,10 @@ from flows.cli.output import Exit, checking, data, data_json, talk
 from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
 from musiccore.storage import Store, validate_run_id
+from tasks.deliveries import round_page_key
 from tasks.links import enter_link, room_token
 from tasks.resources import present_store
 from tasks.settings import Settings
-from tasks.showing import round_page_key
 from tasks.trees import read_tree
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -32,6 +32,7 @@ def listen(options: Namespace) -> int:
             read_tree(store, validate_run_id(options.run))
         if options.file:
             return _file(options, store)
+        room_token(settings)
         abroad = not _is_loopback(options.host)
         door = _bind(options.host, options.port)
     host, port = options.host, door.getsockname()[1]
@@ -63,7 +64,6 @@ def _settings(options: Namespace) -> Settings:
         settings = replace(settings, room_token=options.token)
         if not options.token:
             raise ConfigError("token is empty", hint="leave --token away and one is made")
-    room_token(settings)
     return settings
 
 

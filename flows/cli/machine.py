@@ -15,7 +15,7 @@ from musiccore.config import ModelConfig
 from musiccore.errors import MusicCoreError
 from musiccore.presets import PRESETS
 from tasks.models import cpu_count, networks, weights_path
-from tasks.resources import shared_store
+from tasks.resources import new_store
 from tasks.settings import Settings
 
 _OPTIONAL = ("ffmpeg", "fluidsynth", "sound player")
@@ -150,11 +150,13 @@ def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:
 
 def _store(settings: Settings) -> tuple[str, bool, str]:
     try:
-        store = shared_store(settings)
+        store = new_store(settings)
+        place = store.location()
+        if not store.is_there():
+            return "store", True, f"{place}: not there yet, the first song makes it"
         found = store.probe()
     except MusicCoreError as error:
         return "store", False, error.message
-    place = store.location()
     try:
         room = f", {shutil.disk_usage(place).free / 2**30:.0f} GiB free"
     except OSError:

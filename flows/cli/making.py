@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flows.cli.budget import session_budget
 from flows.cli.ending import end_run, end_without_store, is_delivered, is_gone
@@ -20,7 +20,7 @@ from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
 from musiccore.storage import Store
 from musiccore.timecode import parse_hours
-from tasks.deliveries import hurt_runs, hurt_songs
+from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from tasks.models import Models
 from tasks.progress import Reporter
@@ -33,8 +33,7 @@ Work = Callable[[str], object]
 
 
 def generate(options: Namespace) -> int:
-    run_id, request = _new_run(options, fresh=True)
-    return _make(options, run_id, request)
+    return _begin(options, fresh=True)
 
 
 def compose(options: Namespace) -> int:
@@ -42,8 +41,23 @@ def compose(options: Namespace) -> int:
         options.choose = "wait"
     if options.after is not None:
         options.choose_after_hours = parse_hours(options.after, "--after")
-    run_id, request = _new_run(options, fresh=False)
+    return _begin(options, fresh=False)
+
+
+def _begin(options: Namespace, *, fresh: bool) -> int:
+    """Check a request, make its run and carry it out."""
+    try:
+        run_id, request = _new_run(options, fresh=fresh)
+    except BaseException as error:
+        if not is_interruption(error):
+            raise
+        return _unbegun()
     return _make(options, run_id, request)
+
+
+def _unbegun() -> int:
+    talk("interrupted before anything was begun")
+    return Exit.UNBEGUN
 
 
 def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest]:
@@ -68,12 +82,7 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
     settings, store = Settings.from_environment(), shared_store()
 
     def work(name: str) -> object:
-        if request.choose == "wait" or request.choose_after_hours:
-            from flows.compose import compose as flow
-        else:
-            from flows.generate import generate as flow
-
-        return flow(request, name)
+        return _generate_flow(request, name)
 
     def begin(report: Reporter) -> None:
         with checking():
@@ -92,12 +101,27 @@ def _carry(
 ) -> int:
     """Do the work of one run here and now, and say how it ended."""
     with stoppable():
-        with session_budget(options), prepare() as session, shown() as report:
-            if begin is not None:
-                begin(report)
-            code = _finish(options, session, report, run_id, work)
+        try:
+            with session_budget(options), prepare() as session, shown() as report:
+                if begin is not None:
+                    begin(report)
+                code = _finish(options, session, report, run_id, work)
+                conclude()
+        except BaseException as error:
             conclude()
+            if not is_interruption(error):
+                raise
+            return _cut_short(options, run_id)
         return _end(options, run_id, code)
+
+
+def _cut_short(options: Namespace, run_id: str) -> int:
+    """Say how a run stands that was interrupted between two steps, where nobody looked after it."""
+    try:
+        there = run_exists(shared_store(), run_id)
+    except MusicCoreError:  # it cannot be read, or its store is gone
+        there = True
+    return _end(options, run_id, Exit.INTERRUPTED) if there else _unbegun()
 
 
 def upsample(options: Namespace) -> int:
@@ -119,6 +143,15 @@ def continue_run(options: Namespace, run_id: str) -> int:
     return _carry(options, run_id, _resume_flow)
 
 
+def _generate_flow(request: GenerationRequest, run_id: str) -> object:
+    if request.choose == "wait" or request.choose_after_hours:
+        from flows.compose import compose as flow
+    else:
+        from flows.generate import generate as flow
+
+    return flow(request, run_id)
+
+
 def _resume_flow(run_id: str) -> object:
     from flows.resume import resume as flow
 
@@ -128,34 +161,45 @@ def _resume_flow(run_id: str) -> object:
 def resume(options: Namespace) -> int:
     with checking():
         store = present_store()
-        names = unfinished_runs(store) if options.run is None else [_existing(options.run)]
+        names = [] if options.run is None else [_existing(options.run)]
+    unreadable = {} if options.run else unreadable_runs(store)
     if options.run is None:
-        _say_hurt(store)
+        names = _unfinished(store, unreadable)
     if not names:
-        return _nothing_to_do(options, store)
+        return _nothing_to_do(options, store, bool(unreadable))
     if options.run is not None and _is_whole(store, options.run):
         return end_run(options, options.run, Exit.DONE)
     lookout = Lookout(PATIENCE_SECONDS)
     codes = []
-    with stoppable(), session_budget(options), prepare() as session:
-        for run_id in _in_turn(store, names, lookout):
-            codes.append(_resume_one(options, session, run_id, lookout))
-            if codes[-1] == Exit.INTERRUPTED:
-                break
-        conclude()
+    with stoppable():
+        try:
+            with session_budget(options), prepare() as session:
+                for run_id in _in_turn(store, names, lookout):
+                    codes.append(_resume_one(options, session, run_id, lookout))
+                    if codes[-1] == Exit.INTERRUPTED:
+                        break
+                conclude()
+        except BaseException as error:
+            conclude()
+            if options.run is None or not is_interruption(error):
+                raise
+            return _cut_short(options, options.run)
     worst = (Exit.INTERRUPTED, Exit.FAILED, Exit.WAITING)
     return next((code for code in worst if code in codes), Exit.DONE)
 
 
-def _say_hurt(store: Store) -> None:
-    """Say which runs need a person: those that cannot be read, and songs without their files."""
-    for run_id, why in unreadable_runs(store).items():
-        talk(f"run {run_id} cannot be read: {why}; `jukeflow verify {run_id}` lists what is there")
-    for run_id, files in hurt_runs(store).items():
+def _unfinished(store: Store, unreadable: Mapping[str, str]) -> list[str]:
+    """Return the runs with something to do or to make again; say what is wrong with which."""
+    for run_id, why in unreadable.items():
         talk(
-            f"run {run_id} lacks {files[0]}, which it delivered; `jukeflow resume {run_id}` makes "
-            "it again"
+            f"run {run_id} cannot be read: {why}; `jukeflow verify {run_id} --store "
+            f"{store.location()}` lists what is there"
         )
+    names, hurt = unfinished_runs(store), hurt_runs(store)
+    for run_id, files in hurt.items():
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        talk(f"run {run_id} lacks {files[0]}{more}, made before; it is made again")
+    return [*names, *(run_id for run_id in hurt if run_id not in names)]
 
 
 def _is_whole(store: Store, run_id: str) -> bool:
@@ -163,7 +207,7 @@ def _is_whole(store: Store, run_id: str) -> bool:
     status = describe_run(store, run_id)
     if status.state not in ("done", "waiting") or status.message:
         return False
-    return not hurt_songs(Journal.open(store, run_id), read_tree(store, run_id))
+    return not is_hurt(Journal.open(store, run_id), read_tree(store, run_id))
 
 
 def _in_turn(store: Store, names: list[str], lookout: Lookout) -> list[str]:
@@ -179,9 +223,9 @@ def _in_turn(store: Store, names: list[str], lookout: Lookout) -> list[str]:
     return [*order[False], *order[None], *order[True]]
 
 
-def _nothing_to_do(options: Namespace, store: Store) -> int:
+def _nothing_to_do(options: Namespace, store: Store, unreadable: bool) -> int:
     waiting = waiting_runs(store)
-    talk(f"nothing is unfinished in {store.location()}")
+    talk(f"nothing{' else' * unreadable} is unfinished in {store.location()}")
     for run_id in waiting:
         talk(f"run {run_id} waits for your choice")
     if options.json:
@@ -247,7 +291,9 @@ def _finish(
         return end_without_store(options, run_id, error)
     except BaseException as error:
         interrupted = is_interruption(error)
-        if isinstance(error, MusicCoreError) or not (interrupted or isinstance(error, Exception)):
+        if (isinstance(error, MusicCoreError) and not interrupted) or not (
+            interrupted or isinstance(error, Exception)
+        ):
             raise
         if is_delivered(store, run_id):  # whatever came afterwards: the song is there
             if not interrupted:

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     INTERRUPTED = 4
     MISSING_CODEC = 5
     PARTIAL = 6
+    UNBEGUN = 130
 
 
 class OutputError(MusicCoreError):

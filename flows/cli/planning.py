@@ -13,7 +13,7 @@ from musiccore.errors import ConfigError
 from musiccore.planning import Plan
 from tasks.calibration import calibrate
 from tasks.models import check_weights
-from tasks.resources import shared_store
+from tasks.resources import new_store
 from tasks.settings import Settings
 
 
@@ -25,7 +25,7 @@ def plan(options: Namespace) -> int:
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)
-        store = shared_store(settings)
+        store = new_store(settings)
         if options.calibrate:
             check_weights(config, settings)
             store.probe()

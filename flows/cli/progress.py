@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO, cast
 
 from flows.cli.output import is_terminal, range_text, talk
 from tasks.progress import Reporter, Status, reporting
@@ -88,6 +89,29 @@ class Bars:
         return max(len(window), *(len(task.fields["window"]) for task in self._progress.tasks))
 
 
+class _Patient:
+    """A terminal whose words are lost where it takes none, as one that was closed meanwhile.
+
+    Args:
+        stream: of the terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 @contextmanager
 def shown() -> Iterator[Reporter]:
     """Show the progress of everything inside."""
@@ -98,7 +122,7 @@ def shown() -> Iterator[Reporter]:
         return
     from rich.console import Console
 
-    with bars_on(Console(stderr=True)) as bars, reporting(bars):
+    with bars_on(Console(file=cast(TextIO, _Patient(sys.stderr)))) as bars, reporting(bars):
         yield bars
 
 

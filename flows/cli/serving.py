@@ -16,8 +16,9 @@ from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
 from flows.serving.deployments import LIMITS
 from flows.serving.passwords import new_password
 from flows.serving.supervisor import Plan, Supervisor
+from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
-from tasks.links import enter_link
+from tasks.links import enter_link, room_token
 from tasks.resources import new_store
 from tasks.settings import Settings
 
@@ -27,6 +28,10 @@ def serve(options: Namespace) -> int:
         settings = Settings.from_environment()
         new_store(settings).probe()
         plan = _plan(options, settings)
+        if not options.no_room:
+            room_token(settings)
+        if plan.own_server:
+            check_place(plan.home / "prefect.db")
 
     def announce() -> None:
         room = None if plan.room_url is None else enter_link(settings, base=plan.room_url)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import signal
 import sys
+import threading
 from typing import Final
 
 SHOWABLE: Final = "showable"
@@ -27,6 +29,24 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=SHOWABLE)
+
+
+def report_lost_signals() -> None:
+    """Let a Ctrl-C count that came while Python could not raise it, as in a destructor.
+
+    Python would print a traceback and go on. It is sent again a moment later.
+    """
+    ordinary = sys.unraisablehook
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, Exception):
+            sender = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+            sender.daemon = True
+            sender.start()
+        else:
+            ordinary(lost)
+
+    sys.unraisablehook = again
 
 
 def _fill(number: int, name: str) -> None:

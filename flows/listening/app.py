@@ -275,9 +275,9 @@ class Room:
         )
 
     def resume(self, request: Request, run: str) -> Response:
-        """Let a run go on that was interrupted."""
+        """Let a run go on that was interrupted, or that lost files."""
         picture = self._library.picture(run)
-        if picture.status.state != "unfinished":
+        if picture.status.state != "unfinished" and not picture.status.missing:
             return JSONResponse({"next": f"There is nothing to resume: {picture.status.words}."})
         return JSONResponse({"next": self._tending.resume(run)})
 

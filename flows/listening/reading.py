@@ -93,6 +93,13 @@ class Library:
         shown |= standing(picture, self._tending, self._beats)
         if picture.status.message:  # something of it is lost
             shown["words"] = f"{shown['words']}; {picture.status.message}"
+        if missing := picture.status.missing:
+            n = len(missing)
+            lost = f"{n} file{'s' * (n != 1)} {'is' if n == 1 else 'are'} missing"
+            shown["words"] = f"{shown['words']}; {lost}, which Resume makes again"
+        shown["resumable"] = shown["state"] in ("unfinished", "failed") or (
+            bool(missing) and shown["state"] in ("done", "waiting")
+        )
         for take in cast(list[dict[str, object]], shown["takes"]):
             if take["preview"] is not None:
                 take["silence"] = ""
@@ -123,7 +130,12 @@ class Library:
             take["silence"] = f"It cannot be heard here: {known.problem}."
 
     def songs(self) -> list[Json]:
-        """Return every run in a line; those that wait for a person first, then the newest."""
+        """Return every run in a line; those that wait for a person first, then the newest.
+
+        Raises:
+            NotFound: if the store is not there.
+        """
+        self.store.require()
         found: list[Json] = []
         for run_id in list_runs(self.store):
             try:
@@ -192,7 +204,7 @@ def stamp(picture: Json) -> str:
             for take in takes
         ],
         [[song["song"], song["done"]] for song in songs],
-        picture["state"] in ("unfinished", "failed"),
+        picture["resumable"],
         picture["round"],
     ]
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
@@ -203,6 +215,7 @@ def progress(picture: Json) -> Json:
     return {
         "state": picture["state"],
         "words": picture["words"],
+        "resumable": picture["resumable"],
         "round": picture["round"],
         "seen": picture["seen"],
         "stamp": stamp(picture),

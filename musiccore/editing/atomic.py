@@ -51,6 +51,32 @@ def check_target(target: Path, sources: tuple[Path, ...] = (), *, force: bool = 
         )
 
 
+def check_place(target: Path) -> None:
+    """Refuse a target that nothing can be written to where it lies, before any work.
+
+    Makes no folder, and says nothing of what stands at the target itself.
+
+    Args:
+        target: the file to come; folders above it need not be there.
+
+    Raises:
+        ConfigError: if a folder above it is a file, or cannot be written.
+    """
+    folder = target.absolute().parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        why = f"{str(folder)!r} is a file, not a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        why = f"the folder {str(folder)!r} cannot be written"
+    else:
+        return
+    raise ConfigError(
+        f"out: {str(target)!r} cannot be written: {why}",
+        hint="choose another place, or change its permissions",
+    )
+
+
 @contextlib.contextmanager
 def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Give a path to write to; what is there becomes the target if the block succeeds.

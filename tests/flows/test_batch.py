@@ -236,12 +236,27 @@ def test_batch_whose_budget_is_spent_begins_nothing(store_root, passes):
     assert passes == []
 
 
-def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(store_root):
+def test_damaged_queue_is_written_again(store_root):
+    settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
+    store = open_store(store_root)
+    first = open_queue(store, songs_of("", songs), "Demo", settings)
+    for data in (b"", b"{", b"[]"):
+        store.put(f"batches/{first.batch}/queue.json", data)
+        assert open_queue(store, songs_of("", songs), "Demo", settings) == first
+
+
+@pytest.mark.parametrize("data", ["{}", None])
+def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(data, store_root):
     settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
     queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", settings)
     entry = queue.entry(1)
     create_song(open_store(store_root), entry, Models(entry.request.check(), settings))
-    (Path(store_root) / entry.run / "run.json").write_text("{}")
+    record = Path(store_root) / entry.run / "run.json"
+    if data is None:
+        with Journal.open(open_store(store_root), entry.run) as journal, journal.claimed():
+            record.unlink()
+    else:
+        record.write_text(data)
     result = run_batch(recipe=songs)
     assert [song["state"] for song in result["songs"]] == ["failed", "done"]
 

@@ -10,7 +10,7 @@ from musiccore.audit import verify_run
 from musiccore.chain import record_key
 from musiccore.choices import Choice, ChoiceLog
 from musiccore.errors import Corrupt, Fenced
-from musiccore.journal import Journal
+from musiccore.journal import Journal, list_runs
 from musiccore.mending import mend_run
 from musiccore.storage import BlobRef, Store, open_store
 from tests.contracts.store_suite import run_record
@@ -126,8 +126,57 @@ def test_names_that_no_object_of_ours_has_are_set_aside_too(tmp_path):
     assert quarantined(store) == [b"copy"]
 
 
+LOSSES = [None, b"", b"{", run_record().to_bytes()[:-9], run_record(seed=8).to_bytes()]
+
+
+@pytest.mark.parametrize("data", LOSSES, ids=["gone", "empty", "cut", "half", "another"])
+def test_what_was_asked_for_is_put_back_from_its_copy(store, data):
+    whole = store.get("song/run.json")
+    if data is None:
+        store.delete("song/run.json")
+    else:
+        store.put("song/run.json", data)
+    with pytest.raises(Corrupt) as error:
+        Journal.open(store, "song")
+    assert "verify song --repair" in str(error.value.hint)
+    assert "song" in list_runs(store)
+    assert "run.json was put back" in mend(store)[0]
+    assert store.get("song/run.json") == whole
+    assert quarantined(store) == ([] if data is None else [data])
+    with Journal.open(store, "song") as journal:
+        assert len(journal.events_of("window")) == 3
+
+
+def test_what_was_asked_for_is_put_back_from_what_files_tell(store):
+    whole = store.get("song/run.json")
+    for key in ("run.json", "copies/run.json"):
+        store.put(f"song/{key}", b"")
+    guesses = [run_record(seed=1), run_record(title="x"), run_record()]
+    mended = mend_run(store, "song", take_over=False, say=print, told=lambda: guesses)
+    assert mended.report.sound
+    assert store.get("song/run.json") == store.get("song/copies/run.json") == whole
+
+
+def test_a_lost_copy_is_written_again(store):
+    for data in (None, b"", run_record(seed=8).to_bytes()):
+        if data is None:
+            store.delete("song/copies/run.json")
+        else:
+            store.put("song/copies/run.json", data)
+        assert any("copies/run.json" in doubt.key for doubt in verify_run(store, "song").doubts)
+        mend(store)
+
+
+def test_no_run_is_begun_where_another_one_lost_its_request(store):
+    store.delete("song/run.json")
+    with pytest.raises(Corrupt, match=r"run\.json of song is missing"):
+        Journal.create(store, run_record())
+    assert not store.exists("song/run.json")
+
+
 def test_without_its_request_a_run_is_not_touched(store):
     store.put("song/run.json", b"{")
+    store.delete("song/copies/run.json")
     before = store.list()
     with pytest.raises(Corrupt, match="nothing else says what was asked for"):
         mend(store)

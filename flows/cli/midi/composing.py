@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.composing import ComposeOptions
+from musiccore.editing.atomic import check_place
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.score import Reading, Score
 from tasks.composing import compose_file, given_score, targets, variants
@@ -32,6 +33,8 @@ def compose(options: Namespace) -> int:
             title=options.title,
         )
         files = targets(options.out or "", options.seed, options.count)
+        for file in files:
+            check_place(file)
         there = [str(file) for file in files if file.exists()]
         if there and not options.force:
             raise ConfigError(f"out: {there[0]!r} exists", hint="use --force to write over it")

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, complain, data, data_json, talk
+from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
 from musiccore.score import Reading
 from tasks.rendering import Rendering, render_file, scores
@@ -21,6 +22,8 @@ _CODES = {
 def render(options: Namespace) -> int:
     with checking():
         wanted = scores.fn(options.source, options.out or "", options.to or "wav")
+        for _, audio in wanted:
+            check_place(Path(audio))
         if len(wanted) == 1 and Path(wanted[0][1]).exists() and not options.force:
             raise ConfigError(f"out: {wanted[0][1]!r} exists", hint="use --force to write over it")
         rendering = _rendering(options)

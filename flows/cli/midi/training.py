@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
+from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
 from musiccore.score import Reading
 from tasks.composing import train_composer
@@ -21,6 +23,7 @@ def train(options: Namespace) -> int:
     with checking():
         wanted = TrainingOptions(**asked)
         reading = Reading(encoding=options.encoding, strict=options.strict)
+        check_place(Path(options.out) / "model")
     try:
         result = train_composer.fn(
             options.source,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
 from musiccore.arranging import program_of
+from musiccore.editing.atomic import check_place
 from musiccore.errors import AudioError, ConfigError, NotFound
 from tasks.transcribing import transcribe_source, write_transcription
 
@@ -19,6 +20,7 @@ def transcribe(options: Namespace) -> int:
             raise ConfigError(
                 f"out: {str(target)!r} is no MIDI file", hint="end its name with .mid"
             )
+        check_place((target or Path()) / "x.mid" if target is None or target.is_dir() else target)
         if target is not None and target.is_file() and not options.force:
             raise ConfigError(f"out: {str(target)!r} exists", hint="use --force to write over it")
     talk("experimental: one voice at a time, best for piano and plucked strings")

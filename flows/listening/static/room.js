@@ -160,7 +160,7 @@
       pill.textContent = sign + " " + label;
     }
     document.getElementById("words").textContent = state.words;
-    document.getElementById("resume").hidden = !["unfinished", "failed"].includes(state.state);
+    document.getElementById("resume").hidden = !state.resumable;
     for (const song of state.songs) {
       const card = document.querySelector(`[data-song="${song.song}"]`);
       if (!card) continue;
