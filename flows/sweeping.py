@@ -12,7 +12,7 @@ from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal import PATIENCE_SECONDS, Journal
 from musiccore.liveness import Lookout
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task
 from tasks.resources import flow_run_id, present_store, shared_store

@@ -17,7 +17,7 @@ from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from flows.workshop import Workshop
 from musiccore.choices import DECISIONS, WORK, MadeChoice
 from musiccore.errors import ConfigError
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.describing import is_running
 from tasks.showing import Picture
 

@@ -9,7 +9,7 @@ from flows.serving.deployments import start
 from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from musiccore.choices import DECISIONS, WORK, MadeChoice
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.describing import is_running
 from tasks.showing import Picture
 

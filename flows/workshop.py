@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.showing import Picture
 
 log = logging.getLogger(__name__)

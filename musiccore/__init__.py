@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from musiccore.manifest import Manifest, RunRecord
     from musiccore.prior.model import Prior
     from musiccore.sampling.windows import Window, plan_windows
-    from musiccore.storage import BlobRef, Store, open_store
+    from musiccore.storage.store import BlobRef, Store, open_store
     from musiccore.vqvae.model import VQVAE
 
 __all__ = [
@@ -91,7 +91,7 @@ _HOME = {
     "manifest": ("Manifest", "RunRecord"),
     "prior.model": ("Prior",),
     "sampling.windows": ("Window", "plan_windows"),
-    "storage": ("BlobRef", "Store", "open_store"),
+    "storage.store": ("BlobRef", "Store", "open_store"),
     "vqvae.model": ("VQVAE",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

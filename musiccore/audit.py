@@ -20,7 +20,7 @@ from musiccore.records import (
     sha256,
     unseal,
 )
-from musiccore.storage import BlobRef, Store, validate_run_id
+from musiccore.storage.store import BlobRef, Store, validate_run_id
 
 RUN_KEY: Final = "run.json"
 COPY_KEY: Final = "copies/run.json"

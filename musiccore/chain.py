@@ -32,7 +32,7 @@ from musiccore.records import (
     sha256,
     unseal,
 )
-from musiccore.storage import AlreadyExists, Store
+from musiccore.storage.store import AlreadyExists, Store
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from musiccore.chain import Chain, in_words
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.records import Event, Json, canonical_json, sha256
 from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.timecode import clock
 
 Action = Literal[

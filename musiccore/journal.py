@@ -32,7 +32,7 @@ from musiccore.manifest import (
     refuse_differences,
 )
 from musiccore.records import Event, Json, sha256
-from musiccore.storage import AlreadyExists, BlobRef, Digest, Store, validate_run_id
+from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
 log = logging.getLogger(__name__)
 

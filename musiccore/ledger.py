@@ -14,9 +14,9 @@ from dataclasses import fields
 from typing import Final
 
 from musiccore.editing.options import ConversionOptions
-from musiccore.files import names, remove, walk, write_small
 from musiccore.listing import Conversion
-from musiccore.places import Place
+from musiccore.storage.files import names, remove, walk, write_small
+from musiccore.storage.places import Place
 
 FOLDER: Final = ".jukeflow/converted"
 _OURS, _DONE, _HOPELESS = "ours", "done", "hopeless"

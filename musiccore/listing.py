@@ -13,8 +13,8 @@ from pathlib import Path
 
 from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS
 from musiccore.errors import ConfigError
-from musiccore.files import Found, expand, is_folder, look, walk
-from musiccore.places import Place, parse_place
+from musiccore.storage.files import Found, expand, is_folder, look, walk
+from musiccore.storage.places import Place, parse_place
 
 _RELATIVES = {("wav", "rf64"), ("rf64", "wav"), ("ogg", "opus")}
 """Suffix and format that go together although the table names another."""

@@ -23,7 +23,7 @@ from typing import Final, Self
 
 from musiccore.errors import NotFound, StorageError
 from musiccore.records import Json, canonical_json, sha256
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from musiccore.errors import Corrupt, StorageError
 from musiccore.journal import Journal
 from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.records import MAX_RECORD_BYTES, Json, link_of, sha256
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 
 _MAX_NUMBERS: Final = 4000  # of one record; each takes up to eight of its 64 KiB
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from musiccore.errors import MusicCoreError, NotFound
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.describing import describe_run
 from tasks.queues import Entry, Queue, batch_folder
 

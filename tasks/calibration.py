@@ -24,7 +24,7 @@ from musiccore.config import ModelConfig
 from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.sampling.windows import Window
 from musiccore.speeds import LevelSpeed, Speeds, spread_of
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.models import Models, cpu_count
 from tasks.settings import Settings
 

@@ -6,7 +6,7 @@ from musiccore import audio
 from musiccore.analysis import longest_silence, tuned
 from musiccore.audio import Audio
 from musiccore.records import Event, Json
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Audition, Round
 from tasks.codec import kept_audio, take_audio

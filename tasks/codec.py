@@ -11,7 +11,7 @@ from musiccore.audio import Audio
 from musiccore.errors import Corrupt, StorageError
 from musiccore.mixing import replace_range
 from musiccore.records import Event
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from musiccore.takes import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256

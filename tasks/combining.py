@@ -11,9 +11,9 @@ from musiccore.editing.combining import join, stereo
 from musiccore.editing.conversion import ConversionResult
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.files import Found, expand, is_folder, look, taken
 from musiccore.listing import Conversion, kind_of
-from musiccore.places import Place, parse_place
+from musiccore.storage.files import Found, expand, is_folder, look, taken
+from musiccore.storage.places import Place, parse_place
 from tasks.converting import Row, Watch, row_of
 from tasks.settings import Settings
 from tasks.staging import Stage

@@ -13,7 +13,7 @@ from musiccore.errors import Corrupt
 from musiccore.midi import read_midi
 from musiccore.primers import play_primer
 from musiccore.request import GenerationRequest
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from tasks.levels import CodeArray
 from tasks.policies import gpu_task, io_task
 from tasks.priming import file_sha256, primer_piece, sound_of, starts_from_score

@@ -19,11 +19,11 @@ from typing import Final, Literal, Protocol, TypedDict
 from musiccore.editing.conversion import ConversionResult, convert
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
-from musiccore.files import expand, look
 from musiccore.ledger import Ledger
 from musiccore.listing import Conversion, Listing, plan_conversions
-from musiccore.places import Place, parse_place
-from musiccore.scratch import remove_ownerless
+from musiccore.storage.files import expand, look
+from musiccore.storage.places import Place, parse_place
+from musiccore.storage.scratch import remove_ownerless
 from musiccore.streams import bits_of
 from tasks.settings import Settings
 from tasks.staging import Problem, Stage

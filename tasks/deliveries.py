@@ -13,7 +13,7 @@ from musiccore.audit import references
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal import Journal, list_runs
 from musiccore.records import Event, Json
-from musiccore.storage import BlobRef, Store
+from musiccore.storage.store import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of
 

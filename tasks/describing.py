@@ -9,7 +9,7 @@ from musiccore.journal import Journal, list_runs
 from musiccore.liveness import Worker
 from musiccore.records import Event, Json
 from musiccore.sampling.windows import pieces, plan_windows
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
 from tasks.deliveries import missing_files

@@ -8,7 +8,7 @@ from prefect.artifacts import create_table_artifact
 
 from musiccore.editing.options import ConversionOptions
 from musiccore.listing import Conversion, Listing
-from musiccore.places import Place
+from musiccore.storage.places import Place
 from tasks import converting
 from tasks.artifacts import aside
 from tasks.converting import News, Row

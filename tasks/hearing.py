@@ -28,7 +28,7 @@ from musiccore.errors import CheckpointError
 from musiccore.faults import find_faults
 from musiccore.journal import Journal
 from musiccore.records import Json, sha256
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Round
 from tasks.codec import found_audio
 from tasks.extras import extra

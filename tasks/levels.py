@@ -20,7 +20,7 @@ from musiccore.codes import from_npy, to_npy
 from musiccore.errors import CodesError, Corrupt
 from musiccore.records import Event, Json, canonical_json
 from musiccore.sampling.windows import Window, upper_span
-from musiccore.storage import BlobRef, Digest
+from musiccore.storage.store import BlobRef, Digest
 from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
 from tasks.stopping import NeverStop, Stop
 

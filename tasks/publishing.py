@@ -18,7 +18,7 @@ from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
 from musiccore.records import Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes import Rendition
 from musiccore.timecode import length

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from musiccore.errors import NotFound
 from musiccore.journal import Journal
 from musiccore.records import Event, Json, canonical_json
-from musiccore.storage import BlobRef, Store
+from musiccore.storage.store import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of
 

@@ -27,7 +27,7 @@ from musiccore.journal import Journal
 from musiccore.recipes import Song, parse_songs, read_songs
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
-from musiccore.storage import AlreadyExists, Store
+from musiccore.storage.store import AlreadyExists, Store
 from tasks.models import Models
 from tasks.packs import Place, form_packs
 from tasks.runs import Primer, check_request, create_run

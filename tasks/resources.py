@@ -16,7 +16,7 @@ from musiccore.config import ModelConfig
 from musiccore.journal import Journal
 from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, open_store
+from musiccore.storage.store import Store, open_store
 from musiccore.takes import Facts
 from musiccore.tree import Tree
 from tasks.models import Models

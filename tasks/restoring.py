@@ -14,7 +14,7 @@ from musiccore.lineage import Origin
 from musiccore.manifest import RunRecord
 from musiccore.planning import level_plan
 from musiccore.records import MAX_RECORD_BYTES, Json, unseal
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.tags import read_tags
 
 _SEARCHED: Final = timedelta(hours=1)

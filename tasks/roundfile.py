@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from musiccore.roundpage import needed, round_page
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from tasks.deliveries import round_page_key
 from tasks.describing import describe
 from tasks.resources import OpenRun

@@ -19,7 +19,7 @@ from musiccore.manifest import RunRecord
 from musiccore.planning import level_plan
 from musiccore.records import Json
 from musiccore.request import GenerationRequest
-from musiccore.storage import AlreadyExists, BlobRef, Store, validate_run_id
+from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights
 from tasks.priming import compose_primer, file_sha256, primer_piece
 from tasks.settings import Settings

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from musiccore.branching import shortest_song
 from musiccore.journal import Journal
 from musiccore.records import Event, Json
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Rendition, Round, Take
 from musiccore.tree import Tree
 from tasks.describing import RunStatus, describe, page_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from musiccore.errors import StorageError
 from musiccore.markup import size_text
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.timecode import length
 from tasks.links import room_link, song_link
 from tasks.showing import Picture

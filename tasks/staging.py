@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from musiccore.errors import ConfigError, MissingProgram, MusicCoreError, StorageError
-from musiccore.files import Found, fetch, look, publish, unwritable
-from musiccore.places import Place
-from musiccore.scratch import scratch
+from musiccore.storage.files import Found, fetch, look, publish, unwritable
+from musiccore.storage.places import Place
+from musiccore.storage.scratch import scratch
 
 _UNWRITABLE = "cannot be written"  # what the writers of files say of a full disk
 Problem = Literal["source", "request", "codec", "destination", "fault"]

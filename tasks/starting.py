@@ -6,7 +6,7 @@ from musiccore.errors import ConfigError
 from musiccore.journal import Journal
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, validate_run_id
+from musiccore.storage.store import Store, validate_run_id
 from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
 from tasks.models import Models

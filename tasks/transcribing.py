@@ -12,7 +12,7 @@ from musiccore.editing.hearing import heard_all
 from musiccore.errors import ConfigError
 from musiccore.midi import write_midi
 from musiccore.score import Score
-from musiccore.storage import Store, validate_run_id
+from musiccore.storage.store import Store, validate_run_id
 from musiccore.transcription import transcribe
 from tasks.policies import io_task
 from tasks.resources import shared_store

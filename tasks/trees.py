@@ -9,7 +9,7 @@ from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.tree import Tree
 from musiccore.units import samples_to_codes

@@ -11,7 +11,7 @@ from flows.cli.progress import shown
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.queues import batch_folder, queue_of, sung_words
 from tasks.resources import new_store
 from tasks.settings import Settings

@@ -12,7 +12,7 @@ from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.timecode import parse_hours
 from tasks.calibration import known_speeds

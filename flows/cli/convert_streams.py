@@ -12,8 +12,8 @@ from flows.cli.convert_report import report
 from musiccore.editing.formats import KINDS, TARGETS
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
-from musiccore.files import STANDARD_INPUT
-from musiccore.scratch import scratch
+from musiccore.storage.files import STANDARD_INPUT
+from musiccore.storage.scratch import scratch
 from tasks.converting import convert_files, list_files
 
 STREAM = "-"

@@ -13,11 +13,11 @@ from flows.cli.convert_streams import (
     to_standard_output,
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.editing.atomic import check_place
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
-from musiccore.files import STANDARD_INPUT, look, taken
 from musiccore.listing import Conversion, Listing
+from musiccore.storage.atomic import check_place
+from musiccore.storage.files import STANDARD_INPUT, look, taken
 from musiccore.timecode import parse_seconds
 from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count
 from tasks.stopping import Interrupted

@@ -11,7 +11,7 @@ from flows.cli.choosing import show_candidates
 from flows.cli.output import Exit, data, data_json, talk
 from musiccore.budgets import LevelLeft
 from musiccore.errors import MusicCoreError
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from tasks.describing import MasterStatus, describe_run
 from tasks.resources import shared_store
 from tasks.settings import Settings

@@ -78,9 +78,9 @@ def _piped(stack: ExitStack) -> Path:
         ConfigError: if nobody writes into it.
         AudioError: if it is too large.
     """
-    from musiccore.files import STANDARD_INPUT, fetch, look
-    from musiccore.places import Place
-    from musiccore.scratch import scratch
+    from musiccore.storage.files import STANDARD_INPUT, fetch, look
+    from musiccore.storage.places import Place
+    from musiccore.storage.scratch import scratch
 
     if os.isatty(0):
         raise ConfigError("file: standard input is a terminal", hint="cat a.mp3 | ... -")

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, line, table, talk
-from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
+from musiccore.storage.atomic import check_place
 from tasks.settings import Settings
 
 _PARITY_WIDTHS = (56, 8, 9, 6, 0)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from flows.cli.output import Exit, checking, data, data_json, talk
 from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
-from musiccore.storage import Store, validate_run_id
+from musiccore.storage.store import Store, validate_run_id
 from tasks.deliveries import round_page_key
 from tasks.links import enter_link, room_token
 from tasks.resources import present_store

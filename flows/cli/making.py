@@ -18,7 +18,7 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal import PATIENCE_SECONDS, Journal
 from musiccore.liveness import Lookout
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.timecode import parse_hours
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs

@@ -16,8 +16,8 @@ from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
 from flows.serving.deployments import LIMITS
 from flows.serving.passwords import new_password
 from flows.serving.supervisor import Plan, Supervisor
-from musiccore.editing.atomic import check_place
 from musiccore.errors import ConfigError
+from musiccore.storage.atomic import check_place
 from tasks.links import enter_link, room_token
 from tasks.resources import new_store
 from tasks.settings import Settings

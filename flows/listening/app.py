@@ -26,7 +26,7 @@ from musiccore.choices import Conflict
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.markup import asset
 from musiccore.records import Json
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN
 from tasks.settings import Settings

@@ -17,7 +17,7 @@ from musiccore.choices import ChoiceLog
 from musiccore.errors import MusicCoreError
 from musiccore.journal import Journal, list_runs
 from musiccore.records import canonical_json
-from musiccore.storage import Store
+from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.tree import Tree
 from tasks.describing import describe

@@ -13,7 +13,7 @@ from musiccore.audio import Audio
 from musiccore.errors import NotFound
 from musiccore.filenames import disposition, saved_name
 from musiccore.mixing import overlay
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from tasks.hearing import Hearing
 from tasks.showing import Picture, blob_sizes
 

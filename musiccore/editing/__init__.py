@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from musiccore.editing.atomic import appearing, sweep, write_file
 from musiccore.editing.combining import join, stereo
 from musiccore.editing.conversion import ConversionResult, Levels, convert, deliver
 from musiccore.editing.cutting import fade, trim
@@ -12,6 +11,7 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.editing.segments import from_segment, to_segment
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.editing.targets import TargetPlan, plan_target
+from musiccore.storage.atomic import appearing, sweep, write_file
 
 __all__ = [
     "appearing",

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from musiccore.audio import BLOCK
-from musiccore.editing.atomic import check_target
 from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.conversion import ConversionResult, Progress, Tags, deliver
 from musiccore.editing.formats import BITS
@@ -18,6 +17,7 @@ from musiccore.editing.pipeline import Tap, cut, mixed, rising
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.errors import ConfigError
 from musiccore.resampling import resampled
+from musiccore.storage.atomic import check_target
 from musiccore.streams import Frames
 
 MAX_CROSSFADE = 60.0

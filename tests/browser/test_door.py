@@ -24,7 +24,7 @@ from flows.serving.passwords import password_file
 from flows.tending import Tending
 from flows.workshop import Workshop
 from musiccore.choices import Choice
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.showing import Picture
 from tasks.trees import make_choice
 from tests.browser.pages import SCREENSHOTS

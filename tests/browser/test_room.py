@@ -6,7 +6,7 @@ import pytest
 
 from musiccore import audio
 from musiccore.analysis import loudness_lufs
-from musiccore.storage import BlobRef, open_store
+from musiccore.storage.store import BlobRef, open_store
 from tasks.links import room_link
 from tasks.settings import Settings
 from tasks.showing import Picture, blob_sizes

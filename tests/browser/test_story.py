@@ -17,7 +17,7 @@ from flows.asking import answer_key
 from musiccore.choices import Choice
 from musiccore.journal import Journal
 from musiccore.request import GenerationRequest
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 from tasks.showing import Picture
 from tasks.trees import make_choice, read_tree

@@ -44,7 +44,7 @@ from musiccore.request import GenerationRequest
 from musiccore.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.soundfonts import find_font
 from musiccore.speeds import Speeds
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from musiccore.symbolic import Music21, read_score
 from musiccore.tokens import dump_tokens, load_tokens
 from musiccore.vqvae import VQVAE

@@ -24,7 +24,7 @@ from musiccore.choices import Choice, MadeChoice
 from musiccore.journal import Journal
 from musiccore.records import Event
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, open_store
+from musiccore.storage.store import Store, open_store
 from musiccore.tree import Tree
 from tasks.models import Models
 from tasks.resources import working

@@ -14,7 +14,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.journal import Journal, list_runs
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 
 ROOT = Path(__file__).parents[2]

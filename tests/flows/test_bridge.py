@@ -15,7 +15,7 @@ from musiccore.primers import play_primer
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.score import Part, Score, ScoreNote
 from musiccore.scorecheck import check_against_score
-from musiccore.storage import BlobRef, open_store
+from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from tasks.resources import working
 

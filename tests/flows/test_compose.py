@@ -9,7 +9,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from musiccore.tags import read_tags
 
 ASK = [

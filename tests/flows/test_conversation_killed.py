@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from musiccore.backends import MemoryBackend
-from musiccore.storage import open_store
+from musiccore.storage.backends import MemoryBackend
+from musiccore.storage.store import open_store
 from tests.flows.plain_steps import Talk, Window, plain_steps
 
 STORY = [

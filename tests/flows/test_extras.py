@@ -11,7 +11,7 @@ import tasks.publishing
 import tasks.scores
 from musiccore import pictures
 from musiccore.audit import verify_run
-from musiccore.backends import MemoryBackend
+from musiccore.storage.backends import MemoryBackend
 from tasks.describing import describe_run
 from tasks.progress import Silent, reporting
 from tasks.story import Story, _story, tell

@@ -16,7 +16,7 @@ from musiccore.journal import Journal
 from musiccore.manifest import Manifest
 from musiccore.mending import mend_run
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.storage import BlobRef, open_store
+from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from tasks.describing import describe_run, describe_runs, unfinished_runs
 from tasks.links import room_link

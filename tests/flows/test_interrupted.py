@@ -20,7 +20,7 @@ import flows.cli.making
 from flows.__main__ import main
 from flows.cli.signals import is_interruption
 from flows.rounds import carry_out
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 from tasks.resources import working
 from tasks.runs import run_exists

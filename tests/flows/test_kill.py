@@ -16,7 +16,7 @@ import pytest
 
 from musiccore.journal import Journal
 from musiccore.request import GenerationRequest
-from musiccore.storage import Store, open_store
+from musiccore.storage.store import Store, open_store
 from tasks.describing import describe_run
 from tasks.models import Models
 from tasks.runs import create_run

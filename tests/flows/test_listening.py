@@ -19,7 +19,7 @@ from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
 from musiccore import audio
 from musiccore.errors import ConfigError
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.candidates import begin_round
 from tasks.links import LINK_DAYS, audio_link, enter_link, key_of, room_link, room_token
 from tasks.resources import working

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from flows.__main__ import main
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 
 TINY = ("--model", "tiny", "--seconds", "5")

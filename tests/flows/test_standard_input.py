@@ -13,10 +13,10 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.audio import Audio, write
-from musiccore.files import STANDARD_INPUT, fetch, look
 from musiccore.midi import write_midi
-from musiccore.places import Place
 from musiccore.score import Part, Score, ScoreNote
+from musiccore.storage.files import STANDARD_INPUT, fetch, look
+from musiccore.storage.places import Place
 from musiccore.tags import tag_file
 
 Given = Callable[[Path], None]

@@ -9,7 +9,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.conditioning import clean_lyrics
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.queues import queue_of, sung_words
 from tasks.settings import Settings
 from tasks.showing import Picture

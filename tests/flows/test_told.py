@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 
 from musiccore.audio import Audio, write
 from musiccore.choices import Choice
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from musiccore.testing import sine
 from tasks.trees import make_choice, read_tree
 from tests.flows.deployed import DeployedRun, begin

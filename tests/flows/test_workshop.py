@@ -9,7 +9,7 @@ import pytest
 
 from flows.tending import Tending
 from flows.workshop import Workshop
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 from tasks.trees import read_tree
 from tests.flows.rooms import chosen, new_run

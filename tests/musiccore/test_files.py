@@ -14,11 +14,20 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from musiccore import files
 from musiccore.errors import AudioError, ConfigError, MissingProgram, NotFound, StorageError
-from musiccore.files import fetch, is_folder, look, names, publish, remove, walk, write_small
-from musiccore.places import Place, parse_place
-from musiccore.scratch import PREFIX, remove_ownerless, scratch
+from musiccore.storage import files
+from musiccore.storage.files import (
+    fetch,
+    is_folder,
+    look,
+    names,
+    publish,
+    remove,
+    walk,
+    write_small,
+)
+from musiccore.storage.places import Place, parse_place
+from musiccore.storage.scratch import PREFIX, remove_ownerless, scratch
 from tests.contracts.gcs_server import Bucketful, gcs_server
 
 LARGE = os.urandom(6 << 20)  # gcsfs uploads it in another way than small files
@@ -162,7 +171,7 @@ def test_file_that_cannot_be_written_is_said(tmp_path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from musiccore.scratch import scratch
+from musiccore.storage.scratch import scratch
 with scratch(Path(sys.argv[1])) as folder:
     (folder / "half").write_bytes(b"half")
     print("here", flush=True)

@@ -22,7 +22,6 @@ import pytest
 
 from musiccore import liveness
 from musiccore.audit import verify_run
-from musiccore.backends import LocalBackend
 from musiccore.chain import record_key
 from musiccore.errors import (
     ConfigError,
@@ -37,7 +36,8 @@ from musiccore.errors import (
 from musiccore.journal import Journal, list_runs
 from musiccore.manifest import RNG_SCHEME
 from musiccore.records import Event, Replay, encode_record, seal
-from musiccore.storage import AlreadyExists, BlobRef, Store, open_store
+from musiccore.storage.backends import LocalBackend
+from musiccore.storage.store import AlreadyExists, BlobRef, Store, open_store
 from tests.contracts.store_faults import Faults
 from tests.contracts.store_suite import run_record
 

@@ -12,7 +12,7 @@ from musiccore.choices import Choice, ChoiceLog
 from musiccore.errors import Corrupt, Fenced
 from musiccore.journal import Journal, list_runs
 from musiccore.mending import mend_run
-from musiccore.storage import BlobRef, Store, open_store
+from musiccore.storage.store import BlobRef, Store, open_store
 from tests.contracts.store_suite import run_record
 
 MASTER = b"RIFF of the song"

@@ -9,7 +9,7 @@ import pytest
 from musiccore.config import ModelConfig
 from musiccore.planning import Plan
 from musiccore.request import GenerationRequest
-from musiccore.storage import open_store
+from musiccore.storage.store import open_store
 from tasks.calibration import calibrate, known_speeds
 from tasks.settings import Settings
 

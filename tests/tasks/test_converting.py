@@ -18,8 +18,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from musiccore.audio import Audio, sniff, write
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
-from musiccore.files import look
-from musiccore.places import parse_place
+from musiccore.storage.files import look
+from musiccore.storage.places import parse_place
 from musiccore.tags import tag_file
 from tasks.combining import Joining, Siding, combine_files, plan_combination
 from tasks.converting import (

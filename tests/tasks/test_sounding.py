@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from musiccore import audio
-from musiccore.storage import BlobRef
+from musiccore.storage.store import BlobRef
 from tasks.resources import working
 from tasks.sampling import song_work
 from tasks.sounding import EVERY_SECONDS, Sounding

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from musiccore.addresses import split_root, validate_run_id
-from musiccore.backends import Backend, FolderGone, LocalBackend, MemoryBackend
 from musiccore.errors import Corrupt, Gone, NotFound, StorageError, Unavailable
 from musiccore.records import Json
+from musiccore.storage.addresses import split_root, validate_run_id
+from musiccore.storage.backends import Backend, FolderGone, LocalBackend, MemoryBackend
 
 __all__ = [
     "AlreadyExists",

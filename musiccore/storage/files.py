@@ -21,7 +21,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from musiccore.backends import FileSystem, file_system
 from musiccore.errors import (
     AudioError,
     ConfigError,
@@ -31,7 +30,8 @@ from musiccore.errors import (
     StorageError,
     Unavailable,
 )
-from musiccore.places import MAGIC, Place, split_pattern
+from musiccore.storage.backends import FileSystem, file_system
+from musiccore.storage.places import MAGIC, Place, split_pattern
 
 STANDARD_INPUT: Final = "/dev/stdin"
 FETCH_LIMIT: Final = 32 << 30  # bytes of one file that is copied here

@@ -1,0 +1,1 @@
+"""Keys, blobs and files in any place; nothing is ever half written."""
