@@ -5,7 +5,7 @@ The old generation of the Prefect UI plays the players below, the new one shows 
 
 from __future__ import annotations
 
-from musiccore.faults import Fault
+from musiccore.audio.faults import Fault
 from musiccore.timecode import clock
 from tasks.links import audio_link, room_link
 from tasks.showing import Picture

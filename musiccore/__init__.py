@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from musiccore.audio import Audio
+    from musiccore.audio.sound import Audio
     from musiccore.codes import Codes
     from musiccore.config import ModelConfig, PriorConfig, VQVAEConfig
     from musiccore.errors import (
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "audio": ("Audio",),
+    "audio.sound": ("Audio",),
     "codes": ("Codes",),
     "config": ("ModelConfig", "PriorConfig", "VQVAEConfig"),
     "errors": (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.score import Score
 
@@ -208,7 +208,7 @@ class Performance:
 
     def _measured(self, loudness: float | None) -> tuple[int, np.float32]:
         """Play once; return the length, and the factor that brings it to its level."""
-        from musiccore.loudness import LoudnessMeter
+        from musiccore.audio.loudness import LoudnessMeter
 
         meter = LoudnessMeter(self.sample_rate, self.channels, true_peak=False)
         least = length_of(self._score, self.sample_rate)

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio, resample, to_mono
+from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
 from musiccore.score import AS_PLAYERS_DO, Reading

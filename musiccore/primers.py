@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.score import Score
@@ -301,7 +301,7 @@ def play_primer(score: Score, n_samples: int, config: ModelConfig) -> Audio:
         )
         samples = render(notes, Performance(quarter_seconds=1.0), rate, seconds=n_samples / rate)
         return _fitted(samples[None], n_samples, rate)
-    from musiccore.analysis import loudness_lufs
+    from musiccore.audio.measures import loudness_lufs
     from musiccore.performing import perform
 
     played = perform(score, engine="own", sample_rate=rate)

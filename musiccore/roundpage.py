@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-from musiccore.audio import sniff
+from musiccore.audio.sound import sniff
 from musiccore.markup import asset, data_uri, page_head, text
 from musiccore.roundparts import JUMP, card, keys_line, panel, toolbar
 

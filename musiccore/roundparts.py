@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
-from musiccore.faults import Fault
+from musiccore.audio.faults import Fault
 from musiccore.markup import text
 
 Json = Mapping[str, object]

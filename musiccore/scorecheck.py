@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.analysis import chroma, pitch_frames
-from musiccore.audio import Audio
+from musiccore.audio.measures import chroma, pitch_frames
+from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
 from musiccore.score import Score
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from musiccore import pictures
-from musiccore.audio import sniff
+from musiccore.audio import figures
+from musiccore.audio.sound import sniff
 from musiccore.errors import MusicCoreError
 from musiccore.filenames import saved_name
 from musiccore.markup import asset, data_uri, page_head, size_text, text
@@ -46,9 +46,9 @@ class Track:
         title: short, such as "Level 2".
         note: one line beside the title, such as "hop length 256, 752 codes".
         audio: bytes of an MP3, WAV, FLAC or OGG file, put inside the page.
-        spectrogram: bytes of a PNG made by `pictures.spectrogram`.
-        waveform: bytes of a PNG made by `pictures.waveform`.
-        roll: bytes of a PNG made by `pictures.piano_roll`.
+        spectrogram: bytes of a PNG made by `figures.spectrogram`.
+        waveform: bytes of a PNG made by `figures.waveform`.
+        roll: bytes of a PNG made by `figures.piano_roll`.
     """
 
     title: str
@@ -165,8 +165,8 @@ def _track(
     title, heading = text(track.title), "h2" if master else "h3"
     # Each picture sits in its own frame, so that the script can lay a play head over it.
     views = "".join(
-        f'<div class="view"><img src="{data_uri("image/png", png)}" width="{pictures.WIDTH}" '
-        f'height="{pictures.HEIGHT}" alt="{what} of {title}">'
+        f'<div class="view"><img src="{data_uri("image/png", png)}" width="{figures.WIDTH}" '
+        f'height="{figures.HEIGHT}" alt="{what} of {title}">'
         '<span class="head" hidden></span></div>'
         for what, png in (
             ("Piano roll", track.roll),

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio, resample, to_mono
+from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import AudioError
 from musiccore.score import Part, Score, ScoreNote, Tempo
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Final
 
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
+from musiccore.audio.splicing import replace_range
 from musiccore.errors import Corrupt, StorageError
-from musiccore.mixing import replace_range
 from musiccore.records import Event
 from musiccore.storage.store import BlobRef
 from musiccore.takes import Rendition

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.codes import Codes
 from musiccore.conditioning import Labeller, Labels, labellers
 from musiccore.errors import Corrupt

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypedDict
 
+from musiccore.audio.streams import bits_of
 from musiccore.editing.conversion import ConversionResult, convert
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
@@ -24,7 +25,6 @@ from musiccore.listing import Conversion, Listing, plan_conversions
 from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
-from musiccore.streams import bits_of
 from tasks.settings import Settings
 from tasks.staging import Problem, Stage
 from tasks.stopping import SafeStop, Stop

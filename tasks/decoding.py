@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from tasks.levels import CodeArray
 from tasks.resources import OpenRun
 

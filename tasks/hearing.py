@@ -21,11 +21,12 @@ from typing import Final
 
 import numpy as np
 
-from musiccore import audio, pictures
-from musiccore.analysis import loudness_lufs
-from musiccore.audio import Audio
+from musiccore import audio
+from musiccore.audio import figures
+from musiccore.audio.faults import find_faults
+from musiccore.audio.measures import loudness_lufs
+from musiccore.audio.sound import Audio
 from musiccore.errors import CheckpointError
-from musiccore.faults import find_faults
 from musiccore.journal import Journal
 from musiccore.records import Json, sha256
 from musiccore.storage.store import Store
@@ -76,7 +77,7 @@ def hear(sound: Audio) -> Heard:
 
 def _drawn(sound: Audio) -> dict[str, bytes]:
     """Return the pictures of a sound that can be drawn here."""
-    wanted = {"waveform": pictures.waveform, "spectrogram": pictures.spectrogram}
+    wanted = {"waveform": figures.waveform, "spectrogram": figures.spectrogram}
     found = {name: extra(f"a {name}", partial(draw, sound)) for name, draw in wanted.items()}
     return {name: picture for name, picture in found.items() if picture is not None}
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.composing import ComposeOptions, compose
 from musiccore.composing.options import MAX_SEED
 from musiccore.config import ModelConfig

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.lineage import origin_json
 from musiccore.takes import Kept, Rendition
 from tasks.conditioning import piece_samples, primer_score

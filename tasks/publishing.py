@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from musiccore import audio, pictures
-from musiccore.audio import Audio
+from musiccore import audio
+from musiccore.audio import figures
+from musiccore.audio.sound import Audio
 from musiccore.codes import Codes
 from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
@@ -174,7 +175,7 @@ def _files(
         facts = provenance(run, take=song.take, sound=sound, song=song, level=level, codes=codes)
         data = write_tags(audio.write(sound, "flac"), facts)
         yield f"level_{level}.flac", "level", data, audio.pcm_sha256(sound)
-        for kind, draw in (("waveform", pictures.waveform), ("spectrogram", pictures.spectrogram)):
+        for kind, draw in (("waveform", figures.waveform), ("spectrogram", figures.spectrogram)):
             picture = extra(f"the {kind} of level {level}", partial(draw, sound))
             if picture is not None:
                 yield f"level_{level}_{kind}.png", "picture", picture, None
@@ -216,8 +217,8 @@ def _page(
         master=Track(
             title="Song",
             audio=audio.write_preview(master),
-            spectrogram=extra("the song's spectrogram", lambda: pictures.spectrogram(master)),
-            waveform=extra("the song's waveform", lambda: pictures.waveform(master)),
+            spectrogram=extra("the song's spectrogram", lambda: figures.spectrogram(master)),
+            waveform=extra("the song's waveform", lambda: figures.waveform(master)),
         ),
         files=[
             SongFile(

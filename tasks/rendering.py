@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from musiccore.arranging import program_of, read_to_play, with_program, with_tempo
-from musiccore.audio import MAX_RATE, MIN_RATE
+from musiccore.audio.sound import MAX_RATE, MIN_RATE
 from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.performing import LOUDNESS, Engine, Player, check_effects

@@ -11,9 +11,9 @@ from typing import Final, Literal, cast
 import numpy as np
 
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.comparison import Likeness, compare
+from musiccore.audio.sound import Audio
 from musiccore.budgets import LevelLeft, what_is_left
-from musiccore.comparing import Likeness, compare
 from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
 from musiccore.lineage import Origin, begin, needed_songs, rounds_needed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore import audio, pictures
-from musiccore.audio import Audio
+from musiccore import audio
+from musiccore.audio import figures
+from musiccore.audio.sound import Audio
 from musiccore.midi import read_midi
 from musiccore.primers import play_primer
 from musiccore.score import Score
@@ -37,7 +38,7 @@ class SongScore:
     def roll(self) -> bytes:
         """Draw what the model heard as a piano roll: a PNG."""
         seconds = self.heard.seconds
-        return pictures.piano_roll(self.score.until(seconds), seconds=seconds)
+        return figures.piano_roll(self.score.until(seconds), seconds=seconds)
 
     def on_page(self, master: Audio, roll: bytes | None) -> StartingScore:
         """Return the part of a song's page that is about its score.
@@ -53,7 +54,7 @@ class SongScore:
                 note=f"{self.heard.seconds:.1f} s, {self.score.n_notes} notes in the file",
                 audio=audio.write_preview(audio.limit_peak(self.heard)),
                 roll=roll,
-                spectrogram=pictures.spectrogram(self.heard),
+                spectrogram=figures.spectrogram(self.heard),
             ),
             files=[SongFile(path=SCORE_FILE, label="MIDI", n_bytes=len(self.midi))],
             check=_in_words(check),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.takes import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, LevelWork, Unit

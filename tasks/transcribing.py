@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.arranging import program_of
-from musiccore.audio import Audio, read
+from musiccore.audio.sound import Audio, read
 from musiccore.editing import SUFFIXES, write_file
 from musiccore.editing.hearing import heard_all
 from musiccore.errors import ConfigError

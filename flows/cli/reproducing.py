@@ -16,7 +16,7 @@ from flows.cli.budget import hand_over, session_budget
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, table, talk
 from flows.cli.progress import shown
 from flows.cli.signals import is_interruption, stoppable
-from musiccore.audio import FORMATS
+from musiccore.audio.sound import FORMATS
 from musiccore.errors import ConfigError
 from tasks.reproducing import Prospect, Report, begin_again, compare_again, make_again
 from tasks.wanted import Wanted

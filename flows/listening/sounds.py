@@ -9,10 +9,10 @@ from fastapi import Request, Response
 
 from flows.listening.ear import Ear
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
+from musiccore.audio.splicing import overlay
 from musiccore.errors import NotFound
 from musiccore.filenames import disposition, saved_name
-from musiccore.mixing import overlay
 from musiccore.storage.store import BlobRef
 from tasks.hearing import Hearing
 from tasks.showing import Picture, blob_sizes

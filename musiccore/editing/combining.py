@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from musiccore.audio import BLOCK
+from musiccore.audio.resampling import resampled
+from musiccore.audio.sound import BLOCK
+from musiccore.audio.streams import Frames
 from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.conversion import ConversionResult, Progress, Tags, deliver
 from musiccore.editing.formats import BITS
@@ -16,9 +18,7 @@ from musiccore.editing.options import ConversionOptions
 from musiccore.editing.pipeline import Tap, cut, mixed, rising
 from musiccore.editing.sources import Sound, open_sound
 from musiccore.errors import ConfigError
-from musiccore.resampling import resampled
 from musiccore.storage.atomic import check_target
-from musiccore.streams import Frames
 
 MAX_CROSSFADE = 60.0
 MAX_DELAY_MS = 1000.0

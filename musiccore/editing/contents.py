@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from musiccore.containers import HEAD_BYTES, sniff, sniff_foreign
+from musiccore.audio.signatures import HEAD_BYTES, sniff, sniff_foreign
+from musiccore.audio.streams import head_of
 from musiccore.editing.flac import FlacFrame, frame_at, samples_up_to, tail_bytes
 from musiccore.editing.masks import flac_mask
 from musiccore.editing.mpeg import scan_mpeg
@@ -16,7 +17,6 @@ from musiccore.editing.mpegtold import told
 from musiccore.editing.pages import native_flac, scan_ogg, sound_pages
 from musiccore.editing.splices import Splice, SplicedFile
 from musiccore.editing.waves import read_wave_head
-from musiccore.streams import head_of
 
 _LOOKED = 1 << 16  # bytes
 _MOST_JOINED = 1000

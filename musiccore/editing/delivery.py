@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from musiccore.containers import DAMAGED_HINT
+from musiccore.audio.loudness import LoudnessMeter, decibels
+from musiccore.audio.resampling import resampled
+from musiccore.audio.signatures import DAMAGED_HINT
+from musiccore.audio.streams import Frames
 from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
 from musiccore.editing.ffmpeg import has_ffmpeg
@@ -24,9 +27,6 @@ from musiccore.editing.sources import Sound, open_sound
 from musiccore.editing.speakers import USUAL
 from musiccore.editing.targets import TargetPlan, plan_target
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.loudness import LoudnessMeter, decibels
-from musiccore.resampling import resampled
-from musiccore.streams import Frames
 from musiccore.tags.markers import Stretch
 
 Progress = Callable[[float], None]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from musiccore.audio.streams import Frames
 from musiccore.errors import AudioError
-from musiccore.streams import Frames
 from musiccore.tags import opened
 from musiccore.tags.flac import stream_info
 

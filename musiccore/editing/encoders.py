@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from musiccore.audio.streams import Frames, SoundWriter
 from musiccore.editing.channels import VORBIS_ORDER
 from musiccore.editing.ffmpeg import FfmpegWriter, find_ffmpeg
 from musiccore.editing.formats import TARGETS
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.speakers import USUAL, at_the_back
 from musiccore.editing.targets import TargetPlan, mp3_bitrates
-from musiccore.streams import Frames, SoundWriter
 
 _DITHER_SEED = 1770
 _STEREO_KBIT = ((64, 0.0), (80, 0.1), (96, 0.2), (112, 0.3), (128, 0.4), (160, 0.5), (192, 0.6),

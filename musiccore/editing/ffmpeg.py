@@ -15,11 +15,11 @@ from typing import IO
 
 import numpy as np
 
-from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.audio.streams import Frames
 from musiccore.editing.mp4 import sound_frames
 from musiccore.editing.pipeline import cut
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.streams import Frames
 
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")
 _INPUT = ("-protocol_whitelist", "file,pipe,subfile")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from musiccore.audio import MP3_RATES
+from musiccore.audio.sound import MP3_RATES
 from musiccore.errors import ConfigError
 
 _INTEGERS = {"16": "PCM_16", "24": "PCM_24", "32": "PCM_32"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musiccore.audio import Audio
-from musiccore.containers import DAMAGED_HINT
+from musiccore.audio.signatures import DAMAGED_HINT
+from musiccore.audio.sound import Audio
 from musiccore.editing.channels import mixing_matrix
 from musiccore.editing.pipeline import mixed
 from musiccore.editing.sources import open_sound

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.resampling import Oversampler
-from musiccore.streams import Frames
+from musiccore.audio.resampling import Oversampler
+from musiccore.audio.streams import Frames
 
 Real = npt.NDArray[np.float64]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from musiccore.containers import sniff, sniff_foreign
+from musiccore.audio.signatures import sniff, sniff_foreign
+from musiccore.audio.streams import head_of
 from musiccore.editing.ffmetadata import foreign_kind, foreign_losses, foreign_tags, metadata_text
 from musiccore.editing.formats import TARGETS
 from musiccore.editing.history import conversion_record
 from musiccore.editing.options import ConversionOptions
 from musiccore.editing.targets import TargetPlan
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.streams import head_of
 from musiccore.tags import (
     Tags,
     can_read,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from musiccore.audio import MAX_RATE, MIN_RATE
+from musiccore.audio.sound import MAX_RATE, MIN_RATE
 from musiccore.editing.formats import KINDS, TARGETS
 from musiccore.errors import ConfigError
 from musiccore.tags.encodings import checked_encoding

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
+from musiccore.audio.streams import Frames
 from musiccore.errors import AudioError
-from musiccore.streams import Frames
 
 if TYPE_CHECKING:
     from pydub import AudioSegment

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from musiccore.audio.resampling import resampled
+from musiccore.audio.streams import Frames, SoundReader, bits_of, head_of
 from musiccore.editing.channels import VORBIS_ORDER, mixing_matrix
 from musiccore.editing.contents import Content, examine
 from musiccore.editing.digest import FlacDigest
@@ -19,8 +21,6 @@ from musiccore.editing.pipeline import cut, mixed
 from musiccore.editing.speakers import USUAL
 from musiccore.editing.splices import Splice, SplicedFile
 from musiccore.errors import AudioError, MissingProgram
-from musiccore.resampling import resampled
-from musiccore.streams import Frames, SoundReader, bits_of, head_of
 
 
 class Sound(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from musiccore.containers import cut_short
+from musiccore.audio.signatures import cut_short
 from musiccore.editing.splices import Part, Splice
 
 _OURS = {1: "PCM", 2: "MS ADPCM", 3: "float", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM",

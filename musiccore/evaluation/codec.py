@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from musiccore import analysis
+from musiccore.audio import measures
 from musiccore.evaluation.gates import Gate
 from musiccore.vqvae import VQVAE
 
@@ -60,14 +60,14 @@ def reconstruction_gates(model: VQVAE, clips: list[Samples], level: int) -> list
 
     gates = [
         both(
-            lambda a, b: analysis.log_mel_distance(a, b, rate),
+            lambda a, b: measures.log_mel_distance(a, b, rate),
             "dB",
             "log-mel distance",
             "<=",
             _LOG_MEL[level],
         ),
         both(
-            lambda a, b: analysis.chroma_correlation(a, b, rate),
+            lambda a, b: measures.chroma_correlation(a, b, rate),
             "",
             "chroma correlation",
             ">=",
@@ -77,7 +77,7 @@ def reconstruction_gates(model: VQVAE, clips: list[Samples], level: int) -> list
     bound = _CONVERGENCE[level]
     if bound is not None:
         gates.insert(
-            1, both(analysis.spectral_convergence, "", "spectral convergence", "<=", bound)
+            1, both(measures.spectral_convergence, "", "spectral convergence", "<=", bound)
         )
     return gates
 

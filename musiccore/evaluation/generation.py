@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from musiccore import analysis
+from musiccore.audio import measures
 from musiccore.conditioning import NANO_TABLES, Labeller
 from musiccore.config import ModelConfig
 from musiccore.evaluation.codec import Samples, mean_of
@@ -89,7 +89,7 @@ def cascade_gates(
 
     def correlation(made: list[Samples], original: list[Samples]) -> float:
         pairs = zip(original, made, strict=True)
-        return mean_of([analysis.chroma_correlation(a, b, rate) for a, b in pairs])
+        return mean_of([measures.chroma_correlation(a, b, rate) for a, b in pairs])
 
     made = chain.decode(bottom, 0)
     return [
@@ -140,19 +140,19 @@ def generated_gates(
         return {name: mean(measure, group) for name, group in controls.items()}
 
     def pitch(clip: Samples) -> float:
-        return analysis.tuned(clip, rate)
+        return measures.tuned(clip, rate)
 
     def silence(clip: Samples) -> float:
-        return analysis.longest_silence(clip, rate)
+        return measures.longest_silence(clip, rate)
 
     def entropy(clip: Samples) -> float:
-        return analysis.chroma_entropy(clip, rate)
+        return measures.chroma_entropy(clip, rate)
 
     def onsets(clip: Samples) -> float:
-        return analysis.onset_rate(clip, rate)
+        return measures.onset_rate(clip, rate)
 
     def level(clip: Samples) -> float:
-        return 20 * float(np.log10(max(analysis.rms(clip), 1e-6)))
+        return 20 * float(np.log10(max(measures.rms(clip), 1e-6)))
 
     return [
         Gate(

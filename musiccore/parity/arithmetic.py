@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from musiccore.audio import Audio, to_mono
+from musiccore.audio.sound import Audio, to_mono
 from musiccore.config import VQVAELossConfig
 from musiccore.parity.layers import single_layers
 from musiccore.parity.report import TOLERANCE, GoldenFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from musiccore.audio import sniff
+from musiccore.audio.sound import sniff
 from musiccore.tags.id3 import front_end
 from musiccore.tags.pieces import Source
 
@@ -17,7 +17,7 @@ _BEHIND: Final = (
 
 
 def kind_of(source: Source) -> str | None:
-    """Return the format: as `musiccore.audio.sniff` says, and "opus", "w64", "au", "m4a"; or None.
+    """Return the format: as `musiccore.audio.sound.sniff` says, "opus", "w64", "au", "m4a"; or None.
 
     An ID3 tag in front of other data makes no MP3 of them.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from musiccore.analysis import mel_filters, pitch_class_filters
+from musiccore.audio.measures import mel_filters, pitch_class_filters
 from musiccore.nano import SAMPLE_RATE
 from musiccore.training.codec import CodecTraining, LevelCodec, draw_crops, spectral_distance
 from musiccore.training.data import RenderedCorpus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from musiccore import audio
-from musiccore.analysis import loudness_lufs
+from musiccore.audio.measures import loudness_lufs
 from musiccore.storage.store import BlobRef, open_store
 from tasks.links import room_link
 from tasks.settings import Settings

@@ -20,7 +20,8 @@ import torch
 
 import musiccore.sampling.sampler as sampler
 import tasks.sampling
-from musiccore import audio, pictures, songpage, tags
+from musiccore import audio, songpage, tags
+from musiccore.audio import figures
 from musiccore.errors import Fenced
 from tasks.choosing import choose_by_policy
 from tasks.codec import decode_song
@@ -30,7 +31,7 @@ from tasks.resources import working
 from tasks.sampling import ModelSampler, sample_round, sample_song
 
 FENCED = 7
-LOADED = (audio, pictures, songpage, tags)  # imported here, before the forks
+LOADED = (audio, figures, songpage, tags)  # imported here, before the forks
 
 
 def finish(run_id: str, *, deliver: bool) -> None:

@@ -19,7 +19,8 @@ import flows.song
 import tasks.candidates
 import tasks.publishing
 import tasks.sampling
-from musiccore import audio, pictures
+from musiccore import audio
+from musiccore.audio import figures
 from musiccore.choices import Choice, MadeChoice
 from musiccore.journal import Journal
 from musiccore.records import Event
@@ -106,7 +107,7 @@ def plain_steps() -> Iterator[list[Window]]:
                     patch.setattr(module, name, value.fn)
         patch.setattr(tasks.sampling.ModelSampler, "__call__", noting)
         for name in ("waveform", "spectrogram"):  # pure and slow: drawn once per sound
-            patch.setattr(pictures, name, _once(getattr(pictures, name)))
+            patch.setattr(figures, name, _once(getattr(figures, name)))
         yield sampled
 
 

@@ -15,7 +15,7 @@ from prefect.exceptions import ParameterTypeError
 from flows.__main__ import main
 from flows.convert import convert, convert_new
 from flows.convert_form import Format, Sound
-from musiccore.audio import Audio, sniff, write
+from musiccore.audio.sound import Audio, sniff, write
 from musiccore.editing import KINDS, ConversionOptions
 
 

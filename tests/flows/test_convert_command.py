@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio import Audio, read, sniff, write
+from musiccore.audio.sound import Audio, read, sniff, write
 from tests.contracts.gcs_server import gcs_server
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio import Audio, read, write
+from musiccore.audio.sound import Audio, read, write
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

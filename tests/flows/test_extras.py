@@ -9,7 +9,7 @@ import pytest
 
 import tasks.publishing
 import tasks.scores
-from musiccore import pictures
+from musiccore.audio import figures
 from musiccore.audit import verify_run
 from musiccore.storage.backends import MemoryBackend
 from tasks.describing import describe_run
@@ -78,9 +78,9 @@ def fail(*_: object, **__: object) -> bytes:
 
 
 SEAMS: dict[str, tuple[object, str, str]] = {
-    "waveform": (pictures, "waveform", "waveform of level 0"),
-    "spectrogram": (pictures, "spectrogram", "spectrogram of level 2"),
-    "roll": (pictures, "piano_roll", "piano roll"),
+    "waveform": (figures, "waveform", "waveform of level 0"),
+    "spectrogram": (figures, "spectrogram", "spectrogram of level 2"),
+    "roll": (figures, "piano_roll", "piano roll"),
     "check": (tasks.scores, "check_against_score", "score on the page"),
     "score": (tasks.publishing, "starting_score", "score beside the song"),
     "page": (tasks.publishing, "song_page", "song page"),
@@ -109,7 +109,7 @@ def test_take_without_a_picture_can_be_chosen(name, steps, monkeypatch):
     from flows.invitation import invitation
     from tasks.showing import Picture
 
-    monkeypatch.setattr(pictures, name, fail)
+    monkeypatch.setattr(figures, name, fail)
     talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin()
     talk.work()
     assert describe_run(talk.store, "song").state == "waiting"

@@ -12,8 +12,8 @@ import pytest
 
 from flows.__main__ import main
 from flows.midi import midi
-from musiccore.analysis import loudness_lufs
-from musiccore.audio import Audio, read
+from musiccore.audio.measures import loudness_lufs
+from musiccore.audio.sound import Audio, read
 from musiccore.soundfonts import find_font
 from musiccore.tags import read_tags
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from flows.__main__ import main
-from musiccore.audio import FULL_SCALE_24, Audio, read, write
+from musiccore.audio.sound import FULL_SCALE_24, Audio, read, write
 from musiccore.errors import AudioError, ConfigError
 from musiccore.midi import write_midi
 from musiccore.performing import Player

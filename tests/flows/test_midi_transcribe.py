@@ -10,7 +10,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.__main__ import main
 from flows.transcribing import midi_transcribe
-from musiccore.audio import write
+from musiccore.audio.sound import write
 from musiccore.midi import read_midi
 from musiccore.performing import perform
 from musiccore.score import Part, Score, ScoreNote, Tempo

@@ -13,7 +13,7 @@ import pytest
 import tasks.sampling
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.editing import ConversionOptions, convert
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from flows.__main__ import main
-from musiccore.audio import Audio, write
+from musiccore.audio.sound import Audio, write
 from musiccore.midi import write_midi
 from musiccore.score import Part, Score, ScoreNote
 from musiccore.storage.files import STANDARD_INPUT, fetch, look

@@ -11,7 +11,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 
-from musiccore.audio import Audio, write
+from musiccore.audio.sound import Audio, write
 from musiccore.choices import Choice
 from musiccore.storage.store import open_store
 from musiccore.testing import sine

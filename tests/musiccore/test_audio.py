@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore import audio as door
-from musiccore.audio import Audio, pcm_sha256, read, resample, to_mono, write
+from musiccore.audio import sound as door
+from musiccore.audio.sound import Audio, pcm_sha256, read, resample, to_mono, write
 from musiccore.errors import AudioError
 
 
@@ -294,7 +294,8 @@ def test_too_short_audio_is_refused():
 
 def test_import_is_light():
     code = (
-        "import sys, musiccore.audio, musiccore.analysis, musiccore.tags, musiccore.pictures, "
+        "import sys, musiccore.audio.sound, musiccore.audio.measures, musiccore.tags; "
+        "import musiccore.audio.figures, "
         "musiccore.songpage; "
         "heavy = {'soundfile', 'soxr', 'matplotlib', 'scipy', 'librosa', 'torch', 'PIL'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.audio import Audio, read, resample, write
-from musiccore.comparing import compare
+from musiccore.audio.comparison import compare
+from musiccore.audio.sound import Audio, read, resample, write
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.editing import (
     ConversionOptions,
     convert,

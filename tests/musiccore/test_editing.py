@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio import EXPORTS, Audio, read, sniff, write
+from musiccore.audio.sound import EXPORTS, Audio, read, sniff, write
 from musiccore.editing import ConversionOptions, format_of, write_file
 from musiccore.editing import convert as convert_file
 from musiccore.errors import AudioError, ConfigError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musiccore.audio import Audio
-from musiccore.faults import Fault, find_faults
+from musiccore.audio.faults import Fault, find_faults
+from musiccore.audio.sound import Audio
 
 RATE = 8000
 CODE_RATE = 62.5

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio import read
+from musiccore.audio.sound import read
 from musiccore.editing import ConversionOptions, convert, open_sound
 from musiccore.editing.flac import frame_at
 from musiccore.errors import AudioError, ConfigError, MissingProgram

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
+from musiccore.audio.splicing import overlay, replace_range
 from musiccore.errors import AudioError
-from musiccore.mixing import overlay, replace_range
 
 RATE = 8000
 

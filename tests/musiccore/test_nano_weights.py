@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.analysis import chroma_correlation, longest_silence, tuned
+from musiccore.audio.measures import chroma_correlation, longest_silence, tuned
 from musiccore.errors import CheckpointError
 from musiccore.evaluation.codec import reconstruct
 from musiccore.evaluation.gates import Gate

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.analysis import loudness_lufs
-from musiccore.audio import Audio, pcm_sha256
+from musiccore.audio.measures import loudness_lufs
+from musiccore.audio.sound import Audio, pcm_sha256
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.performing import CEILING, LONGEST_RING, Player, perform
 from musiccore.score import DRUM_CHANNEL, Control, Part, Score, ScoreNote, Tempo
@@ -122,7 +122,7 @@ def test_same_score_same_bytes_within_full_scale(player: Player) -> None:
 
 def test_own_bytes_are_the_same_in_another_process() -> None:
     code = f"""
-from musiccore.audio import pcm_sha256
+from musiccore.audio.sound import pcm_sha256
 from musiccore.performing import perform
 from musiccore.score import Part, Score, ScoreNote, Tempo
 notes = tuple(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musiccore.pictures import (
+from musiccore.audio.figures import (
     HEIGHT,
     PLOT_BOTTOM,
     PLOT_LEFT,

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from musiccore import pictures
-from musiccore.audio import Audio
+from musiccore.audio import figures
+from musiccore.audio.sound import Audio
 
 SR = 16000
-DRAWINGS = (pictures.waveform, pictures.spectrogram)
+DRAWINGS = (figures.waveform, figures.spectrogram)
 
 
 def clip(samples, rate: int = SR) -> Audio:
@@ -28,16 +28,16 @@ def plot(png: bytes):
     from PIL import Image
 
     image = Image.open(io.BytesIO(png))
-    assert image.size == (pictures.WIDTH, pictures.HEIGHT)
+    assert image.size == (figures.WIDTH, figures.HEIGHT)
     grey = np.asarray(image.convert("L"), dtype=float) / 255
-    top, bottom = (1 - pictures.PLOT_TOP) * 360, (1 - pictures.PLOT_BOTTOM) * 360
-    left, right = pictures.PLOT_LEFT * 960, pictures.PLOT_RIGHT * 960
+    top, bottom = (1 - figures.PLOT_TOP) * 360, (1 - figures.PLOT_BOTTOM) * 360
+    left, right = figures.PLOT_LEFT * 960, figures.PLOT_RIGHT * 960
     return grey[round(top) + 2 : round(bottom) - 2, round(left) + 2 : round(right) - 2]
 
 
 def test_waveform_is_high_where_the_sound_is_loud():
     quiet_then_loud = np.concatenate([0.1 * sine(300, 6), 1.8 * sine(300, 6)])
-    lit = plot(pictures.waveform(clip(quiet_then_loud))) > 0.5
+    lit = plot(figures.waveform(clip(quiet_then_loud))) > 0.5
     height = lit.mean(axis=0)
     middle = len(height) // 2
     assert height[: middle - 5].mean() == pytest.approx(0.05, abs=0.03)
@@ -47,14 +47,14 @@ def test_waveform_is_high_where_the_sound_is_loud():
 @pytest.mark.parametrize("rate", [SR, 44100])
 @pytest.mark.parametrize("hertz", [110.0, 440.0, 3000.0])
 def test_spectrogram_shows_a_tone_at_its_pitch(hertz, rate):
-    light = plot(pictures.spectrogram(clip(sine(hertz, rate=rate), rate)))
+    light = plot(figures.spectrogram(clip(sine(hertz, rate=rate), rate)))
     row = light.mean(axis=1).argmax() / light.shape[0]
-    expected = 1 - np.log(hertz / pictures.LOWEST_HZ) / np.log(rate / 2 / pictures.LOWEST_HZ)
+    expected = 1 - np.log(hertz / figures.LOWEST_HZ) / np.log(rate / 2 / figures.LOWEST_HZ)
     assert row == pytest.approx(expected, abs=0.02)
 
 
 def test_spectrogram_shows_a_tone_at_its_time():
-    light = plot(pictures.spectrogram(clip(np.concatenate([np.zeros(9 * SR), sine(440, 3)]))))
+    light = plot(figures.spectrogram(clip(np.concatenate([np.zeros(9 * SR), sine(440, 3)]))))
     columns = light[40:].mean(axis=0)
     edge = round(len(columns) * 0.75)
     assert columns[edge + 15 :].mean() > 3 * columns[80 : edge - 15].mean()
@@ -112,19 +112,19 @@ def test_equal_audio_gives_equal_pictures(draw):
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.9, 12.0, 61.3, 600.0, 7200.0])
 def test_there_is_a_handful_of_time_labels(seconds):
-    ticks = pictures._second_ticks(seconds)
+    ticks = figures._second_ticks(seconds)
     assert ticks[0] == 0
     assert 1 <= len(ticks) <= 9
     assert ticks[-1] < seconds
 
 
 def test_long_times_are_written_as_minutes():
-    assert pictures._clock(90.0, 240.0) == "1:30"
-    assert pictures._clock(2.0, 12.0) == "2 s"
+    assert figures._clock(90.0, 240.0) == "1:30"
+    assert figures._clock(2.0, 12.0) == "2 s"
 
 
 def test_no_global_figures_are_made():
     import sys
 
-    pictures.waveform(music())
+    figures.waveform(music())
     assert "matplotlib.pyplot" not in sys.modules

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from musiccore import audio, primers
-from musiccore.analysis import loudness_lufs, rms
-from musiccore.audio import Audio
+from musiccore.audio.measures import loudness_lufs, rms
+from musiccore.audio.sound import Audio
 from musiccore.config import ModelConfig
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram

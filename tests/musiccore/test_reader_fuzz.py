@@ -18,7 +18,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musiccore.audio import read
+from musiccore.audio.sound import read
 from musiccore.editing import open_sound
 from musiccore.errors import MusicCoreError
 from tests.damage import LIMIT, Changes, edits, mutated

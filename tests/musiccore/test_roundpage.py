@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore import pictures
-from musiccore.audio import Audio, write_preview
+from musiccore.audio import figures
+from musiccore.audio.sound import Audio, write_preview
 from musiccore.markup import asset
 from musiccore.roundpage import MOST_PICTURES, needed, round_page
 
@@ -19,7 +19,7 @@ EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>
 CLIP = Audio(
     samples=(0.3 * np.sin(np.arange(16000) / 6))[None].astype(np.float32), sample_rate=16000
 )
-MP3, PNG = write_preview(CLIP), pictures.spectrogram(CLIP)
+MP3, PNG = write_preview(CLIP), figures.spectrogram(CLIP)
 SOUNDS = {"m" * 64: MP3, "p" * 64: PNG}
 VOID = {"meta", "link", "img", "input", "br"}
 

@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore import pictures
-from musiccore.audio import Audio, read, write, write_preview
+from musiccore.audio import figures
+from musiccore.audio.sound import Audio, read, write, write_preview
 from musiccore.errors import MusicCoreError
 from musiccore.songpage import SongFile, SongPage, StartingScore, Track, song_page
 
@@ -21,7 +21,7 @@ EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>
 CLIP = Audio(
     samples=(0.3 * np.sin(np.arange(16000) / 6))[None].astype(np.float32), sample_rate=16000
 )
-PNG = pictures.waveform(CLIP)
+PNG = figures.waveform(CLIP)
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -221,6 +221,6 @@ def test_equal_pages_give_equal_text():
 
 def test_script_and_style_know_where_the_plots_are():
     text = song_page(page())
-    assert f"PLOT_LEFT = {pictures.PLOT_LEFT}, PLOT_RIGHT = {pictures.PLOT_RIGHT};" in text
-    top, bottom = 100 * (1 - pictures.PLOT_TOP), 100 * pictures.PLOT_BOTTOM
+    assert f"PLOT_LEFT = {figures.PLOT_LEFT}, PLOT_RIGHT = {figures.PLOT_RIGHT};" in text
+    top, bottom = 100 * (1 - figures.PLOT_TOP), 100 * figures.PLOT_BOTTOM
     assert f"top: {top:.1f}%; bottom: {bottom:.1f}%" in text

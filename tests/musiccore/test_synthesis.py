@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from musiccore.analysis import tuned
+from musiccore.audio.measures import tuned
 from musiccore.symbolic import Note, Piece, chorale_names, estimate_key, read_chorale
 from musiccore.synthesis import Performance, render
 

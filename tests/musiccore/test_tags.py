@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio import Audio, pcm_sha256
+from musiccore.audio.sound import Audio, pcm_sha256
 from musiccore.errors import AudioError
 from musiccore.tags import read_tags, write_tags
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musiccore.arranging import read_to_play, with_program
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
 from musiccore.performing import Player, perform
 from musiccore.score import Part, Score, ScoreNote, Tempo

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from musiccore.audio import Audio, sniff, write
+from musiccore.audio.sound import Audio, sniff, write
 from musiccore.editing.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import look

@@ -36,7 +36,7 @@ from prefect.states import Cancelling
 
 from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
-from musiccore.audio import Audio, read, write
+from musiccore.audio.sound import Audio, read, write
 from tests.flows.serving.processes import pids_of
 
 ROOT = Path(__file__).parents[3]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from musiccore.audio.loudness import LoudnessMeter
 from musiccore.errors import AudioError
-from musiccore.loudness import LoudnessMeter
 
 Samples = npt.NDArray[np.floating]
 Real = npt.NDArray[np.float64]

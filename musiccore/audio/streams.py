@@ -17,10 +17,10 @@ from typing import IO, Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import BLOCK, MAX_RATE, MIN_RATE
-from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short, sniff
+from musiccore.audio.mpg123 import LOST, overheard
+from musiccore.audio.signatures import DAMAGED_HINT, HEAD_BYTES, cut_short, sniff
+from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE
 from musiccore.errors import AudioError
-from musiccore.overheard import LOST, overheard
 
 Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
 

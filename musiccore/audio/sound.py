@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.containers import DAMAGED_HINT, HEAD_BYTES, cut_short
-from musiccore.containers import sniff as sniff
+from musiccore.audio.mpg123 import overheard
+from musiccore.audio.signatures import DAMAGED_HINT, HEAD_BYTES, cut_short
+from musiccore.audio.signatures import sniff as sniff
 from musiccore.errors import AudioError, MissingProgram
-from musiccore.overheard import overheard
 
 FORMATS = ("wav", "flac", "mp3")
 EXPORTS = (*FORMATS, "ogg", "aiff")  # what anybody's audio can be converted to

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musiccore.audio import Audio
+from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio, to_mono
+from musiccore.audio.sound import Audio, to_mono
 
 Kind = Literal["silence", "clipping", "loop"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import Audio, to_mono
+from musiccore.audio.sound import Audio, to_mono
 from musiccore.score import Score, SoundingNote
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import BLOCK
-from musiccore.streams import Frames
+from musiccore.audio.sound import BLOCK
+from musiccore.audio.streams import Frames
 
 
 def resampled(

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.audio import MIN_RATE, Audio, resample, to_mono
+from musiccore.audio.sound import MIN_RATE, Audio, resample, to_mono
 
 _Wave = npt.NDArray[np.float32]
 
