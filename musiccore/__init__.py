@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from musiccore.audio.sound import Audio
-    from musiccore.codes import Codes
-    from musiccore.config import ModelConfig, PriorConfig, VQVAEConfig
     from musiccore.errors import (
         AudioError,
         CheckpointError,
@@ -30,10 +28,12 @@ if TYPE_CHECKING:
     )
     from musiccore.journal import Journal
     from musiccore.manifest import Manifest, RunRecord
-    from musiccore.prior.model import Prior
+    from musiccore.models.codes import Codes
+    from musiccore.models.config import ModelConfig, PriorConfig, VQVAEConfig
+    from musiccore.models.prior.model import Prior
+    from musiccore.models.vqvae.model import VQVAE
     from musiccore.sampling.windows import Window, plan_windows
     from musiccore.storage.store import BlobRef, Store, open_store
-    from musiccore.vqvae.model import VQVAE
 
 __all__ = [
     "Audio",
@@ -69,8 +69,8 @@ __all__ = [
 
 _HOME = {
     "audio.sound": ("Audio",),
-    "codes": ("Codes",),
-    "config": ("ModelConfig", "PriorConfig", "VQVAEConfig"),
+    "models.codes": ("Codes",),
+    "models.config": ("ModelConfig", "PriorConfig", "VQVAEConfig"),
     "errors": (
         "AudioError",
         "CheckpointError",
@@ -89,10 +89,10 @@ _HOME = {
     ),
     "journal": ("Journal",),
     "manifest": ("Manifest", "RunRecord"),
-    "prior.model": ("Prior",),
+    "models.prior.model": ("Prior",),
     "sampling.windows": ("Window", "plan_windows"),
     "storage.store": ("BlobRef", "Store", "open_store"),
-    "vqvae.model": ("VQVAE",),
+    "models.vqvae.model": ("VQVAE",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from musiccore.config import ModelConfig, PriorConfig, TransformerConfig, VQVAEConfig
 from musiccore.errors import CodesError
+from musiccore.models.config import ModelConfig, PriorConfig, TransformerConfig, VQVAEConfig
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import Window, pieces, plan_windows
 from musiccore.speeds import LevelSpeed, Speeds

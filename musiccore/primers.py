@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
-from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, ConfigError, MissingProgram
+from musiccore.models.config import ModelConfig
 from musiccore.score import Score
 from musiccore.symbolic import SCORE_SUFFIXES, Note, read_score
 from musiccore.synthesis import Performance, render

@@ -21,8 +21,8 @@ from pydantic import (
     field_validator,
 )
 
-from musiccore.config import ModelConfig, PriorConfig, TimeConfig
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MissingProgram
+from musiccore.models.config import ModelConfig, PriorConfig, TimeConfig
 from musiccore.requestparts import (
     MAX_LYRICS,
     MAX_SECONDS,
@@ -38,8 +38,8 @@ from musiccore.requestparts import (
 from musiccore.units import codes_in, samples_in
 
 if TYPE_CHECKING:
+    from musiccore.models.sung import Sung
     from musiccore.primers import Extent
-    from musiccore.sung import Sung
 
 __all__ = [
     "MAX_LYRICS",
@@ -268,7 +268,7 @@ class GenerationRequest(FrozenModel):
 
     def sung(self, config: ModelConfig) -> Sung | None:
         """Return how the words that the model is given differ from the lyrics; None if not."""
-        from musiccore.sung import Sung
+        from musiccore.models.sung import Sung
 
         top = config.top
         if top.lyrics is None or top.labels is None:
@@ -464,7 +464,7 @@ class GenerationRequest(FrozenModel):
         )
 
     def _check_labels(self, config: ModelConfig, tables: Path | None, verify: bool) -> None:
-        from musiccore.conditioning import labellers
+        from musiccore.models.labels import labellers
 
         wanted = self.conditioning
         if wanted.lyrics and config.top.lyrics is None:

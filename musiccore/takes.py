@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from musiccore.choices import Changes, MadeChoice
-from musiccore.config import ModelConfig
+from musiccore.models.config import ModelConfig
 from musiccore.records import Event
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import Window, partial_window, plan_windows

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.config import ModelConfig, PriorConfig
-from musiccore.prior import Prior
-from musiccore.vqvae import VQVAE
+from musiccore.models.config import ModelConfig, PriorConfig
+from musiccore.models.prior import Prior
+from musiccore.models.vqvae import VQVAE
 
 _SURE = 1e4  # logit of the code that must come next
 

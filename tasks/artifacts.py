@@ -14,9 +14,9 @@ from typing import Final
 from musiccore.choices import Conflict
 from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
+from musiccore.models.sung import Sung
 from musiccore.planning import Plan
 from musiccore.storage.store import BlobRef
-from musiccore.sung import Sung
 from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain

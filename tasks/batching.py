@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from prefect import State
 
-from musiccore.config import ModelConfig
 from musiccore.errors import StorageError
+from musiccore.models.config import ModelConfig
 from tasks.batchreport import (
     BatchState,
     Ending,

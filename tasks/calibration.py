@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from musiccore.conditioning import labellers
-from musiccore.config import ModelConfig
 from musiccore.errors import Corrupt, NotFound, StorageError
+from musiccore.models.config import ModelConfig
+from musiccore.models.labels import labellers
 from musiccore.sampling.windows import Window
 from musiccore.speeds import LevelSpeed, Speeds, spread_of
 from musiccore.storage.store import Store

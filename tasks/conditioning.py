@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from musiccore.audio.sound import Audio
-from musiccore.codes import Codes
-from musiccore.conditioning import Labeller, Labels, labellers
 from musiccore.errors import Corrupt
 from musiccore.midi import read_midi
+from musiccore.models.codes import Codes
+from musiccore.models.labels import Labeller, Labels, labellers
 from musiccore.primers import play_primer
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import BlobRef

@@ -16,8 +16,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.codes import from_npy, to_npy
 from musiccore.errors import CodesError, Corrupt
+from musiccore.models.codes import from_npy, to_npy
 from musiccore.records import Event, Json, canonical_json
 from musiccore.sampling.windows import Window, upper_span
 from musiccore.storage.store import BlobRef, Digest

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from musiccore.config import ModelConfig, PriorConfig, VQVAEConfig
 from musiccore.errors import CheckpointError, DeviceError
+from musiccore.models.config import ModelConfig, PriorConfig, VQVAEConfig
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from musiccore.prior import Prior
-    from musiccore.vqvae import VQVAE
+    from musiccore.models.prior import Prior
+    from musiccore.models.vqvae import VQVAE
 
 _SEED = 20200430
 Network = TypeVar("Network", bound="nn.Module")
@@ -140,7 +140,7 @@ class Models:
     def vqvae(self) -> VQVAE:
         """Return the VQ-VAE."""
         if self._vqvae is None:
-            from musiccore.checkpoints import load_vqvae
+            from musiccore.models.checkpoints import load_vqvae
             from musiccore.testing import tiny_vqvae
 
             config = self.config.vqvae
@@ -153,7 +153,7 @@ class Models:
         """Return the prior of a level; the one before leaves the memory."""
         config = self.config.priors[level]
         if self._prior is None or self._prior.config.name != config.name:
-            from musiccore.checkpoints import load_prior
+            from musiccore.models.checkpoints import load_prior
             from musiccore.testing import random_prior
 
             self.drop_prior()
@@ -179,7 +179,7 @@ class Models:
         Raises:
             CheckpointError: if they are missing.
         """
-        from musiccore.checkpoints import file_sha256
+        from musiccore.models.checkpoints import file_sha256
 
         path = self._weights(network)
         if path is None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from musiccore.config import ModelConfig
 from musiccore.manifest import RunRecord
+from musiccore.models.config import ModelConfig
 from musiccore.planning import LevelPlan, level_plan
 from musiccore.records import Json
 from musiccore.request import GenerationRequest

@@ -12,9 +12,9 @@ import numpy as np
 from musiccore.audio.sound import Audio
 from musiccore.composing import ComposeOptions, compose
 from musiccore.composing.options import MAX_SEED
-from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, Corrupt
 from musiccore.midi import write_midi
+from musiccore.models.config import ModelConfig
 from musiccore.primers import (
     bar_length,
     composed_bars,

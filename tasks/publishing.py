@@ -14,9 +14,9 @@ from functools import partial
 from musiccore import audio
 from musiccore.audio import figures
 from musiccore.audio.sound import Audio
-from musiccore.codes import Codes
 from musiccore.filenames import saved_name
 from musiccore.manifest import Deliverable, Manifest
+from musiccore.models.codes import Codes
 from musiccore.records import Json, canonical_json
 from musiccore.songpage import SongFile, SongPage, Track, song_page
 from musiccore.storage.store import BlobRef

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from musiccore.config import ModelConfig
 from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal import Journal
+from musiccore.models.config import ModelConfig
 from musiccore.recipes import Song, parse_songs, read_songs
 from musiccore.records import Json
 from musiccore.request import GenerationRequest

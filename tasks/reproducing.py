@@ -14,10 +14,10 @@ from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.budgets import LevelLeft, what_is_left
-from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
 from musiccore.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.manifest import Difference
+from musiccore.models.config import ModelConfig
 from musiccore.planning import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes
 from musiccore.tags import write_tags

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from musiccore.config import ModelConfig
 from musiccore.journal import Journal
 from musiccore.liveness import Lookout
+from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.takes import Facts

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from musiccore.conditioning import transliterator_name
-from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, NotFound
 from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
+from musiccore.models.config import ModelConfig
+from musiccore.models.labels import transliterator_name
 from musiccore.planning import level_plan
 from musiccore.records import Json
 from musiccore.request import GenerationRequest

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from musiccore.branching import check_choice, settled
 from musiccore.choices import Choice, ChoiceLog, MadeChoice, Maker
-from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal import Journal
 from musiccore.manifest import RunRecord
+from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes import Facts

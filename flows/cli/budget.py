@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from flows.cli.output import range_text
 from musiccore.budgets import LevelLeft, what_is_left
-from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
+from musiccore.models.config import ModelConfig
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.sung import Sung
+from musiccore.models.sung import Sung
 from musiccore.tags import SHOWN
 from musiccore.timecode import clock
 

@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from flows.cli.output import Exit, data, data_json, table
 from flows.embedded import configured_api_url, configured_password
 from flows.serving.passwords import check_password
-from musiccore.config import ModelConfig
 from musiccore.errors import MusicCoreError
-from musiccore.presets import PRESETS
+from musiccore.models.config import ModelConfig
+from musiccore.models.presets import PRESETS
 from tasks.models import cpu_count, networks, weights_path
 from tasks.resources import new_store
 from tasks.settings import Settings

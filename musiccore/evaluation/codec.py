@@ -8,7 +8,7 @@ import torch
 
 from musiccore.audio import measures
 from musiccore.evaluation.gates import Gate
-from musiccore.vqvae import VQVAE
+from musiccore.models.vqvae import VQVAE
 
 Samples = npt.NDArray[np.float32]
 Array = npt.NDArray[np.int64]

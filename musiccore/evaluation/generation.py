@@ -13,15 +13,15 @@ import numpy.typing as npt
 import torch
 
 from musiccore.audio import measures
-from musiccore.conditioning import NANO_TABLES, Labeller
-from musiccore.config import ModelConfig
 from musiccore.evaluation.codec import Samples, mean_of
 from musiccore.evaluation.gates import Gate
-from musiccore.prior import Prior
+from musiccore.models.config import ModelConfig
+from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.prior import Prior
+from musiccore.models.vqvae import VQVAE
 from musiccore.sampling.chain import LevelSampler, complete_level
 from musiccore.sampling.sampler import LevelOptions
 from musiccore.training.windows import EncodedClip
-from musiccore.vqvae import VQVAE
 
 Array = npt.NDArray[np.int64]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from musiccore.evaluation.gates import Gate
-from musiccore.nano import GENRES
-from musiccore.prior import Prior
+from musiccore.models.nano import GENRES
+from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram
 from musiccore.training.priors import held_out_bits
 from musiccore.training.windows import WindowBatch

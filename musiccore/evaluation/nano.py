@@ -7,20 +7,20 @@ from pathlib import Path
 
 import torch
 
-from musiccore.checkpoints import load_prior, load_vqvae
 from musiccore.errors import CheckpointError
 from musiccore.evaluation.codec import Array, clips_of, reconstruction_gates, usage_gates
 from musiccore.evaluation.gates import Gate
 from musiccore.evaluation.generation import Chain, cascade_gates, generated_gates
 from musiccore.evaluation.likelihood import likelihood_gates
-from musiccore.nano import HELD_OUT, nano
-from musiccore.prior import Prior
+from musiccore.models.checkpoints import load_prior, load_vqvae
+from musiccore.models.nano import HELD_OUT, nano
+from musiccore.models.prior import Prior
+from musiccore.models.vqvae import VQVAE
 from musiccore.symbolic import chorale_names, read_chorale
 from musiccore.training.bigram import fit_bigram
 from musiccore.training.data import Clip, play
 from musiccore.training.recipe import N_TEST_WINDOWS
 from musiccore.training.windows import EncodedClip, WindowSource, encode_audio
-from musiccore.vqvae import VQVAE
 
 Report = Callable[[str, float], None]
 

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from musiccore.audio.sound import Audio, to_mono
-from musiccore.config import VQVAELossConfig
+from musiccore.models.config import VQVAELossConfig
+from musiccore.models.vqvae.losses import multispectral_loss, spectral_convergence, spectral_loss
 from musiccore.parity.layers import single_layers
 from musiccore.parity.report import TOLERANCE, GoldenFile
 from musiccore.sampling.logits import filter_logits
 from musiccore.training.optim import AdamOptions, PublishedAdam
 from musiccore.training.state import WeightAverage
-from musiccore.vqvae.losses import multispectral_loss, spectral_convergence, spectral_loss
 
 
 def miscellaneous(file: GoldenFile) -> None:

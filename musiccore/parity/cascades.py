@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from musiccore.conditioning import Labeller, Labels, LabelTables
+from musiccore.models.labels import Labeller, Labels, LabelTables
+from musiccore.models.prior import Prior
+from musiccore.models.vqvae import VQVAE
 from musiccore.parity.codecs import build_vqvae
 from musiccore.parity.priors import build_prior, greedy_options
 from musiccore.parity.report import GoldenFile
-from musiccore.prior import Prior
 from musiccore.sampling.alignment import align
 from musiccore.sampling.chain import LevelSampler, complete_level, extend_level
 from musiccore.sampling.sampler import CodeArray
-from musiccore.vqvae import VQVAE
 
 _WINDOW = re.compile(r"out/window_(y|lyric_indices)_l(\d+)_start(\d+)")
 _STEP = re.compile(r"out/cocompose/z_l(\d+)_after_step(\d+)")

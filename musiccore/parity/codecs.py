@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from musiccore.checkpoints import load_state, to_our_names
 from musiccore.errors import CheckpointError
+from musiccore.models.checkpoints import load_state, to_our_names
+from musiccore.models.published_names import our_name
+from musiccore.models.vqvae import VQVAE
+from musiccore.models.vqvae.bottleneck import tile_rows
+from musiccore.models.vqvae.losses import Bandwidth
 from musiccore.parity.published import Hyper, vqvae_config
 from musiccore.parity.report import GoldenFile
-from musiccore.published_names import our_name
 from musiccore.training.steps import VQVAEStep, evaluate_step, train_step
-from musiccore.vqvae import VQVAE
-from musiccore.vqvae.bottleneck import tile_rows
-from musiccore.vqvae.losses import Bandwidth
 
 _SUMS = {
     "reconstruction": "recons_loss",

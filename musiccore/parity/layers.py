@@ -8,7 +8,8 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from musiccore.config import (
+from musiccore.errors import CheckpointError
+from musiccore.models.config import (
     AttentionKind,
     LabelsConfig,
     ModelConfig,
@@ -16,14 +17,13 @@ from musiccore.config import (
     TimeConfig,
     TransformerConfig,
 )
-from musiccore.errors import CheckpointError
+from musiccore.models.prior.attention import Attention
+from musiccore.models.prior.cache import Place, make_cache
+from musiccore.models.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
+from musiccore.models.prior.transformer import MLP, Layer
+from musiccore.models.published_names import our_name
 from musiccore.parity.published import KINDS, Hyper, conditioner_config
 from musiccore.parity.report import GoldenFile
-from musiccore.prior.attention import Attention
-from musiccore.prior.cache import Place, make_cache
-from musiccore.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
-from musiccore.prior.transformer import MLP, Layer
-from musiccore.published_names import our_name
 
 LAYER = "prior.transformer._attn_mods.0."
 """Where the parameters of a single layer would be in a whole prior."""

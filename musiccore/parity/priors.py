@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from musiccore.checkpoints import load_state, to_our_names
-from musiccore.config import PriorConfig
 from musiccore.errors import CheckpointError
+from musiccore.models.checkpoints import load_state, to_our_names
+from musiccore.models.config import PriorConfig
+from musiccore.models.prior import Prior
+from musiccore.models.published_names import our_name
 from musiccore.parity.published import Hyper, prior_config
 from musiccore.parity.report import GoldenFile
-from musiccore.prior import Prior
-from musiccore.published_names import our_name
 from musiccore.sampling.decode import Decoder
 from musiccore.sampling.sampler import CodeArray, LevelOptions, sample_window
 from musiccore.sampling.windows import Window

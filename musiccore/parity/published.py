@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import Literal, cast
 
-from musiccore.config import (
+from musiccore.errors import CheckpointError
+from musiccore.models.config import (
     AttentionKind,
     ConditionerConfig,
     LabelsConfig,
@@ -20,7 +21,6 @@ from musiccore.config import (
     VQVAEConfig,
     VQVAELossConfig,
 )
-from musiccore.errors import CheckpointError
 
 KINDS: dict[int, AttentionKind] = {
     0: "dense",

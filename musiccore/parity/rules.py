@@ -7,10 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from musiccore.conditioning import Labeller, LabelTables
-from musiccore.config import LabelRules, LabelsConfig, LyricsConfig, PriorConfig
 from musiccore.errors import ConditioningError
-from musiccore.lyrics import clean_lyrics, lyrics_text, lyrics_tokens, lyrics_window, vocabulary
+from musiccore.models.config import LabelRules, LabelsConfig, LyricsConfig, PriorConfig
+from musiccore.models.labels import Labeller, LabelTables
+from musiccore.models.lyrics import (
+    clean_lyrics,
+    lyrics_text,
+    lyrics_tokens,
+    lyrics_window,
+    vocabulary,
+)
 from musiccore.parity.published import Hyper
 from musiccore.parity.report import CaseResult, Table, failure
 from musiccore.sampling.windows import (

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import torch
 
-from musiccore.config import PriorConfig, VQVAEConfig
 from musiccore.errors import CheckpointError, ConfigError
-from musiccore.parity.report import CaseResult, ParityReport, failure
-from musiccore.presets import (
+from musiccore.models.config import PriorConfig, VQVAEConfig
+from musiccore.models.presets import (
     released_prior_1b_lyrics,
     released_prior_5b,
     released_prior_5b_lyrics,
     released_upsampler,
     released_vqvae,
 )
-from musiccore.prior import Prior
-from musiccore.published_names import our_name, published_name
-from musiccore.vqvae import VQVAE
+from musiccore.models.prior import Prior
+from musiccore.models.published_names import our_name, published_name
+from musiccore.models.vqvae import VQVAE
+from musiccore.parity.report import CaseResult, ParityReport, failure
 
 _LISTED = 3
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.conditioning import Labeller, Labels
 from musiccore.errors import ConfigError
-from musiccore.prior import Prior
+from musiccore.models.labels import Labeller, Labels
+from musiccore.models.prior import Prior
 from musiccore.sampling.windows import window_starts
 
 FloatArray = npt.NDArray[np.float32]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musiccore.conditioning import Labeller, Labels
 from musiccore.errors import CodesError
-from musiccore.prior import Prior
+from musiccore.models.labels import Labeller, Labels
+from musiccore.models.prior import Prior
 from musiccore.sampling.sampler import CodeArray, CodeModel, LevelOptions, open_model, sample_window
 from musiccore.sampling.windows import (
     Window,

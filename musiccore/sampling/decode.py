@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from musiccore.errors import CodesError
-from musiccore.prior import Prior
-from musiccore.prior.attention import Attention, Projection
-from musiccore.prior.cache import Cache, Place, make_cache
-from musiccore.prior.transformer import Layer
+from musiccore.models.prior import Prior
+from musiccore.models.prior.attention import Attention, Projection
+from musiccore.models.prior.cache import Cache, Place, make_cache
+from musiccore.models.prior.transformer import Layer
 
 _GELU = 1.702
 _EPS = 1e-5

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.config import PriorConfig
 from musiccore.errors import CodesError, DeviceError
-from musiccore.prior import Prior
+from musiccore.models.config import PriorConfig
+from musiccore.models.prior import Prior
 from musiccore.sampling.decode import Decoder
 from musiccore.sampling.logits import filter_logits
 from musiccore.sampling.randomness import choose, uniforms

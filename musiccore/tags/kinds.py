@@ -17,7 +17,7 @@ _BEHIND: Final = (
 
 
 def kind_of(source: Source) -> str | None:
-    """Return the format: as `musiccore.audio.sound.sniff` says, "opus", "w64", "au", "m4a"; or None.
+    """Return the format: as `musiccore.audio.sound.sniff` says, or opus, w64, au, m4a; or None.
 
     An ID3 tag in front of other data makes no MP3 of them.
     """

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.prior import Prior
-from musiccore.prior.transformer import Layer
+from musiccore.models.prior import Prior
+from musiccore.models.prior.transformer import Layer
 
 _BACKOFF = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 

@@ -17,13 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.config import VQVAEConfig
+from musiccore.models.config import VQVAEConfig
+from musiccore.models.vqvae import VQVAE
+from musiccore.models.vqvae.blocks import Decoder, Encoder
+from musiccore.models.vqvae.losses import magnitude
 from musiccore.training.data import RenderedCorpus
 from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
-from musiccore.vqvae import VQVAE
-from musiccore.vqvae.blocks import Decoder, Encoder
-from musiccore.vqvae.losses import magnitude
 
 _STFT_SIZES = (256, 512, 1024, 2048)
 _MAGNITUDE_FLOOR = 1e-3

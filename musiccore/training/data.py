@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
+from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
 from musiccore.symbolic import Note, Piece, chorale_names, read_chorale
 from musiccore.synthesis import Performance, render
 

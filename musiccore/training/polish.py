@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from musiccore.audio.measures import mel_filters, pitch_class_filters
-from musiccore.nano import SAMPLE_RATE
+from musiccore.models.nano import SAMPLE_RATE
+from musiccore.models.vqvae.losses import magnitude
 from musiccore.training.codec import CodecTraining, LevelCodec, draw_crops, spectral_distance
 from musiccore.training.data import RenderedCorpus
 from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
-from musiccore.vqvae.losses import magnitude
 
 _N_FFT = 1024
 _PITCH_FFT = 4096

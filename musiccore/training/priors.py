@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from musiccore.config import PriorConfig
-from musiccore.prior import Prior
+from musiccore.models.config import PriorConfig
+from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram, start_from_bigram_
 from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state

@@ -21,8 +21,9 @@ from safetensors.torch import save
 from torch import nn
 
 from musiccore.errors import ConfigError
-from musiccore.nano import nano
-from musiccore.prior import Prior
+from musiccore.models.nano import nano
+from musiccore.models.prior import Prior
+from musiccore.models.vqvae import VQVAE
 from musiccore.training.bigram import Bigram, fit_bigram
 from musiccore.training.codec import CodecTraining, LevelCodec, train_codec
 from musiccore.training.data import (
@@ -36,7 +37,6 @@ from musiccore.training.data import (
 from musiccore.training.polish import polish_decoder_
 from musiccore.training.priors import PriorTraining, train_prior
 from musiccore.training.windows import EncodedClip, WindowSource, encode_audio, encode_corpus
-from musiccore.vqvae import VQVAE
 
 Stage = Literal["data", "codec", "polish", "encode", "prior", "export"]
 STAGES: tuple[Stage, ...] = ("data", "codec", "polish", "encode", "prior", "export")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from musiccore.vqvae import VQVAE
-from musiccore.vqvae.bottleneck import CodebookMetrics, tile_rows
-from musiccore.vqvae.losses import (
+from musiccore.models.vqvae import VQVAE
+from musiccore.models.vqvae.bottleneck import CodebookMetrics, tile_rows
+from musiccore.models.vqvae.losses import (
     Bandwidth,
     multispectral_loss,
     spectral_convergence,

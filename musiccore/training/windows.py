@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.config import ModelConfig, PriorConfig
-from musiccore.label_tables import EMPTY_SLOT
+from musiccore.models.config import ModelConfig, PriorConfig
+from musiccore.models.label_tables import EMPTY_SLOT
+from musiccore.models.vqvae import VQVAE
 from musiccore.training.data import Clip, RenderedCorpus, replace_atomically
-from musiccore.vqvae import VQVAE
 
 Array = npt.NDArray[np.int64]
 

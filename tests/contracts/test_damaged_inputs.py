@@ -24,19 +24,20 @@ from safetensors.torch import save
 
 from flows.listening.wishes import Wish
 from musiccore.audit import verify_run
-from musiccore.checkpoints import load_weights, read_state, save_weights
 from musiccore.choices import Choice
-from musiccore.codes import Codes, from_npy, to_npy
 from musiccore.composing.config import ComposerConfig
 from musiccore.composing.files import load_model
 from musiccore.composing.writing import provenance_of
-from musiccore.config import ModelConfig
 from musiccore.editing.metadata import summary_of
 from musiccore.errors import LONGEST, MusicCoreError
 from musiccore.journal import Journal
-from musiccore.label_tables import LabelTables
 from musiccore.manifest import RunRecord
 from musiccore.midi import read_midi, write_midi
+from musiccore.models.checkpoints import load_weights, read_state, save_weights
+from musiccore.models.codes import Codes, from_npy, to_npy
+from musiccore.models.config import ModelConfig
+from musiccore.models.label_tables import LabelTables
+from musiccore.models.vqvae import VQVAE
 from musiccore.parity.run import run_parity
 from musiccore.recipes import read_songs
 from musiccore.records import seal, unseal
@@ -47,7 +48,6 @@ from musiccore.speeds import Speeds
 from musiccore.storage.store import open_store
 from musiccore.symbolic import Music21, read_score
 from musiccore.tokens import dump_tokens, load_tokens
-from musiccore.vqvae import VQVAE
 from tasks.scorefiles import find_scores
 from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record

@@ -52,7 +52,7 @@ def test_every_error_is_public() -> None:
 
 def test_import_is_light() -> None:
     check = (
-        "import sys, musiccore, musiccore.errors, musiccore.config, musiccore.units;"
+        "import sys, musiccore, musiccore.errors, musiccore.models.config, musiccore.units;"
         "print(sorted({'numpy', 'torch', 'prefect', 'librosa', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from musiccore import audio
-from musiccore.codes import Codes
 from musiccore.journal import Journal
 from musiccore.midi import read_midi, write_midi
+from musiccore.models.codes import Codes
 from musiccore.primers import play_primer
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.score import Part, Score, ScoreNote

@@ -10,7 +10,7 @@ from flows.forms import Act, ChoiceForm, Song
 from flows.question import RECORDED, answered, selection_form
 from musiccore.choices import LOST, Action, Choice
 from musiccore.errors import ConfigError
-from musiccore.presets import PRESETS
+from musiccore.models.presets import PRESETS
 from musiccore.request import GenerationRequest
 
 

@@ -10,11 +10,11 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.audit import verify_run
 from musiccore.choices import Choice
-from musiccore.codes import Codes
 from musiccore.errors import Fenced, Gone
 from musiccore.journal import Journal
 from musiccore.manifest import Manifest
 from musiccore.mending import mend_run
+from musiccore.models.codes import Codes
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from flows.__main__ import main
-from musiccore.conditioning import clean_lyrics
+from musiccore.models.labels import clean_lyrics
 from musiccore.storage.store import open_store
 from tasks.queues import queue_of, sung_words
 from tasks.settings import Settings

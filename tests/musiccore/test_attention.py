@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from musiccore.config import AttentionKind, TransformerConfig
-from musiccore.prior.attention import Attention
-from musiccore.prior.transformer import Layer
+from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.prior.attention import Attention
+from musiccore.models.prior.transformer import Layer
 
 KINDS: tuple[AttentionKind, ...] = (
     "dense",

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from musiccore.budgets import fit_into, what_is_left
-from musiccore.config import ModelConfig
 from musiccore.errors import Corrupt
+from musiccore.models.config import ModelConfig
 from musiccore.planning import Plan
 from musiccore.request import GenerationRequest
 from musiccore.speeds import LevelSpeed, Speeds, spread_of

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from musiccore.checkpoints import (
+from musiccore.errors import CheckpointError
+from musiccore.models.checkpoints import (
     file_sha256,
     halve_,
     load_prior,
@@ -25,11 +26,10 @@ from musiccore.checkpoints import (
     to_our_names,
     to_published_names,
 )
-from musiccore.config import ModelConfig
-from musiccore.errors import CheckpointError
-from musiccore.prior import Prior
-from musiccore.published_names import NetworkConfig, our_name
-from musiccore.vqvae import VQVAE
+from musiccore.models.config import ModelConfig
+from musiccore.models.prior import Prior
+from musiccore.models.published_names import NetworkConfig, our_name
+from musiccore.models.vqvae import VQVAE
 
 # Number of tensors, and sha256 of the sorted JSON of {published name: shape}, of each release.
 RELEASED = {

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from musiccore.codes import Codes, check_range, from_npy, to_npy
 from musiccore.errors import CodesError
+from musiccore.models.codes import Codes, check_range, from_npy, to_npy
 
 ARRAYS = hnp.arrays(
     np.int64, st.tuples(st.integers(1, 4), st.integers(0, 30)), elements=st.integers(0, 2047)

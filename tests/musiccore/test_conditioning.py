@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musiccore.conditioning import (
+from musiccore.errors import ConditioningError
+from musiccore.models.config import LabelRules, LabelsConfig, LyricsConfig, ModelConfig, PriorConfig
+from musiccore.models.labels import (
     NANO_TABLES,
     Labeller,
     LabelTables,
@@ -24,8 +26,6 @@ from musiccore.conditioning import (
     unknown_characters,
     vocabulary,
 )
-from musiccore.config import LabelRules, LabelsConfig, LyricsConfig, ModelConfig, PriorConfig
-from musiccore.errors import ConditioningError
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "labels_text.json").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from musiccore.config import (
+from musiccore.errors import CodesError, ConfigError
+from musiccore.models.config import (
     AttentionKind,
     ConditionerConfig,
     LabelsConfig,
@@ -17,11 +18,10 @@ from musiccore.config import (
     TimeConfig,
     TransformerConfig,
 )
-from musiccore.errors import CodesError, ConfigError
+from musiccore.models.prior import Prior
+from musiccore.models.prior.attention import Attention
+from musiccore.models.prior.cache import make_cache
 from musiccore.parity.layers import stepwise
-from musiccore.prior import Prior
-from musiccore.prior.attention import Attention
-from musiccore.prior.cache import make_cache
 from musiccore.sampling.decode import Decoder
 from musiccore.testing import random_prior, tiny_prior
 

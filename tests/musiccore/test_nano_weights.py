@@ -15,7 +15,7 @@ from musiccore.evaluation.codec import reconstruct
 from musiccore.evaluation.gates import Gate
 from musiccore.evaluation.generation import Chain, cascade_gates, generated_gates
 from musiccore.evaluation.nano import load_nano, weights_folder
-from musiccore.nano import HELD_OUT, nano
+from musiccore.models.nano import HELD_OUT, nano
 from musiccore.symbolic import read_chorale
 from musiccore.training.data import Clip, play
 from musiccore.training.windows import EncodedClip, encode_audio

@@ -210,7 +210,7 @@ def test_deviation_sees_infinities_and_nan() -> None:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables made from our own models: what the reference holds, if parity passes there."""
-    from musiccore.checkpoints import published_table
+    from musiccore.models.checkpoints import published_table
 
     folder = tmp_path_factory.mktemp("tables")
     for stem, config in released().items():

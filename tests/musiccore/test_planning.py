@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musiccore.config import ModelConfig
 from musiccore.errors import CodesError
+from musiccore.models.config import ModelConfig
 from musiccore.planning import Plan, level_plan, parameter_count, total_new_codes
 from musiccore.request import GenerationRequest
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore.config import ModelConfig
 from musiccore.errors import ConfigError
-from musiccore.presets import PRESETS
+from musiccore.models.config import ModelConfig
+from musiccore.models.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

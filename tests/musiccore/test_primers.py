@@ -11,10 +11,10 @@ import pytest
 from musiccore import audio, primers
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
-from musiccore.config import ModelConfig
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.midi import write_midi
+from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
 from musiccore.scorecheck import check_against_score, score_chroma

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from musiccore import audio
-from musiccore.config import ModelConfig
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
+from musiccore.models.config import ModelConfig
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
 
 NAN, INF = float("nan"), float("inf")

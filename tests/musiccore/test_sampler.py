@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from musiccore.conditioning import NANO_TABLES, Labeller
-from musiccore.config import LyricsConfig, ModelConfig, PriorConfig
 from musiccore.errors import CodesError, ConfigError, DeviceError
+from musiccore.models.config import LyricsConfig, ModelConfig, PriorConfig
+from musiccore.models.labels import NANO_TABLES, Labeller
 from musiccore.sampling.alignment import align
 from musiccore.sampling.chain import (
     LevelSampler,

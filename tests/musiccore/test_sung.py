@@ -6,10 +6,10 @@ import unicodedata
 
 import pytest
 
-from musiccore.config import ModelConfig
-from musiccore.lyrics import clean_lyrics
+from musiccore.models.config import ModelConfig
+from musiccore.models.lyrics import clean_lyrics
+from musiccore.models.sung import Sung
 from musiccore.request import GenerationRequest
-from musiccore.sung import Sung
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,6 @@ def test_a_scale_has_its_key() -> None:
 
 
 def test_all_held_out_pieces_exist() -> None:
-    from musiccore.nano import HELD_OUT
+    from musiccore.models.nano import HELD_OUT
 
     assert set(HELD_OUT) <= set(chorale_names())

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from musiccore.errors import ConfigError
-from musiccore.nano import GENRES, nano
-from musiccore.prior import Prior
+from musiccore.models.nano import GENRES, nano
+from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram, fit_bigram, start_from_bigram_
 from musiccore.training.codec import CodecTraining, k_means, train_codec
 from musiccore.training.data import RENDITIONS, Clip, RenderedCorpus

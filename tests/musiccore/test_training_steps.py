@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from musiccore.errors import CodesError
+from musiccore.models.vqvae.losses import Bandwidth
 from musiccore.testing import tiny_vqvae
 from musiccore.training.optim import AdamOptions, PublishedAdam, Schedule, average_decay
 from musiccore.training.steps import (
@@ -19,7 +20,6 @@ from musiccore.training.steps import (
     train_step,
 )
 from musiccore.training.timeline import Timeline
-from musiccore.vqvae.losses import Bandwidth
 
 BANDWIDTH = Bandwidth(l1=0.1, l2=0.02, spec=20.0)
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from musiccore.config import ModelConfig
 from musiccore.errors import CodesError
-from musiccore.vqvae import VQVAE
-from musiccore.vqvae.bottleneck import Codebook, tile_rows
+from musiccore.models.config import ModelConfig
+from musiccore.models.vqvae import VQVAE
+from musiccore.models.vqvae.bottleneck import Codebook, tile_rows
 
 
 @pytest.fixture(scope="module")

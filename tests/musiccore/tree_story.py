@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from musiccore.branching import check_choice, next_round, settled
 from musiccore.choices import Choice, MadeChoice
-from musiccore.config import ModelConfig
+from musiccore.models.config import ModelConfig
 from musiccore.records import Event, Json
 from musiccore.request import GenerationRequest
 from musiccore.takes import Facts

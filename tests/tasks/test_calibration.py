@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from musiccore.config import ModelConfig
+from musiccore.models.config import ModelConfig
 from musiccore.planning import Plan
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import open_store

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from musiccore.config import ModelConfig
 from musiccore.errors import CheckpointError
+from musiccore.models.config import ModelConfig
 from tasks.models import check_weights, weights_path
 from tasks.settings import Settings
 

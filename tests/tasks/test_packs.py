@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.conditioning import NANO_TABLES, Labeller
-from musiccore.config import ModelConfig
 from musiccore.manifest import RunRecord
+from musiccore.models.config import ModelConfig
+from musiccore.models.labels import NANO_TABLES, Labeller
 from musiccore.request import GenerationRequest
 from musiccore.sampling.sampler import LevelOptions
 from musiccore.sampling.windows import Window

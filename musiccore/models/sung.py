@@ -6,8 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore.config import LabelRules
-from musiccore.lyrics import clean_lyrics, describe
+from musiccore.models.config import LabelRules
+from musiccore.models.lyrics import clean_lyrics, describe
 
 _LISTED: Final = 12  # characters in a sentence
 _LINES: Final = 6

@@ -3,6 +3,6 @@
 Paper: "VQ-VAE" and "Separated autoencoders".
 """
 
-from musiccore.vqvae.model import VQVAE
+from musiccore.models.vqvae.model import VQVAE
 
 __all__ = ["VQVAE"]

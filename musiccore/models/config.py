@@ -464,7 +464,7 @@ class ModelConfig:
         Raises:
             ConfigError: if no preset has this name.
         """
-        from musiccore.presets import PRESETS  # the table imports the classes above
+        from musiccore.models.presets import PRESETS  # the table imports the classes above
 
         if name not in PRESETS:
             raise ConfigError(

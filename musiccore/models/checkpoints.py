@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from musiccore.config import PriorConfig, VQVAEConfig
 from musiccore.errors import CheckpointError
-from musiccore.prior import Prior
-from musiccore.prior.attention import Projection
-from musiccore.published_names import NetworkConfig, our_name, published_name
-from musiccore.vqvae import VQVAE
+from musiccore.models.config import PriorConfig, VQVAEConfig
+from musiccore.models.prior import Prior
+from musiccore.models.prior.attention import Projection
+from musiccore.models.published_names import NetworkConfig, our_name, published_name
+from musiccore.models.vqvae import VQVAE
 
 Value = TypeVar("Value")
 

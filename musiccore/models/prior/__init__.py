@@ -3,6 +3,6 @@
 Paper: "Music priors and upsamplers".
 """
 
-from musiccore.prior.model import Conditioned, Prior, PriorLoss
+from musiccore.models.prior.model import Conditioned, Prior, PriorLoss
 
 __all__ = ["Conditioned", "Prior", "PriorLoss"]

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.config import AttentionKind, TransformerConfig
-from musiccore.prior.attention import Attention, Projection
+from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.prior.attention import Attention, Projection
 
 
 class Norm(nn.LayerNorm):

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.config import PriorConfig
 from musiccore.errors import CodesError, ConditioningError
-from musiccore.prior.attention import Projection
-from musiccore.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
-from musiccore.prior.transformer import Norm, Transformer
+from musiccore.models.config import PriorConfig
+from musiccore.models.prior.attention import Projection
+from musiccore.models.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
+from musiccore.models.prior.transformer import Norm, Transformer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.config import ModelConfig, PriorConfig
 from musiccore.errors import ConditioningError
-from musiccore.label_tables import EMPTY_SLOT, NANO_TABLES, UNKNOWN, LabelTables, id_in
-from musiccore.lyrics import (
+from musiccore.models.config import ModelConfig, PriorConfig
+from musiccore.models.label_tables import EMPTY_SLOT, NANO_TABLES, UNKNOWN, LabelTables, id_in
+from musiccore.models.lyrics import (
     check_lyrics,
     clean_lyrics,
     lyrics_text,

@@ -6,7 +6,7 @@ Three levels at 16 kHz (hops 64, 128, 256), piano chorales, about 12 million par
 
 from __future__ import annotations
 
-from musiccore.config import (
+from musiccore.models.config import (
     ConditionerConfig,
     LabelsConfig,
     ModelConfig,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from musiccore.config import LabelRules
 from musiccore.errors import ConditioningError
-from musiccore.nano import ARTISTS, GENRES
+from musiccore.models.config import LabelRules
+from musiccore.models.nano import ARTISTS, GENRES
 
 UNKNOWN = 0  # id of every name that has no id of its own
 EMPTY_SLOT = -1  # unused genre slot

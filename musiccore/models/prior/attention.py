@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.config import AttentionKind, TransformerConfig
+from musiccore.models.config import AttentionKind, TransformerConfig
 
 
 class Projection(nn.Module):

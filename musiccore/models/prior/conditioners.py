@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from musiccore.config import ConditionerConfig, LabelsConfig, PriorConfig, TimeConfig
-from musiccore.convolution import residual_stack
 from musiccore.errors import ConditioningError
+from musiccore.models.config import ConditionerConfig, LabelsConfig, PriorConfig, TimeConfig
+from musiccore.models.convolution import residual_stack
 
 
 class _UpUnit(nn.Module):

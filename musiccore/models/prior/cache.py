@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from musiccore.config import AttentionKind, TransformerConfig
 from musiccore.errors import ConfigError
+from musiccore.models.config import AttentionKind, TransformerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.config import VQVAEConfig
 from musiccore.errors import CodesError
-from musiccore.vqvae.blocks import Decoder, Encoder
-from musiccore.vqvae.bottleneck import Codebook
+from musiccore.models.config import VQVAEConfig
+from musiccore.models.vqvae.blocks import Decoder, Encoder
+from musiccore.models.vqvae.bottleneck import Codebook
 
 
 class VQVAE(nn.Module):

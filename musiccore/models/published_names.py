@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from musiccore.config import PriorConfig, VQVAEConfig
 from musiccore.errors import CheckpointError
+from musiccore.models.config import PriorConfig, VQVAEConfig
 
 NetworkConfig = VQVAEConfig | PriorConfig
 _Rules = tuple[tuple[str, str], ...]

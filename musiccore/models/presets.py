@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from musiccore.config import (
+from musiccore.models.config import (
     ConditionerConfig,
     LabelsConfig,
     LyricsConfig,
@@ -22,7 +22,7 @@ from musiccore.config import (
     VQVAEConfig,
     VQVAELossConfig,
 )
-from musiccore.nano import nano
+from musiccore.models.nano import nano
 
 _RELEASED_LICENCE = (
     "Made with the Jukebox weights released by OpenAI in 2020, which are licensed for "

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from musiccore.config import VQVAEConfig
-from musiccore.convolution import residual_stack
+from musiccore.models.config import VQVAEConfig
+from musiccore.models.convolution import residual_stack
 
 
 def _stack(config: VQVAEConfig, level: int, *, reverse: bool) -> nn.Sequential:

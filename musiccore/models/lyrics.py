@@ -13,8 +13,8 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
 
-from musiccore.config import LabelRules
 from musiccore.errors import ConditioningError
+from musiccore.models.config import LabelRules
 
 PADDING = -1  # source index of a token that pads short lyrics
 _LISTED = 12  # characters that one message lists at most

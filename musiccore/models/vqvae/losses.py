@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from musiccore.config import VQVAELossConfig
+from musiccore.models.config import VQVAELossConfig
 
 SPECTRAL_TRIPLE = (2048, 256, 1536)
 """n_fft, hop and window of the single-resolution spectral loss and of spectral convergence."""

@@ -1,0 +1,1 @@
+"""The networks, their configurations, labels and weights."""
