@@ -10,8 +10,8 @@ from flows.serving.deployments import start
 from flows.serving.marking import cancelled_by_person, mark_ghosts
 from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
-from musiccore.journal import PATIENCE_SECONDS, Journal
-from musiccore.liveness import Lookout
+from musiccore.journal.heartbeat import Lookout
+from musiccore.journal.journal import PATIENCE_SECONDS, Journal
 from musiccore.storage.store import Store
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         StorageError,
         Unavailable,
     )
-    from musiccore.journal import Journal
-    from musiccore.manifest import Manifest, RunRecord
+    from musiccore.journal.journal import Journal
+    from musiccore.journal.manifest import Manifest, RunRecord
     from musiccore.models.codes import Codes
     from musiccore.models.config import ModelConfig, PriorConfig, VQVAEConfig
     from musiccore.models.prior.model import Prior
@@ -87,8 +87,8 @@ _HOME = {
         "StorageError",
         "Unavailable",
     ),
-    "journal": ("Journal",),
-    "manifest": ("Manifest", "RunRecord"),
+    "journal.journal": ("Journal",),
+    "journal.manifest": ("Manifest", "RunRecord"),
     "models.prior.model": ("Prior",),
     "sampling.windows": ("Window", "plan_windows"),
     "storage.store": ("BlobRef", "Store", "open_store"),

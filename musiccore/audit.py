@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from musiccore.errors import ConfigError, NotFound, StorageError
-from musiccore.manifest import MAX_RUN_RECORD_BYTES, RunRecord
-from musiccore.records import (
+from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
+from musiccore.journal.records import (
     MAX_RECORD_BYTES,
     Event,
     Json,

@@ -18,9 +18,9 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from musiccore.chain import Chain, in_words
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
-from musiccore.records import Event, Json, canonical_json, sha256
+from musiccore.journal.chain import Chain, in_words
+from musiccore.journal.records import Event, Json, canonical_json, sha256
 from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
 from musiccore.storage.store import Store
 from musiccore.timecode import clock

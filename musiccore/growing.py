@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 from musiccore.choices import DECISIONS, Changes, Choice, MadeChoice
 from musiccore.errors import Corrupt
+from musiccore.journal.records import Event
 from musiccore.keeping import alike_songs, kept
-from musiccore.records import Event
 from musiccore.takes import Audition, Facts, Kept, Rendition, Round, Span, Take, in_force, merged
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from musiccore.branching import next_round
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.records import Json
+from musiccore.journal.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree

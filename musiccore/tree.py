@@ -19,8 +19,8 @@ from typing import Literal
 from musiccore.choices import DECISIONS, WORK, Changes, Choice, MadeChoice
 from musiccore.errors import ConfigError
 from musiccore.growing import Growth
+from musiccore.journal.records import Event
 from musiccore.keeping import alike_songs, kept
-from musiccore.records import Event
 from musiccore.request import GenerationRequest
 from musiccore.takes import (
     Audition,

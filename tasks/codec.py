@@ -10,7 +10,7 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import replace_range
 from musiccore.errors import Corrupt, StorageError
-from musiccore.records import Event
+from musiccore.journal.records import Event
 from musiccore.storage.store import BlobRef
 from musiccore.takes import Rendition
 from tasks.decoding import decode_codes

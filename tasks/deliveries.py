@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from musiccore.audit import references
 from musiccore.errors import MusicCoreError, StorageError
-from musiccore.journal import Journal, list_runs
-from musiccore.records import Event, Json
+from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.records import Event, Json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of

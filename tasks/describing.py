@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
-from musiccore.journal import Journal, list_runs
-from musiccore.liveness import Worker
-from musiccore.records import Event, Json
+from musiccore.journal.heartbeat import Worker
+from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.records import Event, Json
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage.store import Store
 from musiccore.takes import Rendition, Round

@@ -27,8 +27,8 @@ from musiccore.audio.faults import find_faults
 from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio
 from musiccore.errors import CheckpointError
-from musiccore.journal import Journal
-from musiccore.records import Json, sha256
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes import Round
 from tasks.codec import found_audio

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import CodesError, Corrupt
+from musiccore.journal.records import Event, Json, canonical_json
 from musiccore.models.codes import from_npy, to_npy
-from musiccore.records import Event, Json, canonical_json
 from musiccore.sampling.windows import Window, upper_span
 from musiccore.storage.store import BlobRef, Digest
 from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
@@ -29,7 +29,7 @@ AfterUnit = Callable[["Unit", Mapping[int, CodeArray]], None]
 
 
 class RunLog(Protocol):
-    """The log and the blobs of one run, claimed by this process: `musiccore.journal.Journal`."""
+    """The log and the blobs of one run, claimed by this process: `musiccore.journal.journal.Journal`."""
 
     def events_of(self, *types: str) -> Sequence[Event]:
         """Return the records of some types that count, oldest first."""

@@ -14,10 +14,10 @@ from typing import Final
 
 from musiccore.choices import MadeChoice
 from musiccore.errors import MusicCoreError
-from musiccore.journal import Journal
-from musiccore.liveness import told_progress
+from musiccore.journal.heartbeat import told_progress
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Json
 from musiccore.planning import Plan
-from musiccore.records import Json
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
 from tasks.progress import Reporter, Status

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from musiccore.manifest import RunRecord
+from musiccore.journal.manifest import RunRecord
+from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.planning import LevelPlan, level_plan
-from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import Window
 from tasks.levels import CodeArray

@@ -13,6 +13,7 @@ from musiccore.audio.sound import Audio
 from musiccore.composing import ComposeOptions, compose
 from musiccore.composing.options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
+from musiccore.journal.records import sha256 as digest_of
 from musiccore.midi import write_midi
 from musiccore.models.config import ModelConfig
 from musiccore.primers import (
@@ -22,7 +23,6 @@ from musiccore.primers import (
     read_primer,
     read_primer_score,
 )
-from musiccore.records import sha256 as digest_of
 from musiccore.request import GenerationRequest
 
 _BARS_BEYOND: Final = 4

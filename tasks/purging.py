@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from musiccore.errors import NotFound
-from musiccore.journal import Journal
-from musiccore.records import Event, Json, canonical_json
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Event, Json, canonical_json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.tree import Tree
 from tasks.trees import tree_of

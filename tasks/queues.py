@@ -22,10 +22,10 @@ from typing import Final
 
 from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.recipes import Song, parse_songs, read_songs
-from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import AlreadyExists, Store
 from tasks.models import Models

@@ -15,8 +15,8 @@ from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.budgets import LevelLeft, what_is_left
 from musiccore.errors import ConfigError
+from musiccore.journal.manifest import Difference
 from musiccore.lineage import Origin, begin, needed_songs, rounds_needed
-from musiccore.manifest import Difference
 from musiccore.models.config import ModelConfig
 from musiccore.planning import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes

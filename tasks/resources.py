@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from musiccore.journal import Journal
-from musiccore.liveness import Lookout
+from musiccore.journal.heartbeat import Lookout
+from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store, open_store

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from musiccore.chain import record_key
 from musiccore.errors import MusicCoreError
+from musiccore.journal.chain import record_key
+from musiccore.journal.manifest import RunRecord
+from musiccore.journal.records import MAX_RECORD_BYTES, Json, unseal
 from musiccore.lineage import Origin
-from musiccore.manifest import RunRecord
 from musiccore.planning import level_plan
-from musiccore.records import MAX_RECORD_BYTES, Json, unseal
 from musiccore.storage.store import Store
 from musiccore.tags import read_tags
 

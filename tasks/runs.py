@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from musiccore.errors import ConfigError, NotFound
-from musiccore.journal import Journal
-from musiccore.manifest import RunRecord
+from musiccore.journal.journal import Journal
+from musiccore.journal.manifest import RunRecord
+from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
 from musiccore.planning import level_plan
-from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from musiccore.errors import NotFound
+from musiccore.journal.records import Json
 from musiccore.lineage import needed_songs
-from musiccore.records import Json
 from musiccore.request import GenerationRequest
 from musiccore.sampling.windows import (
     Window,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from musiccore.branching import shortest_song
-from musiccore.journal import Journal
-from musiccore.records import Event, Json
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Event, Json
 from musiccore.storage.store import Store
 from musiccore.takes import Rendition, Round, Take
 from musiccore.tree import Tree

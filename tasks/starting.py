@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from musiccore.errors import ConfigError
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.planning import DeviceKind, Plan
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store, validate_run_id

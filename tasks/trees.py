@@ -5,8 +5,8 @@ from __future__ import annotations
 from musiccore.branching import check_choice, settled
 from musiccore.choices import Choice, ChoiceLog, MadeChoice, Maker
 from musiccore.errors import ConfigError, Corrupt
-from musiccore.journal import Journal
-from musiccore.manifest import RunRecord
+from musiccore.journal.journal import Journal
+from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.errors import ConfigError
+from musiccore.journal.manifest import RNG_SCHEME, Difference
+from musiccore.journal.records import canonical_json, sha256
 from musiccore.lineage import Origin
-from musiccore.manifest import RNG_SCHEME, Difference
-from musiccore.records import canonical_json, sha256
 from musiccore.request import GenerationRequest
 from musiccore.tags import read_tags
 from tasks.models import Models

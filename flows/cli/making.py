@@ -14,8 +14,8 @@ from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import Session, check_server, prepare
 from musiccore.choices import Choice
 from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
-from musiccore.journal import PATIENCE_SECONDS, Journal
-from musiccore.liveness import Lookout
+from musiccore.journal.heartbeat import Lookout
+from musiccore.journal.journal import PATIENCE_SECONDS, Journal
 from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store

@@ -24,8 +24,8 @@ from flows.listening.tended import Tending
 from flows.listening.wishes import Wish
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
+from musiccore.journal.records import Json
 from musiccore.markup import asset
-from musiccore.records import Json
 from musiccore.storage.store import open_store
 from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN

@@ -15,8 +15,8 @@ from flows.listening.standing import RANKS, Beats, standing
 from flows.listening.tended import Tending
 from musiccore.choices import ChoiceLog
 from musiccore.errors import MusicCoreError
-from musiccore.journal import Journal, list_runs
-from musiccore.records import canonical_json
+from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.records import canonical_json
 from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.tree import Tree

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from musiccore.errors import Corrupt, Gone, NotFound, StorageError, Unavailable
-from musiccore.records import Json
+from musiccore.journal.records import Json
 from musiccore.storage.addresses import split_root, validate_run_id
 from musiccore.storage.backends import Backend, FolderGone, LocalBackend, MemoryBackend
 

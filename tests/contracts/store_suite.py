@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
-from musiccore.journal import Journal, list_runs
-from musiccore.manifest import RunRecord
+from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.manifest import RunRecord
 from musiccore.storage.store import AlreadyExists, BlobRef, Store
 
 BOUNDARY = b"a\n--==0==\nb\r\n\x00\xff"

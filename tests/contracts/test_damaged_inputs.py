@@ -30,8 +30,9 @@ from musiccore.composing.files import load_model
 from musiccore.composing.writing import provenance_of
 from musiccore.editing.metadata import summary_of
 from musiccore.errors import LONGEST, MusicCoreError
-from musiccore.journal import Journal
-from musiccore.manifest import RunRecord
+from musiccore.journal.journal import Journal
+from musiccore.journal.manifest import RunRecord
+from musiccore.journal.records import seal, unseal
 from musiccore.midi import read_midi, write_midi
 from musiccore.models.checkpoints import load_weights, read_state, save_weights
 from musiccore.models.codes import Codes, from_npy, to_npy
@@ -40,7 +41,6 @@ from musiccore.models.label_tables import LabelTables
 from musiccore.models.vqvae import VQVAE
 from musiccore.parity.run import run_parity
 from musiccore.recipes import read_songs
-from musiccore.records import seal, unseal
 from musiccore.request import GenerationRequest
 from musiccore.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.soundfonts import find_font

@@ -22,8 +22,8 @@ import tasks.sampling
 from musiccore import audio
 from musiccore.audio import figures
 from musiccore.choices import Choice, MadeChoice
-from musiccore.journal import Journal
-from musiccore.records import Event
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import Event
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.tree import Tree

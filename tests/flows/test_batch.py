@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 
 import tasks.packs
 from musiccore.errors import ConfigError
-from musiccore.journal import Journal, list_runs
+from musiccore.journal.journal import Journal, list_runs
 from musiccore.storage.store import Store, open_store
 from tasks.batching import ending_of
 from tasks.batchreport import BatchState, SongState

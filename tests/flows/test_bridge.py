@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musiccore import audio
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.midi import read_midi, write_midi
 from musiccore.models.codes import Codes
 from musiccore.primers import play_primer

@@ -21,7 +21,7 @@ from flows.cli.output import in_option_words
 from flows.cli.parser import parser
 from flows.cli.signals import conclude, handlers_kept, stoppable
 from musiccore import audio
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import open_store
 from tests.contracts.store_suite import run_record

@@ -14,7 +14,7 @@ from musiccore import audio
 from musiccore.audit import verify_run
 from musiccore.choices import Choice, Conflict
 from musiccore.errors import ConfigError
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.tags import read_tags
 from musiccore.testing import sine
 from tasks.codec import CROSSFADE_SECONDS, song_audio

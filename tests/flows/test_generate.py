@@ -11,8 +11,8 @@ from musiccore import audio
 from musiccore.audit import verify_run
 from musiccore.choices import Choice
 from musiccore.errors import Fenced, Gone
-from musiccore.journal import Journal
-from musiccore.manifest import Manifest
+from musiccore.journal.journal import Journal
+from musiccore.journal.manifest import Manifest
 from musiccore.mending import mend_run
 from musiccore.models.codes import Codes
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions

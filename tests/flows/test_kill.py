@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from tasks.describing import describe_run

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from musiccore.audit import references, verify_run
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.mending import mend_run
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run

@@ -11,7 +11,7 @@ import pytest
 import tasks.composing
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.journal import Journal
+from musiccore.journal.journal import Journal
 from musiccore.storage.store import open_store
 from musiccore.testing import sine
 from tests.contracts.store_suite import run_record

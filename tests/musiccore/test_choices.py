@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from musiccore.audit import verify_run
 from musiccore.choices import Choice, ChoiceLog, Conflict, MadeChoice
 from musiccore.errors import ConfigError, Corrupt, StorageError, Unavailable
-from musiccore.journal import Journal
-from musiccore.records import MAX_RECORD_BYTES
+from musiccore.journal.journal import Journal
+from musiccore.journal.records import MAX_RECORD_BYTES
 from musiccore.storage.backends import MemoryBackend
 from musiccore.storage.store import Store, open_store
 from tests.contracts.store_suite import run_record

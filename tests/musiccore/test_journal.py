@@ -20,9 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from musiccore import liveness
 from musiccore.audit import verify_run
-from musiccore.chain import record_key
 from musiccore.errors import (
     ConfigError,
     Corrupt,
@@ -33,9 +31,11 @@ from musiccore.errors import (
     StorageError,
     Unavailable,
 )
-from musiccore.journal import Journal, list_runs
-from musiccore.manifest import RNG_SCHEME
-from musiccore.records import Event, Replay, encode_record, seal
+from musiccore.journal import heartbeat
+from musiccore.journal.chain import record_key
+from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.manifest import RNG_SCHEME
+from musiccore.journal.records import Event, Replay, encode_record, seal
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, open_store
 from tests.contracts.store_faults import Faults
@@ -401,11 +401,11 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]
 
     def move(name: str) -> None:
         monkeypatch.setattr(platform, "node", lambda: name)
-        liveness._host.cache_clear()
+        heartbeat._host.cache_clear()
 
     yield move
     monkeypatch.undo()
-    liveness._host.cache_clear()
+    heartbeat._host.cache_clear()
 
 
 def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
@@ -433,7 +433,7 @@ def test_several_runs_are_watched_together_and_it_is_said_at_once(
             journal.claim()
             journal._stop()
     elsewhere("here")
-    lookout, said, waited = liveness.Lookout(0.4), [], []
+    lookout, said, waited = heartbeat.Lookout(0.4), [], []
     journals = [Journal.open(store, name) for name in ("one", "two", "three")]
     assert [journal.holder(lookout) for journal in journals] == [None] * 3
     for journal in journals:
@@ -450,16 +450,16 @@ def test_several_runs_are_watched_together_and_it_is_said_at_once(
 def test_a_machine_that_was_started_anew_delays_nobody(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "_machine", lambda: "m")
+    monkeypatch.setattr(heartbeat, "_machine", lambda: "m")
     with Journal.create(store, run_record()) as journal:
         for host, boot in (("a", "before"), ("b", "now")):
-            monkeypatch.setattr(liveness, "_host", lambda host=host: host)
-            monkeypatch.setattr(liveness, "_boot", lambda boot=boot: boot)
+            monkeypatch.setattr(heartbeat, "_host", lambda host=host: host)
+            monkeypatch.setattr(heartbeat, "_boot", lambda boot=boot: boot)
             if boot == "before":
                 journal.claim()
                 journal._stop()
     assert Journal.open(store, "song").holder() is False
-    monkeypatch.setattr(liveness, "_machine", lambda: "another")
+    monkeypatch.setattr(heartbeat, "_machine", lambda: "another")
     assert Journal.open(store, "song").holder() is None
 
 
@@ -815,7 +815,7 @@ def test_a_log_of_another_run_is_detected(store: Store, journal: Journal) -> Non
 
 def test_the_modules_of_the_store_are_light() -> None:
     heavy = "{'torch', 'numpy', 'pydantic', 'prefect', 'fsspec'}"
-    code = f"import sys, musiccore.journal; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, musiccore.journal.journal; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

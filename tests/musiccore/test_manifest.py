@@ -8,14 +8,14 @@ from types import MappingProxyType
 import pytest
 
 from musiccore.errors import ConfigError, Corrupt, StorageError
-from musiccore.manifest import (
+from musiccore.journal.manifest import (
     Deliverable,
     Manifest,
     RunRecord,
     numerics_differences,
     refuse_differences,
 )
-from musiccore.records import seal, unseal
+from musiccore.journal.records import seal, unseal
 from tests.contracts.store_suite import run_record
 
 MANIFEST = Manifest(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
-from musiccore.journal import new_run_id
+from musiccore.journal.journal import new_run_id
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.store import AlreadyExists, Store, open_store, validate_run_id
 from tests.contracts.store_faults import Faults

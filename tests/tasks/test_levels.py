@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from musiccore.errors import Corrupt, Fenced
-from musiccore.journal import Journal
-from musiccore.manifest import RunRecord
+from musiccore.journal.journal import Journal
+from musiccore.journal.manifest import RunRecord
 from musiccore.sampling.windows import plan_windows
 from musiccore.storage.store import BlobRef, Store, open_store
 from tasks.levels import LevelWork, Unit, codes_sha256, finish_level, windows_done

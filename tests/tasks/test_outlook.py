@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore.liveness import told_progress
+from musiccore.journal.heartbeat import told_progress
 from musiccore.storage.store import open_store
 from tasks.outlook import Telling, outlook
 from tasks.progress import Silent, Status

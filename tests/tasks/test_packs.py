@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.manifest import RunRecord
+from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
 from musiccore.request import GenerationRequest

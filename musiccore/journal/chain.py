@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from musiccore.errors import Corrupt, NotFound, StorageError, Unavailable
-from musiccore.records import (
+from musiccore.journal.records import (
     MAX_RECORD_BYTES,
     Event,
     Json,

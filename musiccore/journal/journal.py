@@ -21,17 +21,17 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from musiccore.audit import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
-from musiccore.chain import Chain, in_words
 from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
-from musiccore.liveness import Heartbeat, Lookout, Worker
-from musiccore.manifest import (
+from musiccore.journal.chain import Chain, in_words
+from musiccore.journal.heartbeat import Heartbeat, Lookout, Worker
+from musiccore.journal.manifest import (
     MAX_RUN_RECORD_BYTES,
     RNG_SCHEME,
     RunRecord,
     numerics_differences,
     refuse_differences,
 )
-from musiccore.records import Event, Json, sha256
+from musiccore.journal.records import Event, Json, sha256
 from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The records of one run, and who may write them."""
