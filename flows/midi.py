@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from tasks.editing import show_table
 from tasks.policies import durable_flow
 from tasks.rendering import Rendering, render_file, scores

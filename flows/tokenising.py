@@ -8,7 +8,7 @@ from typing import Literal
 from prefect.states import State
 
 from musiccore.errors import AudioError
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from tasks.editing import show_table
 from tasks.outcome import outcome, rows_flow
 from tasks.story import tell

@@ -17,7 +17,7 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from musiccore.errors import ConfigError
-from musiccore.symbolic import Note, read_chorale
+from musiccore.scores.notation import Note, read_chorale
 from musiccore.voices import VoiceGrid, place, trimmed
 
 Split = Literal["train", "valid", "test"]

@@ -10,8 +10,8 @@ from typing import Literal
 
 from musiccore.chorales import Split, read_split
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import SUFFIXES, read_midi
-from musiccore.score import AS_PLAYERS_DO, Reading
+from musiccore.scores.midi import SUFFIXES, read_midi
+from musiccore.scores.score import AS_PLAYERS_DO, Reading
 from musiccore.voices import VoiceGrid, fold
 
 CHORALES = "chorales"

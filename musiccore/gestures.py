@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.score import Control, Score, SoundingNote
+from musiccore.scores.score import Control, Score, SoundingNote
 
 Real = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from musiccore.gestures import Gestures, damped, gestures_of
 from musiccore.percussion import CLOSED_HATS, OPEN_HAT, drum_sound
-from musiccore.score import Score, SoundingNote
+from musiccore.scores.score import Score, SoundingNote
 from musiccore.timbres import Timbre, timbre_of
 
 Samples = npt.NDArray[np.float32]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.score import Score
+from musiccore.scores.score import Score
 
 if TYPE_CHECKING:
     from musiccore.fluidsynth import FluidSynth

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import ConfigError, DeviceError, MissingProgram
 from musiccore.performing import Player
-from musiccore.score import AS_PLAYERS_DO, Reading
+from musiccore.scores.score import AS_PLAYERS_DO, Reading
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +103,10 @@ def load_sound(
         ConfigError: if it is neither a file nor a chorale.
         MissingProgram: if only ffmpeg could read it.
     """
-    from musiccore.arranging import read_to_play
     from musiccore.editing import SUFFIXES
     from musiccore.editing.hearing import heard_all
-    from musiccore.symbolic import SCORE_SUFFIXES
+    from musiccore.scores.arrange import read_to_play
+    from musiccore.scores.notation import SCORE_SUFFIXES
 
     path = Path(source).expanduser()
     is_audio = path.is_file() or path.suffix.lower().removeprefix(".") in SUFFIXES

@@ -24,8 +24,8 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
-from musiccore.score import Score
-from musiccore.symbolic import SCORE_SUFFIXES, Note, read_score
+from musiccore.scores.notation import SCORE_SUFFIXES, Note, read_score
+from musiccore.scores.score import Score
 from musiccore.synthesis import Performance, render
 from musiccore.units import samples_in
 

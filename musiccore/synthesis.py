@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.symbolic import Note
+from musiccore.scores.notation import Note
 
 VOICE = "piano-1"
 """Name of the frozen sound; part of the recipe of `nano`."""

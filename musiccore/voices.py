@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musiccore.errors import ConfigError
-from musiccore.score import Part, Score
+from musiccore.scores.score import Part, Score
 
 Grid = NDArray[np.int16]
 

@@ -14,8 +14,8 @@ from musiccore.composing.options import ComposeOptions
 from musiccore.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
-from musiccore.midi import SUFFIXES, write_midi
-from musiccore.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.scores.midi import SUFFIXES, write_midi
+from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.voices import VoiceGrid
 from tasks.policies import io_task
 from tasks.rendering import open_score

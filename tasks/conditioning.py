@@ -8,11 +8,11 @@ import numpy as np
 
 from musiccore.audio.sound import Audio
 from musiccore.errors import Corrupt
-from musiccore.midi import read_midi
 from musiccore.models.codes import Codes
 from musiccore.models.labels import Labeller, Labels, labellers
 from musiccore.primers import play_primer
 from musiccore.request import GenerationRequest
+from musiccore.scores.midi import read_midi
 from musiccore.storage.store import BlobRef
 from tasks.levels import CodeArray
 from tasks.policies import gpu_task, io_task

@@ -29,7 +29,7 @@ AfterUnit = Callable[["Unit", Mapping[int, CodeArray]], None]
 
 
 class RunLog(Protocol):
-    """The log and the blobs of one run, claimed by this process: `musiccore.journal.journal.Journal`."""
+    """The log and the blobs of one run, claimed by this process: `musiccore.Journal`."""
 
     def events_of(self, *types: str) -> Sequence[Event]:
         """Return the records of some types that count, oldest first."""

@@ -14,7 +14,6 @@ from musiccore.composing import ComposeOptions, compose
 from musiccore.composing.options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
 from musiccore.journal.records import sha256 as digest_of
-from musiccore.midi import write_midi
 from musiccore.models.config import ModelConfig
 from musiccore.primers import (
     bar_length,
@@ -24,6 +23,7 @@ from musiccore.primers import (
     read_primer_score,
 )
 from musiccore.request import GenerationRequest
+from musiccore.scores.midi import write_midi
 
 _BARS_BEYOND: Final = 4
 """Bars that are composed and left out, so that the primer does not end with a cadence."""

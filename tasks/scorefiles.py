@@ -10,9 +10,15 @@ from typing import Final
 
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.midi import write_midi
-from musiccore.score import AS_PLAYERS_DO, Reading, Score
-from musiccore.symbolic import SCORE_SUFFIXES, Music21, count_tunes, read_score, write_musicxml
+from musiccore.scores.midi import write_midi
+from musiccore.scores.notation import (
+    SCORE_SUFFIXES,
+    Music21,
+    count_tunes,
+    read_score,
+    write_musicxml,
+)
+from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
 
 WRITTEN_SUFFIXES: Final = {
     ".mid": "MIDI",

@@ -11,11 +11,10 @@ import numpy as np
 
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.midi import limited_bytes, write_midi
-from musiccore.score import AS_PLAYERS_DO, Reading, Score
-from musiccore.seedform import LEGACY_FILES, TIME_LIMIT, seed_strings, vocabulary
-from musiccore.symbolic import Music21
-from musiccore.tokens import (
+from musiccore.scores.midi import limited_bytes, write_midi
+from musiccore.scores.notation import Music21
+from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.scores.tokens import (
     EventVocabulary,
     Form,
     Grid,
@@ -30,7 +29,8 @@ from musiccore.tokens import (
     encode_grid,
     load_tokens,
 )
-from musiccore.tokens.grid import STRINGS
+from musiccore.scores.tokens.grid import STRINGS
+from musiccore.scores.tokens.seed import LEGACY_FILES, TIME_LIMIT, seed_strings, vocabulary
 from tasks.policies import io_task
 from tasks.scorefiles import ScoreFile, find_scores
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from musiccore.arranging import program_of
 from musiccore.audio.sound import Audio, read
 from musiccore.editing import SUFFIXES, write_file
 from musiccore.editing.hearing import heard_all
 from musiccore.errors import ConfigError
-from musiccore.midi import write_midi
-from musiccore.score import Score
+from musiccore.scores.arrange import program_of
+from musiccore.scores.midi import write_midi
+from musiccore.scores.score import Score
+from musiccore.scores.transcribe import transcribe
 from musiccore.storage.store import Store, validate_run_id
-from musiccore.transcription import transcribe
 from tasks.policies import io_task
 from tasks.resources import shared_store
 from tasks.showing import Picture

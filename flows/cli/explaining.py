@@ -101,7 +101,7 @@ def _is_midi(path: Path) -> bool:
 
 def _tags(path: Path, encoding: str | None) -> dict[str, object]:
     from musiccore.editing.metadata import summary_of
-    from musiccore.midi import SUFFIXES
+    from musiccore.scores.midi import SUFFIXES
     from tasks.settings import Settings
 
     if path.suffix.lower() in SUFFIXES or _is_midi(path):
@@ -142,7 +142,7 @@ def _print_others(tags: Mapping[str, object]) -> None:
 def _score_tags(path: Path) -> dict[str, object]:
     """Return what a MIDI file says: name, copyright, and how it was composed here."""
     from musiccore.composing.writing import provenance_of
-    from musiccore.midi import read_midi
+    from musiccore.scores.midi import read_midi
 
     score = read_midi(path)
     found: dict[str, object] = {"format": "midi"}

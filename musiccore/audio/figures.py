@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio.sound import Audio, to_mono
-from musiccore.score import Score, SoundingNote
+from musiccore.scores.score import Score, SoundingNote
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from musiccore.composing.options import ComposeOptions
 
 if TYPE_CHECKING:
-    from musiccore.score import Score
+    from musiccore.scores.score import Score
 
 __all__ = ["ComposeOptions", "compose"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musiccore.composing.checks import check
 from musiccore.composing.drawing import Drawn
 from musiccore.composing.options import Key
-from musiccore.symbolic import Note, estimate_key
+from musiccore.scores.notation import Note, estimate_key
 
 _TRIAD = {"major": (0, 4, 7), "minor": (0, 3, 7)}
 _LONGEST_HOLD = 6  # quarter notes in which nothing moves

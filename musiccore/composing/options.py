@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from musiccore.errors import ConfigError
-from musiccore.score import Score
+from musiccore.scores.score import Score
 
 Mode = Literal["major", "minor"]
 Instruments = Literal["choir", "strings", "organ", "piano"]

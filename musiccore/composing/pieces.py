@@ -29,7 +29,7 @@ from musiccore.composing.writing import (
     to_score,
 )
 from musiccore.errors import ConfigError
-from musiccore.score import Score, ScoreNote, Tempo
+from musiccore.scores.score import Score, ScoreNote, Tempo
 from musiccore.voices import VoiceGrid, fold
 
 N_PIECES = 12

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musiccore.composing.options import PROGRAMS, VOICES, Instruments, Key
-from musiccore.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo, Words
+from musiccore.scores.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo, Words
 from musiccore.voices import Grid, VoiceGrid
 
 TICKS_PER_QUARTER = 480

@@ -16,7 +16,7 @@ from musiccore.models.checkpoints import load_prior, load_vqvae
 from musiccore.models.nano import HELD_OUT, nano
 from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
-from musiccore.symbolic import chorale_names, read_chorale
+from musiccore.scores.notation import chorale_names, read_chorale
 from musiccore.training.bigram import fit_bigram
 from musiccore.training.data import Clip, play
 from musiccore.training.recipe import N_TEST_WINDOWS

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
-from musiccore.symbolic import Note, Piece, chorale_names, read_chorale
+from musiccore.scores.notation import Note, Piece, chorale_names, read_chorale
 from musiccore.synthesis import Performance, render
 
 QUARTER_SECONDS = 0.7

@@ -33,7 +33,6 @@ from musiccore.errors import LONGEST, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import seal, unseal
-from musiccore.midi import read_midi, write_midi
 from musiccore.models.checkpoints import load_weights, read_state, save_weights
 from musiccore.models.codes import Codes, from_npy, to_npy
 from musiccore.models.config import ModelConfig
@@ -42,12 +41,13 @@ from musiccore.models.vqvae import VQVAE
 from musiccore.parity.run import run_parity
 from musiccore.recipes import read_songs
 from musiccore.request import GenerationRequest
-from musiccore.score import Part, Score, ScoreNote, Tempo, Words
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.notation import Music21, read_score
+from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
+from musiccore.scores.tokens import dump_tokens, load_tokens
 from musiccore.soundfonts import find_font
 from musiccore.speeds import Speeds
 from musiccore.storage.store import open_store
-from musiccore.symbolic import Music21, read_score
-from musiccore.tokens import dump_tokens, load_tokens
 from tasks.scorefiles import find_scores
 from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record

@@ -9,12 +9,12 @@ import pytest
 
 from musiccore import audio
 from musiccore.journal.journal import Journal
-from musiccore.midi import read_midi, write_midi
 from musiccore.models.codes import Codes
 from musiccore.primers import play_primer
 from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.score import Part, Score, ScoreNote
-from musiccore.scorecheck import check_against_score
+from musiccore.scores.check import check_against_score
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from tasks.resources import working

@@ -10,8 +10,8 @@ import pytest
 from flows.__main__ import main
 from flows.composing import midi_compose, midi_train
 from musiccore.composing.writing import provenance_of
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import Part, Score, ScoreNote
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.score import Part, Score, ScoreNote
 
 
 def run(capsys, *words: object) -> tuple[int, dict, str]:

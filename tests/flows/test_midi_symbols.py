@@ -10,9 +10,9 @@ import pytest
 
 from flows.__main__ import main
 from flows.tokenising import midi_tokenise
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo
-from musiccore.tokens import load_tokens, on_grid
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo
+from musiccore.scores.tokens import load_tokens, on_grid
 
 BAD = b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x00\x60MTrk\x00\x00\x00\x04\x00\x90\x90\x40"
 LONG = (

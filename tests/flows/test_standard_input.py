@@ -13,8 +13,8 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.audio.sound import Audio, write
-from musiccore.midi import write_midi
-from musiccore.score import Part, Score, ScoreNote
+from musiccore.scores.midi import write_midi
+from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.files import STANDARD_INPUT, fetch, look
 from musiccore.storage.places import Place
 from musiccore.tags import tag_file

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiccore.errors import AudioError
-from musiccore.score import Reading, Score
-from musiccore.symbolic import Music21, read_score
-from musiccore.symbolic.abckeys import accidentals_of
-from musiccore.symbolic.abctext import fewest_notes, plain_abc
+from musiccore.scores.notation import Music21, read_score
+from musiccore.scores.notation.abckeys import accidentals_of
+from musiccore.scores.notation.abctext import fewest_notes, plain_abc
+from musiccore.scores.score import Reading, Score
 
 HEAD = "X:1\nT:t\nM:4/4\nL:1/4\nK:C\n"
 C, D, E, F, G, A, B, C5 = 60, 62, 64, 65, 67, 69, 71, 72

@@ -10,10 +10,10 @@ import pytest
 from music21 import corpus
 from music21.repeat import ExpanderException
 
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import Score
-from musiccore.symbolic import read_score
-from musiccore.tokens import (
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.notation import read_score
+from musiccore.scores.score import Score
+from musiccore.scores.tokens import (
     EventVocabulary,
     decode_events,
     decode_grid,

@@ -8,8 +8,8 @@ import pytest
 from musiccore.chorales import SPLITS, names_of, read_voices
 from musiccore.corpus import MAX_STEPS, read_corpus
 from musiccore.errors import ConfigError
-from musiccore.midi import write_midi
-from musiccore.score import Meter, Part, Score, ScoreNote
+from musiccore.scores.midi import write_midi
+from musiccore.scores.score import Meter, Part, Score, ScoreNote
 from musiccore.voices import fold
 
 

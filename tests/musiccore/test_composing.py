@@ -24,8 +24,8 @@ from musiccore.composing.model import Composer
 from musiccore.composing.options import Key, parse_key
 from musiccore.composing.writing import provenance_of
 from musiccore.errors import CheckpointError, ConfigError
-from musiccore.midi import write_midi
-from musiccore.score import Part, Score, ScoreNote, Tempo
+from musiccore.scores.midi import write_midi
+from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 from musiccore.voices import VoiceGrid, fold
 
 CARD_FIGURES = json.loads((SHIPPED / CARD).read_text())["figures"]

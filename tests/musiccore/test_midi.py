@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import (
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.score import (
     Control,
     KeySignature,
     Meter,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import Part, Reading, Score, ScoreNote, Words
-from musiccore.textcode import TextCode
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.score import Part, Reading, Score, ScoreNote, Words
+from musiccore.scores.textcode import TextCode
 
 END = b"\x00\xff\x2f\x00"
 LYRIC = b"\x00\xff\x05\x02la"

@@ -16,7 +16,7 @@ from musiccore.evaluation.gates import Gate
 from musiccore.evaluation.generation import Chain, cascade_gates, generated_gates
 from musiccore.evaluation.nano import load_nano, weights_folder
 from musiccore.models.nano import HELD_OUT, nano
-from musiccore.symbolic import read_chorale
+from musiccore.scores.notation import read_chorale
 from musiccore.training.data import Clip, play
 from musiccore.training.windows import EncodedClip, encode_audio
 

@@ -15,7 +15,7 @@ from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio, pcm_sha256
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.performing import CEILING, LONGEST_RING, Player, perform
-from musiccore.score import DRUM_CHANNEL, Control, Part, Score, ScoreNote, Tempo
+from musiccore.scores.score import DRUM_CHANNEL, Control, Part, Score, ScoreNote, Tempo
 from musiccore.timbres import family_names, timbre_of
 
 RATE = 44_100
@@ -124,7 +124,7 @@ def test_own_bytes_are_the_same_in_another_process() -> None:
     code = f"""
 from musiccore.audio.sound import pcm_sha256
 from musiccore.performing import perform
-from musiccore.score import Part, Score, ScoreNote, Tempo
+from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 notes = tuple(
     ScoreNote(start=start, duration=duration, pitch=pitch, velocity=90)
     for start, duration, pitch in {MELODY}

@@ -18,7 +18,7 @@ from musiccore.audio.figures import (
     WIDTH,
     piano_roll,
 )
-from musiccore.score import DRUM_CHANNEL, Part, Score, ScoreNote, Tempo
+from musiccore.scores.score import DRUM_CHANNEL, Part, Score, ScoreNote, Tempo
 
 CYAN, ORANGE, GREY = (0x5B, 0xC8, 0xD8), (0xF2, 0xA6, 0x5A), (0xB8, 0xC0, 0xD0)
 

@@ -13,11 +13,11 @@ from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.midi import write_midi
 from musiccore.models.config import ModelConfig
 from musiccore.request import GenerationRequest
-from musiccore.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
-from musiccore.scorecheck import check_against_score, score_chroma
+from musiccore.scores.check import check_against_score, score_chroma
+from musiccore.scores.midi import write_midi
+from musiccore.scores.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
 
 QUARTER = 480
 

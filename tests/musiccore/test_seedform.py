@@ -11,8 +11,8 @@ import pytest
 from music21 import chord, converter, corpus, instrument, note
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.seedform import getNotes, noteToSequence, seed_strings, vocabulary
-from musiccore.symbolic.asking import Music21
+from musiccore.scores.notation.process import Music21
+from musiccore.scores.tokens.seed import getNotes, noteToSequence, seed_strings, vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,8 @@ import zipfile
 import pytest
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import read_midi, write_midi
-from musiccore.score import Meter, Part, Score, ScoreNote, Tempo, Words
-from musiccore.symbolic import (
+from musiccore.scores.midi import read_midi, write_midi
+from musiccore.scores.notation import (
     Music21,
     analyse_harmony,
     key_name,
@@ -24,7 +23,8 @@ from musiccore.symbolic import (
     split_tunes,
     write_musicxml,
 )
-from musiccore.symbolic.asking import Refusal
+from musiccore.scores.notation.process import Refusal
+from musiccore.scores.score import Meter, Part, Score, ScoreNote, Tempo, Words
 
 ABC = """X:1
 T:Reel
@@ -319,7 +319,7 @@ def test_music21_that_dies_is_one_error_and_starts_again() -> None:
 
 ASKING = """
 import sys
-from musiccore.symbolic import Music21
+from musiccore.scores.notation import Music21
 music21 = Music21()
 music21.ask("numerals", sys.argv[1].encode())
 print(music21._process.pid, flush=True)

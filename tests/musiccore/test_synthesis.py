@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musiccore.audio.measures import tuned
-from musiccore.symbolic import Note, Piece, chorale_names, estimate_key, read_chorale
+from musiccore.scores.notation import Note, Piece, chorale_names, estimate_key, read_chorale
 from musiccore.synthesis import Performance, render
 
 RATE = 16_000

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.score import (
+from musiccore.scores.score import (
     Control,
     KeySignature,
     Meter,
@@ -20,7 +20,7 @@ from musiccore.score import (
     Tempo,
     Words,
 )
-from musiccore.tokens import (
+from musiccore.scores.tokens import (
     HOLD,
     REST,
     EventVocabulary,

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore.arranging import read_to_play, with_program
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
 from musiccore.performing import Player, perform
-from musiccore.score import Part, Score, ScoreNote, Tempo
+from musiccore.scores.arrange import read_to_play, with_program
+from musiccore.scores.score import Part, Score, ScoreNote, Tempo
+from musiccore.scores.transcribe import note_f1, transcribe
 from musiccore.soundfonts import package_folder
-from musiccore.transcription import note_f1, transcribe
 
 RATE = 22_050
 TUNE = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.composing import ComposeOptions
 from musiccore.errors import CheckpointError, ConfigError
-from musiccore.score import Reading, Score
+from musiccore.scores.score import Reading, Score
 from musiccore.storage.atomic import check_place
 from tasks.composing import compose_file, given_score, targets, variants
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data_json, is_terminal, talk
 from musiccore.errors import AudioError, ConfigError
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from tasks.stopping import interrupt
 
 _LINE_SECONDS = 10.0

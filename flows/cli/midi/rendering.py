@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, complain, data, data_json, talk
 from musiccore.errors import ConfigError
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from musiccore.storage.atomic import check_place
 from tasks.rendering import Rendering, render_file, scores
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, say_odd
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from tasks.rendering import named_after, open_score
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.errors import ConfigError
-from musiccore.score import Reading
+from musiccore.scores.score import Reading
 from musiccore.storage.atomic import check_place
 from tasks.composing import train_composer
 

@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
-from musiccore.arranging import program_of
 from musiccore.errors import AudioError, ConfigError, NotFound
+from musiccore.scores.arrange import program_of
 from musiccore.storage.atomic import check_place
 from tasks.transcribing import transcribe_source, write_transcription
 

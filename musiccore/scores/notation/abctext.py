@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-from musiccore.symbolic.abckeys import SIGNS, accidentals_of
+from musiccore.scores.notation.abckeys import SIGNS, accidentals_of
 
 Warn = Callable[[str], object]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NoReturn
 
 from musiccore.errors import ConfigError
-from musiccore.score import (
+from musiccore.scores.score import (
     DRUM_CHANNEL,
     Control,
     KeySignature,

@@ -104,7 +104,7 @@ class Music21:
         if self._process is None:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "musiccore.symbolic.answering"],
+                    [sys.executable, "-P", "-m", "musiccore.scores.notation.worker"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

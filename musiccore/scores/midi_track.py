@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from musiccore.score import Control, ScoreNote
+from musiccore.scores.score import Control, ScoreNote
 
 CHANNEL_PREFIX, PORT, END_OF_TRACK = 0x20, 0x21, 0x2F
 

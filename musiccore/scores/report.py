@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from musiccore.instrument_names import INSTRUMENT_NAMES
-from musiccore.score import DEFAULT_TEMPO, Meter, Part, Score, Tempo
-from musiccore.symbolic import key_name, key_of
+from musiccore.scores.instrument_names import INSTRUMENT_NAMES
+from musiccore.scores.notation import key_name, key_of
+from musiccore.scores.score import DEFAULT_TEMPO, Meter, Part, Score, Tempo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.textcode import AUTO, checked_encoding
+from musiccore.scores.textcode import AUTO, checked_encoding
 
 DRUM_CHANNEL = 9
 """Channel of percussion, whose pitches are instruments."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from musiccore.errors import AudioError
-from musiccore.score import Score
-from musiccore.symbolic.asking import Music21, Refusal
-from musiccore.symbolic.chorales import Mode, Note, estimate_key
+from musiccore.scores.notation.chorales import Mode, Note, estimate_key
+from musiccore.scores.notation.process import Music21, Refusal
+from musiccore.scores.score import Score
 
 MAX_CHORDS = 50_000
 """Moments of harmony that one score may have."""

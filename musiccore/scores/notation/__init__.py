@@ -4,8 +4,7 @@ What reads files of strangers runs music21 in a process of its own (`asking`), w
 and size: it can hang on a few bytes.
 """
 
-from musiccore.symbolic.asking import Music21
-from musiccore.symbolic.chorales import (
+from musiccore.scores.notation.chorales import (
     Mode,
     Note,
     Piece,
@@ -13,8 +12,9 @@ from musiccore.symbolic.chorales import (
     estimate_key,
     read_chorale,
 )
-from musiccore.symbolic.harmony import Chord, Harmony, analyse_harmony, key_name, key_of
-from musiccore.symbolic.reading import (
+from musiccore.scores.notation.harmony import Chord, Harmony, analyse_harmony, key_name, key_of
+from musiccore.scores.notation.process import Music21
+from musiccore.scores.notation.reader import (
     SCORE_SUFFIXES,
     count_tunes,
     read_score,

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import SUFFIXES, read_midi, write_midi
-from musiccore.symbolic.asking import Music21, Refusal
+from musiccore.scores.midi import SUFFIXES, read_midi, write_midi
+from musiccore.scores.notation.process import Music21, Refusal
 
 WINDOW: Final = 100
 """Strings that one prediction sees."""

@@ -9,7 +9,7 @@ from typing import Any
 from music21 import chord, defaults, instrument, key, metadata, meter, note, stream, tempo
 from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-from musiccore.score import DRUM_CHANNEL, Part, Score, ScoreNote
+from musiccore.scores.score import DRUM_CHANNEL, Part, Score, ScoreNote
 
 _EXPRESSIBLE = (1, 2, 3, 4, 6, 8, 12, 16)  # parts of a quarter note
 _FINE, _TRIPLET = Fraction(1, 8), Fraction(1, 6)

@@ -20,10 +20,10 @@ from pathlib import Path
 import mido
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midifile import DENOMINATORS, WORDS, score_of
-from musiccore.miditrack import Damage
-from musiccore.score import AS_PLAYERS_DO, Control, Part, Reading, Score, Words
-from musiccore.textcode import TextCode
+from musiccore.scores.midi_reader import DENOMINATORS, WORDS, score_of
+from musiccore.scores.midi_track import Damage
+from musiccore.scores.score import AS_PLAYERS_DO, Control, Part, Reading, Score, Words
+from musiccore.scores.textcode import TextCode
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_BYTES = 16 << 20

@@ -21,14 +21,14 @@ from functools import cached_property
 from typing import Final
 
 from musiccore.errors import ConfigError
-from musiccore.score import (
+from musiccore.scores.score import (
     DRUM_CHANNEL,
     Meter,
     Part,
     Score,
     ScoreNote,
 )
-from musiccore.tokens.eventreading import EventReader
+from musiccore.scores.tokens.event_reader import EventReader
 
 PER_QUARTER: Final = 24
 LONG: Final = 192

@@ -4,9 +4,16 @@
 velocities, instruments, tempo and meter. `grid`: voices and steps.
 """
 
-from musiccore.tokens.events import EventVocabulary, decode_events, encode_events, on_grid
-from musiccore.tokens.files import Form, GridFacts, TokenFile, TokenPiece, dump_tokens, load_tokens
-from musiccore.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
+from musiccore.scores.tokens.events import EventVocabulary, decode_events, encode_events, on_grid
+from musiccore.scores.tokens.files import (
+    Form,
+    GridFacts,
+    TokenFile,
+    TokenPiece,
+    dump_tokens,
+    load_tokens,
+)
+from musiccore.scores.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
 
 __all__ = [
     "decode_events",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import ConfigError
-from musiccore.score import (
+from musiccore.scores.score import (
     DEFAULT_TEMPO,
     DRUM_CHANNEL,
     Meter,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from musiccore.audio.measures import chroma, pitch_frames
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
-from musiccore.score import Score
+from musiccore.scores.score import Score
 
 Real = npt.NDArray[np.float64]
 

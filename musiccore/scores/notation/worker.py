@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from threading import Thread
 
-from musiccore.midi import read_midi, write_midi
+from musiccore.scores.midi import read_midi, write_midi
 
 _MEMORY = 4 << 30
 _LOOK_SECONDS = 0.5
@@ -26,7 +26,7 @@ def read(payload: bytes, options: Options) -> bytes:
     """Return the score of a text as a MIDI file. Options: `format`, `repeats`."""
     from music21 import converter
 
-    from musiccore.symbolic.fromstream import score_from
+    from musiccore.scores.notation.from_music21 import score_from
 
     form = str(options["format"])
     if form == "midi":
@@ -41,7 +41,7 @@ def corpus(payload: bytes, options: Options) -> bytes:
     from music21 import converter, corpus
     from music21.exceptions21 import Music21Exception
 
-    from musiccore.symbolic.fromstream import score_from
+    from musiccore.scores.notation.from_music21 import score_from
 
     try:
         path = corpus.getWork(payload.decode())
@@ -59,14 +59,14 @@ def corpus(payload: bytes, options: Options) -> bytes:
 
 def musicxml(payload: bytes, options: Options) -> bytes:
     """Return the score of a MIDI file as MusicXML."""
-    from musiccore.symbolic.tostream import musicxml_of
+    from musiccore.scores.notation.to_music21 import musicxml_of
 
     return musicxml_of(read_midi(payload))
 
 
 def numerals(payload: bytes, options: Options) -> bytes:
     """Return the names of chords in a key. Payload: JSON with `key` and `chords`."""
-    from musiccore.symbolic.numerals import named
+    from musiccore.scores.notation.numerals import named
 
     asked = json.loads(payload)
     return json.dumps(named(asked["key"], asked["chords"])).encode()
@@ -74,7 +74,7 @@ def numerals(payload: bytes, options: Options) -> bytes:
 
 def seed(payload: bytes, options: Options) -> bytes:
     """Return the notes and chords of every part of a MIDI file as strings. See `seedform`."""
-    from musiccore.symbolic.strings import strings_of
+    from musiccore.scores.notation.strings import strings_of
 
     return json.dumps(strings_of(payload)).encode()
 

@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 
 from musiccore.errors import AudioError, ConfigError
-from musiccore.midi import SUFFIXES, limited_bytes, read_midi, write_midi
-from musiccore.score import AS_PLAYERS_DO, Reading, Score
-from musiccore.symbolic.abctext import fewest_notes, plain_abc
-from musiccore.symbolic.asking import Music21, Refusal
+from musiccore.scores.midi import SUFFIXES, limited_bytes, read_midi, write_midi
+from musiccore.scores.notation.abctext import fewest_notes, plain_abc
+from musiccore.scores.notation.process import Music21, Refusal
+from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
 
 FORMATS = {
     ".musicxml": "musicxml",

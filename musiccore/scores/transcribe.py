@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import AudioError
-from musiccore.score import Part, Score, ScoreNote, Tempo
+from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 
 Real = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeVar
 
-from musiccore.miditrack import CUT, Damage, Meta, Track, Warn, scan
-from musiccore.score import Control, KeySignature, Meter, Part, Score, Tempo, Words
-from musiccore.textcode import AUTO, UTF_8, TextCode
+from musiccore.scores.midi_track import CUT, Damage, Meta, Track, Warn, scan
+from musiccore.scores.score import Control, KeySignature, Meter, Part, Score, Tempo, Words
+from musiccore.scores.textcode import AUTO, UTF_8, TextCode
 
 MAX_TRACKS = 1024
 MAX_EVENTS = 1_000_000

@@ -10,7 +10,7 @@ from typing import Any
 from music21 import chord, dynamics, harmony, instrument, key, meter, note, repeat, stream, tempo
 from music21.exceptions21 import Music21Exception
 
-from musiccore.score import (
+from musiccore.scores.score import (
     DRUM_CHANNEL,
     MAX_TICKS_PER_QUARTER,
     Control,

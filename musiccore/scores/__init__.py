@@ -1,0 +1,1 @@
+"""Notes: MIDI, MusicXML, ABC, tokens, keys, harmony."""
