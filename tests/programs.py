@@ -35,7 +35,7 @@ def _ffmpeg() -> str:
 
 def _fluidsynth() -> str:
     from musiccore.errors import MissingProgram
-    from musiccore.fluidsynth import find_library
+    from musiccore.synth.fluidsynth import find_library
 
     try:
         find_library()
@@ -46,7 +46,7 @@ def _fluidsynth() -> str:
 
 def _sound_font() -> str:
     from musiccore.errors import MissingProgram
-    from musiccore.soundfonts import find_font
+    from musiccore.synth.soundfonts import find_font
 
     try:
         find_font(os.environ.get("SOUNDFONT", ""))

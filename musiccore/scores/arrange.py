@@ -9,7 +9,7 @@ from typing import Final
 from musiccore.errors import ConfigError
 from musiccore.scores.notation import SCORE_SUFFIXES, read_score
 from musiccore.scores.score import AS_PLAYERS_DO, DEFAULT_TEMPO, Part, Reading, Score, Tempo
-from musiccore.timbres import family_names, timbre_of
+from musiccore.synth.timbres import family_names, timbre_of
 
 SLOWEST, FASTEST = 0.05, 20.0
 

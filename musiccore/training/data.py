@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
 from musiccore.scores.notation import Note, Piece, chorale_names, read_chorale
-from musiccore.synthesis import Performance, render
+from musiccore.synth.nano_piano import Performance, render
 
 QUARTER_SECONDS = 0.7
 LONGEST_SECONDS = 48.0

@@ -45,9 +45,9 @@ from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.scores.tokens import dump_tokens, load_tokens
-from musiccore.soundfonts import find_font
 from musiccore.speeds import Speeds
 from musiccore.storage.store import open_store
+from musiccore.synth.soundfonts import find_font
 from tasks.scorefiles import find_scores
 from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record

@@ -15,10 +15,10 @@ import pytest
 from flows.__main__ import main
 from musiccore.audio.sound import FULL_SCALE_24, Audio, read, write
 from musiccore.errors import AudioError, ConfigError
-from musiccore.performing import Player
-from musiccore.playback import MIDI, Output, load_sound, to_device
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Part, Reading, Score, ScoreNote, Tempo
+from musiccore.synth.playback import MIDI, Output, load_sound, to_device
+from musiccore.synth.player import Player
 
 pytest.importorskip("pygame")
 

@@ -11,10 +11,10 @@ from prefect.settings import PREFECT_API_URL
 from flows.__main__ import main
 from flows.transcribing import midi_transcribe
 from musiccore.audio.sound import write
-from musiccore.performing import perform
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 from musiccore.scores.transcribe import note_f1
+from musiccore.synth.player import perform
 
 
 @pytest.fixture

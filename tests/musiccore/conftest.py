@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musiccore.performing import Player
+from musiccore.synth.player import Player
 from tests.musiccore.fonts import write_font
 
 

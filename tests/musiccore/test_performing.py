@@ -14,9 +14,9 @@ import pytest
 from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio, pcm_sha256
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.performing import CEILING, LONGEST_RING, Player, perform
 from musiccore.scores.score import DRUM_CHANNEL, Control, Part, Score, ScoreNote, Tempo
-from musiccore.timbres import family_names, timbre_of
+from musiccore.synth.player import CEILING, LONGEST_RING, Player, perform
+from musiccore.synth.timbres import family_names, timbre_of
 
 RATE = 44_100
 A4, C4, A5, A2 = 69, 60, 81, 45
@@ -123,7 +123,7 @@ def test_same_score_same_bytes_within_full_scale(player: Player) -> None:
 def test_own_bytes_are_the_same_in_another_process() -> None:
     code = f"""
 from musiccore.audio.sound import pcm_sha256
-from musiccore.performing import perform
+from musiccore.synth.player import perform
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 notes = tuple(
     ScoreNote(start=start, duration=duration, pitch=pitch, velocity=90)
@@ -340,10 +340,10 @@ for name in ("pygame", "pretty_midi"):
     sys.modules[name] = None
 import ctypes.util
 ctypes.util.find_library = lambda name: None
-import musiccore.soundfonts
-musiccore.soundfonts.FONT_FOLDERS = ()
+import musiccore.synth.soundfonts
+musiccore.synth.soundfonts.FONT_FOLDERS = ()
 from musiccore.errors import MissingProgram
-from musiccore.performing import Player
+from musiccore.synth.player import Player
 print(Player.find("auto"))
 try:
     Player.find("fluidsynth")

@@ -8,7 +8,7 @@ import pytest
 
 from musiccore.audio.measures import tuned
 from musiccore.scores.notation import Note, Piece, chorale_names, estimate_key, read_chorale
-from musiccore.synthesis import Performance, render
+from musiccore.synth.nano_piano import Performance, render
 
 RATE = 16_000
 

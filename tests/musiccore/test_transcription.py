@@ -9,11 +9,11 @@ import pytest
 
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError
-from musiccore.performing import Player, perform
 from musiccore.scores.arrange import read_to_play, with_program
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo
 from musiccore.scores.transcribe import note_f1, transcribe
-from musiccore.soundfonts import package_folder
+from musiccore.synth.player import Player, perform
+from musiccore.synth.soundfonts import package_folder
 
 RATE = 22_050
 TUNE = (

@@ -18,9 +18,9 @@ _LINE_SECONDS = 10.0
 
 
 def play(options: Namespace) -> int:
-    from musiccore.performing import Player, check_effects
-    from musiccore.playback import Output, find_mixer, load_sound
-    from musiccore.playback import play as start
+    from musiccore.synth.playback import Output, find_mixer, load_sound
+    from musiccore.synth.playback import play as start
+    from musiccore.synth.player import Player, check_effects
     from tasks.settings import Settings
 
     with checking():

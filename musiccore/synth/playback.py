@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import ConfigError, DeviceError, MissingProgram
-from musiccore.performing import Player
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
+from musiccore.synth.player import Player
 
 log = logging.getLogger(__name__)
 

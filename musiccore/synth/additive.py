@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.gestures import Gestures, damped, gestures_of
-from musiccore.percussion import CLOSED_HATS, OPEN_HAT, drum_sound
 from musiccore.scores.score import Score, SoundingNote
-from musiccore.timbres import Timbre, timbre_of
+from musiccore.synth.drums import CLOSED_HATS, OPEN_HAT, drum_sound
+from musiccore.synth.expression import Gestures, damped, gestures_of
+from musiccore.synth.timbres import Timbre, timbre_of
 
 Samples = npt.NDArray[np.float32]
 Complex = npt.NDArray[np.complex128]

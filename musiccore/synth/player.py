@@ -20,7 +20,7 @@ from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.scores.score import Score
 
 if TYPE_CHECKING:
-    from musiccore.fluidsynth import FluidSynth
+    from musiccore.synth.fluidsynth import FluidSynth
 
 Engine = Literal["auto", "own", "fluidsynth"]
 
@@ -82,7 +82,7 @@ class Player:
         if engine == "own":
             check_effects(engine, reverb=reverb, chorus=chorus)
             return cls()
-        from musiccore.fluidsynth import Effects, find_fluidsynth
+        from musiccore.synth.fluidsynth import Effects, find_fluidsynth
 
         effects = Effects(reverb=reverb, chorus=chorus)
         try:
@@ -136,7 +136,7 @@ class Player:
         """Yield stereo blocks [2, time], at the level of the instruments."""
         if self.fluidsynth is not None:
             return self.fluidsynth.stream(score, sample_rate, n_samples)
-        from musiccore.instruments import stream
+        from musiccore.synth.additive import stream
 
         return stream(score, sample_rate, n_samples)
 
@@ -331,7 +331,7 @@ def length_of(score: Score, sample_rate: int) -> int:
 
 def _pedal_up(score: Score) -> float:
     """Return when the last note that a pedal holds is let go, in seconds."""
-    from musiccore.gestures import damped, gestures_of
+    from musiccore.synth.expression import damped, gestures_of
 
     notes = score.sounding()
     latest = 0.0

@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import ConfigError, MissingProgram
-from musiccore.gestures import PAN, SUSTAIN, controls_of, last_pedal_up
 from musiccore.scores.score import Control, Score
-from musiccore.soundfonts import HINT, SoundFont, find_font, package_folder
+from musiccore.synth.expression import PAN, SUSTAIN, controls_of, last_pedal_up
+from musiccore.synth.soundfonts import HINT, SoundFont, find_font, package_folder
 
 Samples = npt.NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""A score played: our instruments, FluidSynth, the sound card."""
