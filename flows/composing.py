@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from musiccore.composing import ComposeOptions
+from musiccore.composer import ComposeOptions
 from tasks.composing import compose_file, given_score, targets, train_composer, variants
 from tasks.editing import show_table
 from tasks.policies import durable_flow
@@ -97,7 +97,7 @@ def midi_train(
     Returns:
         Figures of the model, in nats per note.
     """
-    from musiccore.composing.training import TrainingOptions
+    from musiccore.composer.training import TrainingOptions
 
     tell(f"Trains a model of {voices} voices on {source} for {minutes:g} min.")
     made = train_composer(source, out, TrainingOptions(minutes=minutes, seed=seed), grid, voices)

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from musiccore.composing.options import parse_key
+from musiccore.composer.options import parse_key
 from musiccore.errors import ConfigError
 
 MAX_SEED = 2**63 - 1

@@ -8,22 +8,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musiccore.composing.baselines import bigram_nats, copy_nats
-from musiccore.composing.checks import Copies, check
-from musiccore.composing.options import ComposeOptions
-from musiccore.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
+from musiccore.composer.baselines import bigram_nats, copy_nats
+from musiccore.composer.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
+from musiccore.composer.options import ComposeOptions
+from musiccore.composer.voice_leading import Copies, check
+from musiccore.composer.voices import VoiceGrid
 from musiccore.editing import write_file
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import SUFFIXES, write_midi
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
-from musiccore.voices import VoiceGrid
 from tasks.policies import io_task
 from tasks.rendering import open_score
 from tasks.resources import task_reporter
 
 if TYPE_CHECKING:
-    from musiccore.composing.model import Composer
-    from musiccore.composing.training import Evaluation, TrainingOptions
+    from musiccore.composer.model import Composer
+    from musiccore.composer.training import Evaluation, TrainingOptions
 
 MAX_COUNT = 100
 _N_SAMPLES, _SAMPLE_QUARTERS = 50, 56
@@ -78,8 +78,8 @@ def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict
     Raises:
         ConfigError: if the file exists, or the request does not fit.
     """
-    from musiccore.composing.pieces import compose_piece
-    from musiccore.composing.writing import provenance_of
+    from musiccore.composer.compose import compose_piece
+    from musiccore.composer.to_score import provenance_of
 
     _one_thread()
     target = Path(destination)
@@ -129,8 +129,8 @@ def train_composer(
     Raises:
         ConfigError: if the data or the folder does not fit.
     """
-    from musiccore.composing.files import load_model
-    from musiccore.composing.learning import train
+    from musiccore.composer.train import train
+    from musiccore.composer.weights import load_model
 
     if test and source != CHORALES:
         raise ConfigError("test: only the chorales have a test part", hint="leave it out")
@@ -168,8 +168,8 @@ def test_figures(model: Composer, corpus: Corpus, pieces: Sequence[VoiceGrid]) -
         Nats per note and per step, those of repetition and of pairs of notes, and the checks of
         the test pieces, of plain draws and of draws as `compose` makes them.
     """
-    from musiccore.composing.drawing import Drawing, Rules
-    from musiccore.composing.judging import judge
+    from musiccore.composer.likelihood import judge
+    from musiccore.composer.sampler import Drawing, Rules
 
     known = [piece.pitches for piece in corpus.train]
     heard = [piece.pitches for piece in pieces]

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from musiccore.audio.sound import Audio
-from musiccore.composing import ComposeOptions, compose
-from musiccore.composing.options import MAX_SEED
+from musiccore.composer import ComposeOptions, compose
+from musiccore.composer.options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
 from musiccore.journal.records import sha256 as digest_of
 from musiccore.models.config import ModelConfig

@@ -141,7 +141,7 @@ def _print_others(tags: Mapping[str, object]) -> None:
 
 def _score_tags(path: Path) -> dict[str, object]:
     """Return what a MIDI file says: name, copyright, and how it was composed here."""
-    from musiccore.composing.writing import provenance_of
+    from musiccore.composer.to_score import provenance_of
     from musiccore.scores.midi import read_midi
 
     score = read_midi(path)

@@ -25,9 +25,9 @@ from safetensors.torch import save
 from flows.listening.wishes import Wish
 from musiccore.audit import verify_run
 from musiccore.choices import Choice
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.files import load_model
-from musiccore.composing.writing import provenance_of
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.to_score import provenance_of
+from musiccore.composer.weights import load_model
 from musiccore.editing.metadata import summary_of
 from musiccore.errors import LONGEST, MusicCoreError
 from musiccore.journal.journal import Journal

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musiccore.chorales import SPLITS, names_of, read_voices
-from musiccore.corpus import MAX_STEPS, read_corpus
+from musiccore.composer.chorales import SPLITS, names_of, read_voices
+from musiccore.composer.corpus import MAX_STEPS, read_corpus
+from musiccore.composer.voices import fold
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Meter, Part, Score, ScoreNote
-from musiccore.voices import fold
 
 
 def part(*notes: tuple[int, int, int], channel: int = 0, track: int = 0) -> Part:

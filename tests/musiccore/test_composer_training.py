@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.chorales import names_of, read_voices
-from musiccore.composing.baselines import bigram_nats
-from musiccore.composing.files import WEIGHTS, load_model
-from musiccore.composing.judging import judge
-from musiccore.composing.learning import train
-from musiccore.composing.training import TrainingOptions
+from musiccore.composer.baselines import bigram_nats
+from musiccore.composer.chorales import names_of, read_voices
+from musiccore.composer.likelihood import judge
+from musiccore.composer.train import train
+from musiccore.composer.training import TrainingOptions
+from musiccore.composer.voices import VoiceGrid
+from musiccore.composer.weights import WEIGHTS, load_model
 from musiccore.errors import ConfigError
-from musiccore.voices import VoiceGrid
 
 
 def walk(seed: int, n_steps: int = 48, n_voices: int = 4) -> VoiceGrid:
@@ -51,7 +51,7 @@ sys.path.insert(0, sys.argv[2])
 torch.set_num_threads(1)
 from pathlib import Path
 from test_composer_training import HELD_OUT, LEARNT, TINY
-from musiccore.composing.learning import train
+from musiccore.composer.train import train
 train(LEARNT, HELD_OUT, Path(sys.argv[1]), TINY, lambda event: print(event.step, flush=True))
 """
 

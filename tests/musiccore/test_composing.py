@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from musiccore.chorales import names_of, read_voices
-from musiccore.composing import ComposeOptions, compose
-from musiccore.composing.baselines import bigram_nats, copy_nats
-from musiccore.composing.batches import make_batch, make_example
-from musiccore.composing.checks import Copies, check
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.drawing import Drawing, Rules
-from musiccore.composing.files import CARD, SHIPPED, WEIGHTS, load_model, save_model
-from musiccore.composing.judging import judge
-from musiccore.composing.model import Composer
-from musiccore.composing.options import Key, parse_key
-from musiccore.composing.writing import provenance_of
+from musiccore.composer import ComposeOptions, compose
+from musiccore.composer.baselines import bigram_nats, copy_nats
+from musiccore.composer.batches import make_batch, make_example
+from musiccore.composer.chorales import names_of, read_voices
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.likelihood import judge
+from musiccore.composer.model import Composer
+from musiccore.composer.options import Key, parse_key
+from musiccore.composer.sampler import Drawing, Rules
+from musiccore.composer.to_score import provenance_of
+from musiccore.composer.voice_leading import Copies, check
+from musiccore.composer.voices import VoiceGrid, fold
+from musiccore.composer.weights import CARD, SHIPPED, WEIGHTS, load_model, save_model
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo
-from musiccore.voices import VoiceGrid, fold
 
 CARD_FIGURES = json.loads((SHIPPED / CARD).read_text())["figures"]
 
@@ -333,7 +333,7 @@ def test_key_has_its_signature() -> None:
 
 
 def test_importing_the_library_loads_no_torch() -> None:
-    code = "import sys, musiccore.composing; sys.exit('torch' in sys.modules)"
+    code = "import sys, musiccore.composer; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

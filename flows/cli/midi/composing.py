@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
-from musiccore.composing import ComposeOptions
+from musiccore.composer import ComposeOptions
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.scores.score import Reading, Score
 from musiccore.storage.atomic import check_place

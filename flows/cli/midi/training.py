@@ -13,7 +13,7 @@ from tasks.composing import train_composer
 
 
 def train(options: Namespace) -> int:
-    from musiccore.composing.training import TrainingOptions
+    from musiccore.composer.training import TrainingOptions
 
     asked = {
         name: value

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musiccore.composing.batches import encode
-from musiccore.composing.features import UNKNOWN_REFERENCE, History, reference_of
-from musiccore.composing.model import Composer, Inputs, State
-from musiccore.voices import Grid
+from musiccore.composer.batches import encode
+from musiccore.composer.features import UNKNOWN_REFERENCE, History, reference_of
+from musiccore.composer.model import Composer, Inputs, State
+from musiccore.composer.voices import Grid
 
 FREE = -1
 """In a grid of given notes: to be drawn."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from musiccore.composing.batches import Example, example_of, make_batch
-from musiccore.composing.model import Composer
-from musiccore.voices import VoiceGrid
+from musiccore.composer.batches import Example, example_of, make_batch
+from musiccore.composer.model import Composer
+from musiccore.composer.voices import VoiceGrid
 
 
 def nats_per_note(model: Composer, examples: Sequence[Example], batch_size: int = 25) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musiccore.composing.options import ComposeOptions
+from musiccore.composer.options import ComposeOptions
 
 if TYPE_CHECKING:
     from musiccore.scores.score import Score
@@ -25,6 +25,6 @@ def compose(options: ComposeOptions) -> Score:
         ConfigError: if a given score does not fit.
         CheckpointError: if the model cannot be read.
     """
-    from musiccore.composing.pieces import compose_piece
+    from musiccore.composer.compose import compose_piece
 
     return compose_piece(options)

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.features import UNKNOWN_REFERENCE, Past, describe, reference_of
-from musiccore.composing.model import Inputs
-from musiccore.voices import Grid, VoiceGrid
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.features import UNKNOWN_REFERENCE, Past, describe, reference_of
+from musiccore.composer.model import Inputs
+from musiccore.composer.voices import Grid, VoiceGrid
 
 UNKNOWN_MARK = -1
 

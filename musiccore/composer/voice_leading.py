@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.voices import Grid
+from musiccore.composer.voices import Grid
 
 _TRIADS = [
     {(root + step) % 12 for step in kind} for root in range(12) for kind in ((0, 4, 7), (0, 3, 7))

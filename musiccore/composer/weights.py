@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.model import Composer
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.model import Composer
 from musiccore.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from musiccore.chorales import Split, read_split
+from musiccore.composer.chorales import Split, read_split
+from musiccore.composer.voices import VoiceGrid, fold
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.midi import SUFFIXES, read_midi
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
-from musiccore.voices import VoiceGrid, fold
 
 CHORALES = "chorales"
 GridName = Literal["1/16", "1/8", "1/4"]

@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from musiccore.composing.batches import UNKNOWN_MARK, Example, example_of, make_batch
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.features import reference_of
-from musiccore.composing.files import read_state, save_model, write_state
-from musiccore.composing.judging import nats_per_note
-from musiccore.composing.model import Composer
-from musiccore.composing.training import Evaluation, TrainingOptions
+from musiccore.composer.batches import UNKNOWN_MARK, Example, example_of, make_batch
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.features import reference_of
+from musiccore.composer.likelihood import nats_per_note
+from musiccore.composer.model import Composer
+from musiccore.composer.training import Evaluation, TrainingOptions
+from musiccore.composer.voices import Grid, VoiceGrid
+from musiccore.composer.weights import read_state, save_model, write_state
 from musiccore.errors import ConfigError
-from musiccore.voices import Grid, VoiceGrid
 
 MARKS_WEIGHT = 0.05
 WARM_UP_STEPS = 60

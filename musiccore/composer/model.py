@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musiccore.composing.config import ComposerConfig
-from musiccore.composing.features import MAX_AGE, N_BUCKETS, UNKNOWN_REFERENCE
-from musiccore.composing.heads import (
+from musiccore.composer.config import ComposerConfig
+from musiccore.composer.features import MAX_AGE, N_BUCKETS, UNKNOWN_REFERENCE
+from musiccore.composer.heads import (
     SPAN,
     Dropout,
     Facts,

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.composing.drawing import FREE, Drawing, Drawn, Rules
-from musiccore.composing.endings import triad
-from musiccore.composing.model import Composer
-from musiccore.composing.options import Key
-from musiccore.voices import Grid
+from musiccore.composer.cadences import triad
+from musiccore.composer.model import Composer
+from musiccore.composer.options import Key
+from musiccore.composer.sampler import FREE, Drawing, Drawn, Rules
+from musiccore.composer.voices import Grid
 
 N_TRIES = 48
 _FINAL_CHORD = 6.0  # nats that a proper final chord is worth

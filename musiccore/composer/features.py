@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.voices import Grid
+from musiccore.composer.voices import Grid
 
 Ints = NDArray[np.int64]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.voices import Grid
+from musiccore.composer.voices import Grid
 
 N_PITCHES = 128
 

@@ -7,12 +7,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from musiccore.composing.drawing import Drawing, Drawn, Rules
-from musiccore.composing.endings import Ending, best_ending, key_of, triad
-from musiccore.composing.files import load_model
-from musiccore.composing.harmonising import harmonise
-from musiccore.composing.model import Composer
-from musiccore.composing.options import (
+from musiccore.composer.cadences import Ending, best_ending, key_of, triad
+from musiccore.composer.harmonise import harmonise
+from musiccore.composer.model import Composer
+from musiccore.composer.options import (
     BEATS,
     DEFAULT_TEMPO,
     MAX_BARS,
@@ -21,16 +19,18 @@ from musiccore.composing.options import (
     key_named,
     parse_key,
 )
-from musiccore.composing.writing import (
+from musiccore.composer.sampler import Drawing, Drawn, Rules
+from musiccore.composer.to_score import (
     TICKS_PER_QUARTER,
     slowed_quarters,
     struck_of,
     tempo_map,
     to_score,
 )
+from musiccore.composer.voices import VoiceGrid, fold
+from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
 from musiccore.scores.score import Score, ScoreNote, Tempo
-from musiccore.voices import VoiceGrid, fold
 
 N_PIECES = 12
 """Pieces drawn side by side, of which one is kept."""

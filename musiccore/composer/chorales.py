@@ -16,9 +16,9 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
+from musiccore.composer.voices import VoiceGrid, place, trimmed
 from musiccore.errors import ConfigError
 from musiccore.scores.notation import Note, read_chorale
-from musiccore.voices import VoiceGrid, place, trimmed
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -36,7 +36,7 @@ class _Entry(TypedDict, total=False):
 
 @cache
 def _table() -> dict[Split, dict[str, _Entry]]:
-    path = Path(__file__).with_name("assets") / "jsb_split.json"
+    path = Path(__file__).parents[1] / "assets" / "jsb_split.json"
     table: dict[Split, dict[str, _Entry]] = json.loads(path.read_text(encoding="utf-8"))
     return table
 
