@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.options import ConversionOptions
 
 Format = Literal[
     "flac",

@@ -30,7 +30,7 @@ from musiccore.synth.nano_piano import Performance, render
 from musiccore.units import samples_in
 
 if TYPE_CHECKING:
-    from musiccore.editing.sources import Sound
+    from musiccore.conversion.sources import Sound
 
 LONGEST_COMPOSED: Final = 20.0
 """Seconds of a composed primer where its length is not given."""
@@ -149,7 +149,7 @@ def read_primer(
 
 
 def _opened(path: Path, ffmpeg: str | None) -> Sound:
-    from musiccore.editing.sources import open_sound
+    from musiccore.conversion.sources import open_sound
 
     try:
         sound = open_sound(path, ffmpeg=ffmpeg)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from musiccore.editing.combining import join, stereo
-from musiccore.editing.conversion import ConversionResult
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.combine import join, stereo
+from musiccore.conversion.convert import ConversionResult
+from musiccore.conversion.listing import Conversion, kind_of
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.listing import Conversion, kind_of
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from tasks.converting import Row, Watch, row_of

@@ -13,7 +13,7 @@ from musiccore.composer.corpus import CHORALES, Corpus, GridName, chorale_split,
 from musiccore.composer.options import ComposeOptions
 from musiccore.composer.voice_leading import Copies, check
 from musiccore.composer.voices import VoiceGrid
-from musiccore.editing import write_file
+from musiccore.conversion import write_file
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import SUFFIXES, write_midi
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score

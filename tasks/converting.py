@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, TypedDict
 
 from musiccore.audio.streams import bits_of
-from musiccore.editing.conversion import ConversionResult, convert
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.convert import ConversionResult, convert
+from musiccore.conversion.ledger import Ledger
+from musiccore.conversion.listing import Conversion, Listing, plan_conversions
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
-from musiccore.ledger import Ledger
-from musiccore.listing import Conversion, Listing, plan_conversions
 from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from prefect.artifacts import create_table_artifact
 
-from musiccore.editing.options import ConversionOptions
-from musiccore.listing import Conversion, Listing
+from musiccore.conversion.listing import Conversion, Listing
+from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks import converting
 from tasks.artifacts import aside

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from musiccore.audio.sound import MAX_RATE, MIN_RATE
-from musiccore.editing import TARGETS, ConversionOptions, appearing, deliver, format_of
+from musiccore.conversion import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.scores.arrange import program_of, read_to_play, with_program, with_tempo
 from musiccore.scores.notation import SCORE_SUFFIXES, chorale_names

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from musiccore.editing import write_file
+from musiccore.conversion import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.notation import (

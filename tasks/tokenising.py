@@ -9,7 +9,7 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from musiccore.editing import write_file
+from musiccore.conversion import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.scores.midi import limited_bytes, write_midi
 from musiccore.scores.notation import Music21

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.audio.sound import Audio, read
-from musiccore.editing import SUFFIXES, write_file
-from musiccore.editing.hearing import heard_all
+from musiccore.conversion import SUFFIXES, write_file
+from musiccore.conversion.hearing import heard_all
 from musiccore.errors import ConfigError
 from musiccore.scores.arrange import program_of
 from musiccore.scores.midi import write_midi

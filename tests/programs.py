@@ -28,7 +28,7 @@ _STARTUP = Path(__file__).with_name("startup")  # its sitecustomize.py is read b
 
 
 def _ffmpeg() -> str:
-    from musiccore.editing.ffmpeg import has_ffmpeg
+    from musiccore.conversion.ffmpeg import has_ffmpeg
 
     return "" if has_ffmpeg(os.environ.get("FFMPEG_BINARY")) else "ffmpeg is not on this machine"
 

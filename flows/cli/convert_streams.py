@@ -9,8 +9,8 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from flows.cli.convert_report import report
-from musiccore.editing.formats import KINDS, TARGETS
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.formats import KINDS, TARGETS
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import STANDARD_INPUT
 from musiccore.storage.scratch import scratch

@@ -13,9 +13,9 @@ from flows.cli.convert_streams import (
     to_standard_output,
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.listing import Conversion, Listing
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
-from musiccore.listing import Conversion, Listing
 from musiccore.storage.atomic import check_place
 from musiccore.storage.files import STANDARD_INPUT, look, taken
 from musiccore.timecode import parse_seconds

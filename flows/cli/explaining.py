@@ -100,7 +100,7 @@ def _is_midi(path: Path) -> bool:
 
 
 def _tags(path: Path, encoding: str | None) -> dict[str, object]:
-    from musiccore.editing.metadata import summary_of
+    from musiccore.conversion.metadata import summary_of
     from musiccore.scores.midi import SUFFIXES
     from tasks.settings import Settings
 

@@ -126,7 +126,7 @@ def _prefect_server() -> tuple[str, bool, str]:
 
 def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:
     """Return what converting, rendering and playing find on this machine."""
-    from musiccore.editing.ffmpeg import find_ffmpeg
+    from musiccore.conversion.ffmpeg import find_ffmpeg
     from musiccore.synth.fluidsynth import find_fluidsynth
     from musiccore.synth.playback import find_mixer
 

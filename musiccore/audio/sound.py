@@ -161,7 +161,7 @@ def _examined(source: str | os.PathLike[str] | bytes, name: str, max_seconds: fl
 
 
 def _heard(path: Path, name: str, max_seconds: float) -> Audio:
-    from musiccore.editing.sources import open_sound
+    from musiccore.conversion.sources import open_sound
 
     sound = open_sound(path)
     rate, channels = sound.sample_rate, sound.channels

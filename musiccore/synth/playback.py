@@ -103,8 +103,8 @@ def load_sound(
         ConfigError: if it is neither a file nor a chorale.
         MissingProgram: if only ffmpeg could read it.
     """
-    from musiccore.editing import SUFFIXES
-    from musiccore.editing.hearing import heard_all
+    from musiccore.conversion import SUFFIXES
+    from musiccore.conversion.hearing import heard_all
     from musiccore.scores.arrange import read_to_play
     from musiccore.scores.notation import SCORE_SUFFIXES
 

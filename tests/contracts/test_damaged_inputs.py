@@ -28,7 +28,7 @@ from musiccore.choices import Choice
 from musiccore.composer.config import ComposerConfig
 from musiccore.composer.to_score import provenance_of
 from musiccore.composer.weights import load_model
-from musiccore.editing.metadata import summary_of
+from musiccore.conversion.metadata import summary_of
 from musiccore.errors import LONGEST, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord

@@ -16,7 +16,7 @@ from flows.__main__ import main
 from flows.convert import convert, convert_new
 from flows.convert_form import Format, Sound
 from musiccore.audio.sound import Audio, sniff, write
-from musiccore.editing import KINDS, ConversionOptions
+from musiccore.conversion import KINDS, ConversionOptions
 
 
 def sound(path: Path, samples: int = 4000) -> Path:

@@ -14,7 +14,7 @@ import tasks.sampling
 from flows.__main__ import main
 from musiccore import audio
 from musiccore.audio.sound import Audio
-from musiccore.editing import ConversionOptions, convert
+from musiccore.conversion import ConversionOptions, convert
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
 from tasks.reproducing import begin_again, compare_again, make_again

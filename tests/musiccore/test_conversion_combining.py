@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from musiccore.audio.sound import Audio
-from musiccore.editing import (
+from musiccore.conversion import (
     ConversionOptions,
     convert,
     fade,

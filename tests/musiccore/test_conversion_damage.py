@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from musiccore.audio.sound import read
-from musiccore.editing import ConversionOptions, convert
+from musiccore.conversion import ConversionOptions, convert
 from musiccore.errors import AudioError, MissingProgram
 
 RATE = 44100

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from musiccore.editing import (
+from musiccore.conversion import (
     KINDS,
     TARGETS,
     ConversionOptions,

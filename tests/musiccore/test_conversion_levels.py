@@ -10,8 +10,8 @@ import soundfile
 
 from musiccore.audio.loudness import LoudnessMeter, decibels
 from musiccore.audio.measures import loudness_lufs
-from musiccore.editing import ConversionOptions, convert, open_sound
-from musiccore.editing.limiter import Limiter
+from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.limiter import Limiter
 
 
 def measured(samples: np.ndarray, rate: int = 48000, block: int = 65536) -> LoudnessMeter:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.editing import ConversionOptions, appearing, convert, join, sweep
+from musiccore.conversion import ConversionOptions, appearing, convert, join, sweep
 from musiccore.errors import AudioError, ConfigError
 
 
@@ -88,7 +88,7 @@ def test_folder_that_cannot_be_written_is_named(tmp_path) -> None:
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-from musiccore.editing import ConversionOptions, convert
+from musiccore.conversion import ConversionOptions, convert
 from musiccore.errors import AudioError
 source, target, engine = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 def progress(share):
@@ -183,7 +183,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy, soundfile, soxr
-from musiccore.editing import ConversionOptions, convert
+from musiccore.conversion import ConversionOptions, convert
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 convert(Path(sys.argv[1]), Path(sys.argv[2]), ConversionOptions(kind="flac", sample_rate=11025))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.editing import KINDS, ConversionOptions, convert, find_ffmpeg
-from musiccore.editing.metadata import foreign_tags
+from musiccore.conversion import KINDS, ConversionOptions, convert, find_ffmpeg
+from musiccore.conversion.metadata import foreign_tags
 from musiccore.errors import AudioError
 from musiccore.tags import read_tags, tag_file
 

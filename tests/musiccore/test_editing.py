@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from musiccore.audio.sound import EXPORTS, Audio, read, sniff, write
-from musiccore.editing import ConversionOptions, format_of, write_file
-from musiccore.editing import convert as convert_file
+from musiccore.conversion import ConversionOptions, format_of, write_file
+from musiccore.conversion import convert as convert_file
 from musiccore.errors import AudioError, ConfigError
 from musiccore.tags import read_tags, write_tags
 

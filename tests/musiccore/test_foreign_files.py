@@ -14,8 +14,8 @@ import pytest
 import soundfile
 
 from musiccore.audio.sound import read
-from musiccore.editing import ConversionOptions, convert, open_sound
-from musiccore.editing.flac import frame_at
+from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.flac import frame_at
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATE = 8000

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from musiccore.audio.sound import read
-from musiccore.editing import ConversionOptions, convert, open_sound
+from musiccore.conversion import ConversionOptions, convert, open_sound
 from musiccore.errors import AudioError
 
 FRAME = 1152

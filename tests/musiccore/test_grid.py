@@ -10,8 +10,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musiccore.editing import ConversionOptions, convert
-from musiccore.editing.encoders import Quantiser
+from musiccore.conversion import ConversionOptions, convert
+from musiccore.conversion.encoders import Quantiser
 
 WAYS = [
     ("wav", "8", ("16", "8")), ("wav", "8", ("float", "8")), ("wav", "16", ("24", "16")),

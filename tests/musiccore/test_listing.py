@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from musiccore.conversion.listing import Listing, plan_conversions
 from musiccore.errors import ConfigError
-from musiccore.listing import Listing, plan_conversions
 
 
 @pytest.fixture(params=["folder", "memory"])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.editing import ConversionOptions, convert, open_sound
-from musiccore.editing.mp4 import sound_frames
+from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.mp4 import sound_frames
 
 PROGRAMS = sorted({imageio_ffmpeg.get_ffmpeg_exe(), shutil.which("ffmpeg") or ""} - {""})
 

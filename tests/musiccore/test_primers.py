@@ -176,7 +176,7 @@ def test_beginning_of_a_recording_is_that_of_all_of_it(tmp_path, rate, kind) -> 
 
 @pytest.mark.parametrize("limit", [None, 0.5])
 def test_of_a_long_recording_only_the_beginning_is_decoded(tmp_path, monkeypatch, limit) -> None:
-    from musiccore.editing import sources
+    from musiccore.conversion import sources
 
     path = tmp_path / "long.wav"
     path.write_bytes(audio.write(noise(60.0, 8000), "wav"))
@@ -216,7 +216,7 @@ def test_primer_that_ends_early_is_refused(tmp_path) -> None:
 @pytest.mark.programs("ffmpeg")
 @pytest.mark.parametrize("kind", ["m4a", "mka", "aac"])
 def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
-    from musiccore.editing.ffmpeg import find_ffmpeg
+    from musiccore.conversion.ffmpeg import find_ffmpeg
 
     wav, path = tmp_path / "a.wav", tmp_path / f"a.{kind}"
     wav.write_bytes(audio.write(noise(8.0, 44_100), "wav"))
@@ -238,7 +238,7 @@ def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
 def test_without_ffmpeg_the_way_out_is_named_at_every_door(
     tmp_path, monkeypatch, door, words
 ) -> None:
-    import musiccore.editing.sources as sources
+    import musiccore.conversion.sources as sources
 
     def missing(asked, purpose):
         raise MissingProgram(f"{purpose} needs the program ffmpeg", hint="install ffmpeg")

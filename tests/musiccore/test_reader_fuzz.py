@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musiccore.audio.sound import read
-from musiccore.editing import open_sound
+from musiccore.conversion import open_sound
 from musiccore.errors import MusicCoreError
 from tests.damage import LIMIT, Changes, edits, mutated
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.editing import ConversionOptions, convert, open_sound
-from musiccore.editing.channels import mixing_matrix
-from musiccore.editing.speakers import (
+from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.channels import mixing_matrix
+from musiccore.conversion.speakers import (
     BC,
     BL,
     BR,

@@ -16,7 +16,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from musiccore.audio.sound import Audio, sniff, write
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import look
 from musiccore.storage.places import parse_place

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, say_odd
-from musiccore.editing import write_file
+from musiccore.conversion import write_file
 from musiccore.errors import ConfigError
 from musiccore.scores.score import Reading
 from tasks.rendering import named_after, open_score

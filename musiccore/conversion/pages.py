@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from musiccore.editing.splices import Part, Splice
+from musiccore.conversion.splices import Part, Splice
 
 _HEAD_BYTES = 27
 _FIRST, _LAST = 0x02, 0x04  # flags of a page

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musiccore.editing.mpeg import Stream
-from musiccore.editing.mpegframes import HEADS
-from musiccore.editing.splices import Part, Splice
+from musiccore.conversion.mpeg import Stream
+from musiccore.conversion.mpegframes import HEADS
+from musiccore.conversion.splices import Part, Splice
 
 _DECODER_DELAY = 529  # samples, of layer III
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS
+from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS
 from musiccore.errors import ConfigError
 from musiccore.storage.files import Found, expand, is_folder, look, walk
 from musiccore.storage.places import Place, parse_place

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from musiccore.editing.delivery import ConversionResult, Delivery, Levels, Progress, Tags
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.sources import Sound, open_sound
+from musiccore.conversion.delivery import ConversionResult, Delivery, Levels, Progress, Tags
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.sources import Sound, open_sound
 from musiccore.storage.atomic import appearing, check_target
 
 __all__ = ["ConversionResult", "convert", "deliver", "Levels", "Progress", "Tags"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from musiccore.audio.sound import MAX_RATE, MIN_RATE
-from musiccore.editing.formats import KINDS, TARGETS
+from musiccore.conversion.formats import KINDS, TARGETS
 from musiccore.errors import ConfigError
 from musiccore.tags.encodings import checked_encoding
 

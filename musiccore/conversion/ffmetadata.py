@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from musiccore.editing.ffmpeg import find_ffmpeg
+from musiccore.conversion.ffmpeg import find_ffmpeg
 from musiccore.errors import AudioError
 from musiccore.tags.fields import LIMIT, Found, Tags
 from musiccore.tags.names import vorbis_name

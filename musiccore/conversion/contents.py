@@ -9,14 +9,14 @@ from pathlib import Path
 
 from musiccore.audio.signatures import HEAD_BYTES, sniff, sniff_foreign
 from musiccore.audio.streams import head_of
-from musiccore.editing.flac import FlacFrame, frame_at, samples_up_to, tail_bytes
-from musiccore.editing.masks import flac_mask
-from musiccore.editing.mpeg import scan_mpeg
-from musiccore.editing.mpegframes import id3_length, looks_like_mpeg
-from musiccore.editing.mpegtold import told
-from musiccore.editing.pages import native_flac, scan_ogg, sound_pages
-from musiccore.editing.splices import Splice, SplicedFile
-from musiccore.editing.waves import read_wave_head
+from musiccore.conversion.flac import FlacFrame, frame_at, samples_up_to, tail_bytes
+from musiccore.conversion.masks import flac_mask
+from musiccore.conversion.mpeg import scan_mpeg
+from musiccore.conversion.mpegframes import id3_length, looks_like_mpeg
+from musiccore.conversion.mpegtold import told
+from musiccore.conversion.pages import native_flac, scan_ogg, sound_pages
+from musiccore.conversion.splices import Splice, SplicedFile
+from musiccore.conversion.waves import read_wave_head
 
 _LOOKED = 1 << 16  # bytes
 _MOST_JOINED = 1000

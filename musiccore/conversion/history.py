@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.options import ConversionOptions
 
 _NOT_OF_THE_SOUND = ("engine", "ffmpeg", "strict", "tag_encoding")
 

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio.streams import Frames, SoundWriter
-from musiccore.editing.channels import VORBIS_ORDER
-from musiccore.editing.ffmpeg import FfmpegWriter, find_ffmpeg
-from musiccore.editing.formats import TARGETS
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.speakers import USUAL, at_the_back
-from musiccore.editing.targets import TargetPlan, mp3_bitrates
+from musiccore.conversion.channels import VORBIS_ORDER
+from musiccore.conversion.ffmpeg import FfmpegWriter, find_ffmpeg
+from musiccore.conversion.fitting import TargetPlan, mp3_bitrates
+from musiccore.conversion.formats import TARGETS
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.speakers import USUAL, at_the_back
 
 _DITHER_SEED = 1770
 _STEREO_KBIT = ((64, 0.0), (80, 0.1), (96, 0.2), (112, 0.3), (128, 0.4), (160, 0.5), (192, 0.6),
@@ -57,7 +57,7 @@ def open_encoder(
         tags: what ffmpeg writes into formats whose tags only it knows, in its own form.
     """
     if engine == "pydub":
-        from musiccore.editing.segments import PydubWriter
+        from musiccore.conversion.pydub_bridge import PydubWriter
 
         return PydubWriter(path, plan, find_ffmpeg(options.ffmpeg, "pydub"))
     if engine == "ffmpeg":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from musiccore.editing.conversion import ConversionResult, convert
-from musiccore.editing.formats import format_of
-from musiccore.editing.options import ConversionOptions
+from musiccore.conversion.convert import ConversionResult, convert
+from musiccore.conversion.formats import format_of
+from musiccore.conversion.options import ConversionOptions
 
 
 def trim(

@@ -9,11 +9,16 @@ from pathlib import Path
 
 from musiccore.audio.signatures import sniff, sniff_foreign
 from musiccore.audio.streams import head_of
-from musiccore.editing.ffmetadata import foreign_kind, foreign_losses, foreign_tags, metadata_text
-from musiccore.editing.formats import TARGETS
-from musiccore.editing.history import conversion_record
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.targets import TargetPlan
+from musiccore.conversion.ffmetadata import (
+    foreign_kind,
+    foreign_losses,
+    foreign_tags,
+    metadata_text,
+)
+from musiccore.conversion.fitting import TargetPlan
+from musiccore.conversion.formats import TARGETS
+from musiccore.conversion.history import conversion_record
+from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.tags import (
     Tags,

@@ -13,19 +13,19 @@ from musiccore.audio.loudness import LoudnessMeter, decibels
 from musiccore.audio.resampling import resampled
 from musiccore.audio.signatures import DAMAGED_HINT
 from musiccore.audio.streams import Frames
-from musiccore.editing.channels import mixing_matrix
-from musiccore.editing.encoders import FFMPEG_WRITES, open_encoder
-from musiccore.editing.ffmpeg import has_ffmpeg
-from musiccore.editing.formats import BITS, TARGETS
-from musiccore.editing.limiter import Limiter
-from musiccore.editing.masks import state_flac_mask, state_mask
-from musiccore.editing.metadata import plan_tags
-from musiccore.editing.mp4 import state_frames
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.pipeline import faded, fitted, mixed, scaled
-from musiccore.editing.sources import Sound, open_sound
-from musiccore.editing.speakers import USUAL
-from musiccore.editing.targets import TargetPlan, plan_target
+from musiccore.conversion.channels import mixing_matrix
+from musiccore.conversion.encoders import FFMPEG_WRITES, open_encoder
+from musiccore.conversion.ffmpeg import has_ffmpeg
+from musiccore.conversion.fitting import TargetPlan, plan_target
+from musiccore.conversion.formats import BITS, TARGETS
+from musiccore.conversion.limiter import Limiter
+from musiccore.conversion.masks import state_flac_mask, state_mask
+from musiccore.conversion.metadata import plan_tags
+from musiccore.conversion.mp4 import state_frames
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.pipeline import faded, fitted, mixed, scaled
+from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.speakers import USUAL
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.tags.markers import Stretch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from musiccore.editing.speakers import FL, FR, instead_of, speakers_of, stereo_share
+from musiccore.conversion.speakers import FL, FR, instead_of, speakers_of, stereo_share
 
 VORBIS_ORDER = {
     3: (0, 2, 1),

@@ -8,9 +8,9 @@ import numpy as np
 
 from musiccore.audio.signatures import DAMAGED_HINT
 from musiccore.audio.sound import Audio
-from musiccore.editing.channels import mixing_matrix
-from musiccore.editing.pipeline import mixed
-from musiccore.editing.sources import open_sound
+from musiccore.conversion.channels import mixing_matrix
+from musiccore.conversion.pipeline import mixed
+from musiccore.conversion.sources import open_sound
 from musiccore.errors import AudioError
 
 

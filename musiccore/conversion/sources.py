@@ -12,14 +12,14 @@ from typing import Protocol
 
 from musiccore.audio.resampling import resampled
 from musiccore.audio.streams import Frames, SoundReader, bits_of, head_of
-from musiccore.editing.channels import VORBIS_ORDER, mixing_matrix
-from musiccore.editing.contents import Content, examine
-from musiccore.editing.digest import FlacDigest
-from musiccore.editing.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
-from musiccore.editing.formats import SUFFIXES
-from musiccore.editing.pipeline import cut, mixed
-from musiccore.editing.speakers import USUAL
-from musiccore.editing.splices import Splice, SplicedFile
+from musiccore.conversion.channels import VORBIS_ORDER, mixing_matrix
+from musiccore.conversion.contents import Content, examine
+from musiccore.conversion.digest import FlacDigest
+from musiccore.conversion.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
+from musiccore.conversion.formats import SUFFIXES
+from musiccore.conversion.pipeline import cut, mixed
+from musiccore.conversion.speakers import USUAL
+from musiccore.conversion.splices import Splice, SplicedFile
 from musiccore.errors import AudioError, MissingProgram
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from musiccore.audio.signatures import cut_short
-from musiccore.editing.splices import Part, Splice
+from musiccore.conversion.splices import Part, Splice
 
 _OURS = {1: "PCM", 2: "MS ADPCM", 3: "float", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM",
          0x31: "GSM 6.10", 0x38: "NMS ADPCM", 0x40: "G.721"}  # fmt: skip

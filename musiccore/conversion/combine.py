@@ -11,12 +11,12 @@ import numpy as np
 from musiccore.audio.resampling import resampled
 from musiccore.audio.sound import BLOCK
 from musiccore.audio.streams import Frames
-from musiccore.editing.channels import mixing_matrix
-from musiccore.editing.conversion import ConversionResult, Progress, Tags, deliver
-from musiccore.editing.formats import BITS
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.pipeline import Tap, cut, mixed, rising
-from musiccore.editing.sources import Sound, open_sound
+from musiccore.conversion.channels import mixing_matrix
+from musiccore.conversion.convert import ConversionResult, Progress, Tags, deliver
+from musiccore.conversion.formats import BITS
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.pipeline import Tap, cut, mixed, rising
+from musiccore.conversion.sources import Sound, open_sound
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_target
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musiccore.editing.formats import BITS, TARGETS, Target
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.speakers import USUAL, fitting_layout, is_usual, layout_name
+from musiccore.conversion.formats import BITS, TARGETS, Target
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.speakers import USUAL, fitting_layout, is_usual, layout_name
 from musiccore.errors import AudioError, ConfigError
 
 

@@ -15,7 +15,7 @@ from musiccore.errors import AudioError
 if TYPE_CHECKING:
     from pydub import AudioSegment
 
-    from musiccore.editing.targets import TargetPlan
+    from musiccore.conversion.fitting import TargetPlan
 
 _FULL_SCALE = {1: 1 << 7, 2: 1 << 15, 4: 1 << 31}
 _PYDUB_FORMATS = {"m4a": ("ipod", "aac"), "aac": ("adts", "aac"), "wma": ("asf", "wmav2"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from musiccore.editing.mpegframes import HEADS, Head, begins, is_zero, tag_length, without_tags
+from musiccore.conversion.mpegframes import HEADS, Head, begins, is_zero, tag_length, without_tags
 
 _MONO = 0xC0
 _SEARCHED = 1 << 20  # bytes in front of the first frame

@@ -17,8 +17,8 @@ import numpy as np
 
 from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE
 from musiccore.audio.streams import Frames
-from musiccore.editing.mp4 import sound_frames
-from musiccore.editing.pipeline import cut
+from musiccore.conversion.mp4 import sound_frames
+from musiccore.conversion.pipeline import cut
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 _QUIET = ("-hide_banner", "-nostdin", "-v", "error")

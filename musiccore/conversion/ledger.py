@@ -13,8 +13,8 @@ import json
 from dataclasses import fields
 from typing import Final
 
-from musiccore.editing.options import ConversionOptions
-from musiccore.listing import Conversion
+from musiccore.conversion.listing import Conversion
+from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.files import names, remove, walk, write_small
 from musiccore.storage.places import Place
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from musiccore.editing.combining import join, stereo
-from musiccore.editing.conversion import ConversionResult, Levels, convert, deliver
-from musiccore.editing.cutting import fade, trim
-from musiccore.editing.ffmpeg import find_ffmpeg
-from musiccore.editing.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
-from musiccore.editing.options import ConversionOptions
-from musiccore.editing.segments import from_segment, to_segment
-from musiccore.editing.sources import Sound, open_sound
-from musiccore.editing.targets import TargetPlan, plan_target
+from musiccore.conversion.combine import join, stereo
+from musiccore.conversion.convert import ConversionResult, Levels, convert, deliver
+from musiccore.conversion.cutting import fade, trim
+from musiccore.conversion.ffmpeg import find_ffmpeg
+from musiccore.conversion.fitting import TargetPlan, plan_target
+from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
+from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.pydub_bridge import from_segment, to_segment
+from musiccore.conversion.sources import Sound, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 
 __all__ = [
