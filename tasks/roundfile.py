@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from musiccore.roundpage import needed, round_page
+from musiccore.pages.round import needed, round_page
 from musiccore.storage.store import BlobRef
 from tasks.deliveries import round_page_key
 from tasks.describing import describe

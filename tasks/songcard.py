@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from musiccore.errors import StorageError
-from musiccore.markup import size_text
+from musiccore.pages.html import size_text
 from musiccore.storage.store import Store
 from musiccore.timecode import length
 from tasks.links import room_link, song_link

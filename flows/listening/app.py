@@ -25,7 +25,7 @@ from flows.listening.wishes import Wish
 from musiccore.choices import Conflict
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.journal.records import Json
-from musiccore.markup import asset
+from musiccore.pages.html import asset
 from musiccore.storage.store import open_store
 from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from flows.listening.reading import stamp, version
 from flows.listening.sounds import name_of
-from musiccore.filenames import saved_name
-from musiccore.roundparts import JUMP, card, keys_line, panel, sound, toolbar
-from musiccore.treeview import tree_svg
+from musiccore.pages.filenames import saved_name
+from musiccore.pages.parts import JUMP, card, keys_line, panel, sound, toolbar
+from musiccore.pages.tree import tree_svg
 
 SIGNS = {
     "waiting": "●",

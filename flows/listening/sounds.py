@@ -12,7 +12,7 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import overlay
 from musiccore.errors import NotFound
-from musiccore.filenames import disposition, saved_name
+from musiccore.pages.filenames import disposition, saved_name
 from musiccore.storage.store import BlobRef
 from tasks.hearing import Hearing
 from tasks.showing import Picture, blob_sizes

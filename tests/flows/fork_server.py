@@ -20,9 +20,10 @@ import torch
 
 import musiccore.sampling.sampler as sampler
 import tasks.sampling
-from musiccore import audio, songpage, tags
+from musiccore import audio, tags
 from musiccore.audio import figures
 from musiccore.errors import Fenced
+from musiccore.pages import song
 from tasks.choosing import choose_by_policy
 from tasks.codec import decode_song
 from tasks.conditioning import condition
@@ -31,7 +32,7 @@ from tasks.resources import working
 from tasks.sampling import ModelSampler, sample_round, sample_song
 
 FENCED = 7
-LOADED = (audio, figures, songpage, tags)  # imported here, before the forks
+LOADED = (audio, figures, song, tags)  # imported here, before the forks
 
 
 def finish(run_id: str, *, deliver: bool) -> None:

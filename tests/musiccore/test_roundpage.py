@@ -12,8 +12,8 @@ import pytest
 
 from musiccore.audio import figures
 from musiccore.audio.sound import Audio, write_preview
-from musiccore.markup import asset
-from musiccore.roundpage import MOST_PICTURES, needed, round_page
+from musiccore.pages.html import asset
+from musiccore.pages.round import MOST_PICTURES, needed, round_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>"
 CLIP = Audio(

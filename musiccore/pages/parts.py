@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 from musiccore.audio.faults import Fault
-from musiccore.markup import text
+from musiccore.pages.html import text
 
 Json = Mapping[str, object]
 Source = Callable[[str], str | None]

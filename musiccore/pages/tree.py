@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from musiccore.markup import text
+from musiccore.pages.html import text
 
 COLUMN: Final = 158
 ROW: Final = 46

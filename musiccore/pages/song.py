@@ -15,8 +15,8 @@ from urllib.parse import quote
 from musiccore.audio import figures
 from musiccore.audio.sound import sniff
 from musiccore.errors import MusicCoreError
-from musiccore.filenames import saved_name
-from musiccore.markup import asset, data_uri, page_head, size_text, text
+from musiccore.pages.filenames import saved_name
+from musiccore.pages.html import asset, data_uri, page_head, size_text, text
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "ogg": "audio/ogg"}
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from musiccore.audio.sound import sniff
-from musiccore.markup import asset, data_uri, page_head, text
-from musiccore.roundparts import JUMP, card, keys_line, panel, toolbar
+from musiccore.pages.html import asset, data_uri, page_head, text
+from musiccore.pages.parts import JUMP, card, keys_line, panel, toolbar
 
 MOST_PICTURES: Final = 150_000
 """Bytes of spectrograms that go into a page; if there are more, none do."""

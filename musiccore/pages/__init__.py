@@ -1,0 +1,1 @@
+"""HTML and SVG: song page, round page, tree."""
