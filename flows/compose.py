@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.conversation import converse
 from flows.forms import Song
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from tasks.policies import durable_flow
 from tasks.starting import start_run
 

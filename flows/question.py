@@ -15,7 +15,7 @@ from pydantic import Field, create_model
 from flows.forms import Act
 from musiccore.choices import Choice
 from musiccore.errors import ConfigError
-from musiccore.request import MAX_LYRICS
+from musiccore.request.request import MAX_LYRICS
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
 
 if TYPE_CHECKING:

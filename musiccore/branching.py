@@ -11,7 +11,7 @@ from pathlib import Path
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConditioningError, ConfigError
 from musiccore.keeping import kept, song_to_keep
-from musiccore.request import MAX_SECONDS
+from musiccore.request.request import MAX_SECONDS
 from musiccore.takes import Facts, Rendition, Round, RoundKind, Span, continuation, merged
 from musiccore.tree import Tree
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.chain import Chain, in_words
 from musiccore.journal.records import Event, Json, canonical_json, sha256
-from musiccore.request import MAX_SECONDS, MAX_TAKES, Temperatures
+from musiccore.request.request import MAX_SECONDS, MAX_TAKES, Temperatures
 from musiccore.storage.store import Store
 from musiccore.timecode import clock
 

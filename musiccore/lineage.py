@@ -16,7 +16,7 @@ from musiccore.branching import next_round
 from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.journal.records import Json
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
 

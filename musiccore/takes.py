@@ -12,7 +12,7 @@ from typing import Final, Literal
 from musiccore.choices import Changes, MadeChoice
 from musiccore.journal.records import Event
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import Window, partial_window, plan_windows
 from musiccore.units import codes_to_seconds, continuation_codes
 

@@ -21,7 +21,7 @@ from musiccore.errors import ConfigError
 from musiccore.growing import Growth
 from musiccore.journal.records import Event
 from musiccore.keeping import alike_songs, kept
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.takes import (
     Audition,
     Facts,

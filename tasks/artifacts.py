@@ -15,7 +15,7 @@ from musiccore.choices import Conflict
 from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.models.sung import Sung
-from musiccore.planning import Plan
+from musiccore.request.plan import Plan
 from musiccore.storage.store import BlobRef
 from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes

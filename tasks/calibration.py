@@ -22,8 +22,8 @@ import numpy as np
 from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import labellers
+from musiccore.request.speed import LevelSpeed, Speeds, spread_of
 from musiccore.sampling.windows import Window
-from musiccore.speeds import LevelSpeed, Speeds, spread_of
 from musiccore.storage.store import Store
 from tasks.models import Models, cpu_count
 from tasks.settings import Settings

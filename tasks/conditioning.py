@@ -10,8 +10,8 @@ from musiccore.audio.sound import Audio
 from musiccore.errors import Corrupt
 from musiccore.models.codes import Codes
 from musiccore.models.labels import Labeller, Labels, labellers
-from musiccore.primers import play_primer
-from musiccore.request import GenerationRequest
+from musiccore.request.primer import play_primer
+from musiccore.request.request import GenerationRequest
 from musiccore.scores.midi import read_midi
 from musiccore.storage.store import BlobRef
 from tasks.levels import CodeArray

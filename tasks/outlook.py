@@ -17,7 +17,7 @@ from musiccore.errors import MusicCoreError
 from musiccore.journal.heartbeat import told_progress
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Json
-from musiccore.planning import Plan
+from musiccore.request.plan import Plan
 from musiccore.takes import Rendition, Round
 from musiccore.tree import Tree
 from tasks.progress import Reporter, Status

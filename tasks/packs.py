@@ -18,8 +18,8 @@ import numpy as np
 from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
-from musiccore.planning import LevelPlan, level_plan
-from musiccore.request import GenerationRequest
+from musiccore.request.plan import LevelPlan, level_plan
+from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import Window
 from tasks.levels import CodeArray
 from tasks.models import Models

@@ -15,14 +15,14 @@ from musiccore.composer.options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
 from musiccore.journal.records import sha256 as digest_of
 from musiccore.models.config import ModelConfig
-from musiccore.primers import (
+from musiccore.request.primer import (
     bar_length,
     composed_bars,
     is_score,
     read_primer,
     read_primer_score,
 )
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.scores.midi import write_midi
 
 _BARS_BEYOND: Final = 4

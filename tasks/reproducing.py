@@ -13,12 +13,12 @@ import numpy as np
 from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
-from musiccore.budgets import LevelLeft, what_is_left
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
 from musiccore.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.models.config import ModelConfig
-from musiccore.planning import DeviceKind, Plan
+from musiccore.request.budget import LevelLeft, what_is_left
+from musiccore.request.plan import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes
 from musiccore.tags import write_tags
 from musiccore.takes import Rendition

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.takes import Facts
 from musiccore.tree import Tree

@@ -13,7 +13,7 @@ from musiccore.journal.chain import record_key
 from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, Json, unseal
 from musiccore.lineage import Origin
-from musiccore.planning import level_plan
+from musiccore.request.plan import level_plan
 from musiccore.storage.store import Store
 from musiccore.tags import read_tags
 

@@ -17,8 +17,8 @@ from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
-from musiccore.planning import level_plan
-from musiccore.request import GenerationRequest
+from musiccore.request.plan import level_plan
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights
 from tasks.priming import compose_primer, file_sha256, primer_piece

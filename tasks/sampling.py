@@ -13,7 +13,7 @@ import numpy as np
 from musiccore.errors import NotFound
 from musiccore.journal.records import Json
 from musiccore.lineage import needed_songs
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import (
     Window,
     island_windows,

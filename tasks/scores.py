@@ -9,7 +9,7 @@ from musiccore import audio
 from musiccore.audio import figures
 from musiccore.audio.sound import Audio
 from musiccore.pages.song import SongFile, StartingScore, Track
-from musiccore.primers import play_primer
+from musiccore.request.primer import play_primer
 from musiccore.scores.check import ScoreCheck, check_against_score
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Score

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
-from musiccore.planning import DeviceKind, Plan
-from musiccore.request import GenerationRequest
+from musiccore.request.plan import DeviceKind, Plan
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, validate_run_id
 from musiccore.timecode import length, span
 from tasks.artifacts import show_plan

@@ -8,7 +8,7 @@ from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.tree import Tree

@@ -9,7 +9,7 @@ from musiccore.errors import ConfigError
 from musiccore.journal.manifest import RNG_SCHEME, Difference
 from musiccore.journal.records import canonical_json, sha256
 from musiccore.lineage import Origin
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.tags import read_tags
 from tasks.models import Models
 from tasks.priming import file_sha256

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flows.cli.output import range_text
-from musiccore.budgets import LevelLeft, what_is_left
 from musiccore.errors import ConfigError
 from musiccore.models.config import ModelConfig
-from musiccore.planning import DeviceKind, Plan
-from musiccore.request import GenerationRequest
+from musiccore.request.budget import LevelLeft, what_is_left
+from musiccore.request.plan import DeviceKind, Plan
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes import Facts
 from musiccore.timecode import parse_hours

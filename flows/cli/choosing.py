@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.choices import DECISIONS, Choice, MadeChoice
 from musiccore.errors import ConfigError
-from musiccore.request import read_lyrics
+from musiccore.request.request import read_lyrics
 from musiccore.storage.store import validate_run_id
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from musiccore.tree import Tree

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from flows.cli.budget import hand_over, time_left
 from flows.cli.choosing import show_candidates
 from flows.cli.output import Exit, data, data_json, talk
-from musiccore.budgets import LevelLeft
 from musiccore.errors import MusicCoreError
+from musiccore.request.budget import LevelLeft
 from musiccore.storage.store import Store
 from tasks.describing import MasterStatus, describe_run
 from tasks.resources import shared_store

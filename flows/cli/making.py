@@ -17,7 +17,7 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import PATIENCE_SECONDS, Journal
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.timecode import parse_hours
 from tasks.deliveries import hurt_runs, is_hurt

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from flows.cli.budget import budget_seconds, plan_of
 from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
-from musiccore.budgets import Fit, fit_into
 from musiccore.errors import ConfigError
-from musiccore.planning import Plan
+from musiccore.request.budget import Fit, fit_into
+from musiccore.request.plan import Plan
 from tasks.calibration import calibrate
 from tasks.models import check_weights
 from tasks.resources import new_store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import numbers, whole_numbers
 from musiccore.errors import ConfigError
-from musiccore.request import GenerationRequest, read_lyrics
+from musiccore.request.request import GenerationRequest, read_lyrics
 
 _PLAIN = (
     "model",

@@ -16,7 +16,7 @@ import pytest
 from flows.asking import answer_key
 from musiccore.choices import Choice
 from musiccore.journal.journal import Journal
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 from tasks.showing import Picture

@@ -39,13 +39,13 @@ from musiccore.models.config import ModelConfig
 from musiccore.models.label_tables import LabelTables
 from musiccore.models.vqvae import VQVAE
 from musiccore.parity.run import run_parity
-from musiccore.recipes import read_songs
-from musiccore.request import GenerationRequest
+from musiccore.request.recipes import read_songs
+from musiccore.request.request import GenerationRequest
+from musiccore.request.speed import Speeds
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.scores.tokens import dump_tokens, load_tokens
-from musiccore.speeds import Speeds
 from musiccore.storage.store import open_store
 from musiccore.synth.soundfonts import find_font
 from tasks.scorefiles import find_scores

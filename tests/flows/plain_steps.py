@@ -24,7 +24,7 @@ from musiccore.audio import figures
 from musiccore.choices import Choice, MadeChoice
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.tree import Tree
 from tasks.models import Models

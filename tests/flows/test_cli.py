@@ -22,7 +22,7 @@ from flows.cli.parser import parser
 from flows.cli.signals import conclude, handlers_kept, stoppable
 from musiccore import audio
 from musiccore.journal.journal import Journal
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
 from tests.contracts.store_suite import run_record
 from tests.flows.serving.processes import pids_with

@@ -11,7 +11,7 @@ from flows.question import RECORDED, answered, selection_form
 from musiccore.choices import LOST, Action, Choice
 from musiccore.errors import ConfigError
 from musiccore.models.presets import PRESETS
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 
 
 def answer(action: str, details: str = "", *, take: int = 2, lyrics: str = "") -> Choice | None:

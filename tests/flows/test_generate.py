@@ -15,7 +15,7 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
 from musiccore.mending import mend_run
 from musiccore.models.codes import Codes
-from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from tasks.describing import describe_run, describe_runs, unfinished_runs

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from musiccore.journal.journal import Journal
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from tasks.describing import describe_run
 from tasks.models import Models

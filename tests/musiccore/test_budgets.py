@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from musiccore.budgets import fit_into, what_is_left
 from musiccore.errors import Corrupt
 from musiccore.models.config import ModelConfig
-from musiccore.planning import Plan
-from musiccore.request import GenerationRequest
-from musiccore.speeds import LevelSpeed, Speeds, spread_of
+from musiccore.request.budget import fit_into, what_is_left
+from musiccore.request.plan import Plan
+from musiccore.request.request import GenerationRequest
+from musiccore.request.speed import LevelSpeed, Speeds, spread_of
 
 NANO = ModelConfig.from_name("nano")
 REQUEST = GenerationRequest(model="nano", seconds=60.0)

@@ -11,7 +11,7 @@ import pytest
 from flows.forms import Song
 from musiccore.doors import COMMAND, FORM, LIBRARY, ROOM, TABLE, Door
 from musiccore.errors import ConditioningError, ConfigError, MusicCoreError
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 
 ROOT = Path(__file__).parents[2]
 HINT = "leave {artist} empty, set {allow_unknown}, or try {act keep 2}"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from musiccore.errors import CodesError
 from musiccore.models.config import ModelConfig
-from musiccore.planning import Plan, level_plan, parameter_count, total_new_codes
-from musiccore.request import GenerationRequest
+from musiccore.request.plan import Plan, level_plan, parameter_count, total_new_codes
+from musiccore.request.request import GenerationRequest
 
 
 def _request(**data: Any) -> GenerationRequest:
@@ -115,5 +115,5 @@ def test_parameter_counts_are_within_a_percent(model: str, level: int, published
 
 
 def test_planning_does_not_import_torch() -> None:
-    code = "import sys, musiccore.planning; assert 'torch' not in sys.modules"
+    code = "import sys, musiccore.request.plan; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

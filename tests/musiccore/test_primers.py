@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musiccore import audio, primers
+from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request import primer as primers
+from musiccore.request.request import GenerationRequest
 from musiccore.scores.check import check_against_score, score_chroma
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo

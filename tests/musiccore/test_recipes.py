@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from musiccore.errors import ConfigError
-from musiccore.recipes import parse_songs, read_songs
+from musiccore.request.recipes import parse_songs, read_songs
 
 TOML = """
 [defaults]

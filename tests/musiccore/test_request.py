@@ -13,7 +13,7 @@ import pytest
 from musiccore import audio
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
 from musiccore.models.config import ModelConfig
-from musiccore.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 
 NAN, INF = float("nan"), float("inf")
 
@@ -269,7 +269,7 @@ def test_every_field_has_a_title_and_a_description() -> None:
 
 def test_importing_and_checking_a_request_does_not_import_torch() -> None:
     code = (
-        "import sys; from musiccore.request import GenerationRequest; "
+        "import sys; from musiccore.request.request import GenerationRequest; "
         "assert 'numpy' not in sys.modules, 'numpy'; "
         "GenerationRequest().check(); assert 'torch' not in sys.modules"
     )

@@ -9,7 +9,7 @@ import pytest
 from musiccore.models.config import ModelConfig
 from musiccore.models.lyrics import clean_lyrics
 from musiccore.models.sung import Sung
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from musiccore.branching import check_choice, next_round, settled
 from musiccore.choices import Choice, MadeChoice
 from musiccore.journal.records import Event, Json
 from musiccore.models.config import ModelConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.takes import Facts
 from musiccore.tree import Tree
 

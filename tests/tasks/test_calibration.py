@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from musiccore.models.config import ModelConfig
-from musiccore.planning import Plan
-from musiccore.request import GenerationRequest
+from musiccore.request.plan import Plan
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
 from tasks.calibration import calibrate, known_speeds
 from tasks.settings import Settings

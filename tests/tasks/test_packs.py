@@ -10,7 +10,7 @@ import pytest
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
 from musiccore.sampling.sampler import LevelOptions
 from musiccore.sampling.windows import Window
 from tasks.models import Models

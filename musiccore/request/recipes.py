@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from musiccore.doors import TABLE
 from musiccore.errors import ConfigError
-from musiccore.request import GenerationRequest, read_lyrics
+from musiccore.request.request import GenerationRequest, read_lyrics
 
 MAX_FILE_BYTES: Final = 8 << 20
 MAX_SONGS: Final = 10_000

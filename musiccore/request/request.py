@@ -23,7 +23,7 @@ from pydantic import (
 
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig, PriorConfig, TimeConfig
-from musiccore.requestparts import (
+from musiccore.request.parts import (
     MAX_LYRICS,
     MAX_SECONDS,
     MAX_SEED,
@@ -39,7 +39,7 @@ from musiccore.units import codes_in, samples_in
 
 if TYPE_CHECKING:
     from musiccore.models.sung import Sung
-    from musiccore.primers import Extent
+    from musiccore.request.primer import Extent
 
 __all__ = [
     "MAX_LYRICS",
@@ -241,7 +241,7 @@ class GenerationRequest(FrozenModel):
     @property
     def composed_limit(self) -> float:
         """Return the most seconds that a composed primer may last."""
-        from musiccore.primers import LONGEST_COMPOSED
+        from musiccore.request.primer import LONGEST_COMPOSED
 
         return self.primer_seconds or min(self.seconds / 2, LONGEST_COMPOSED)
 
@@ -329,17 +329,19 @@ class GenerationRequest(FrozenModel):
 
     def _primer_extent(self, rate: int, most: int, ffmpeg: str | None) -> Extent | None:
         """Return what is used of the primer; None without one."""
-        from musiccore import primers  # reads and decodes; only requests with a primer need it
+        from musiccore.request import (
+            primer,  # reads and decodes; only requests with a primer need it
+        )
 
         if self.primer_compose is not None:
             tempo, longest = self.primer_compose.tempo, self.composed_limit
-            n_samples = primers.composed_samples(tempo, longest, rate)
-            return primers.Extent(n_samples=n_samples)
+            n_samples = primer.composed_samples(tempo, longest, rate)
+            return primer.Extent(n_samples=n_samples)
         if self.primer is None:
             return None
         path, limit = Path(self.primer), self.primer_seconds
         try:
-            return primers.primer_extent(path, limit, rate, most=most, ffmpeg=ffmpeg)
+            return primer.primer_extent(path, limit, rate, most=most, ffmpeg=ffmpeg)
         except (AudioError, MissingProgram) as error:
             error.message = f"primer: {error.message}"
             raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from musiccore.planning import LevelCost, Plan
+from musiccore.request.plan import LevelCost, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from typing import Literal
 
 from musiccore.errors import CodesError
 from musiccore.models.config import ModelConfig, PriorConfig, TransformerConfig, VQVAEConfig
-from musiccore.request import GenerationRequest
+from musiccore.request.request import GenerationRequest
+from musiccore.request.speed import LevelSpeed, Speeds
 from musiccore.sampling.windows import Window, pieces, plan_windows
-from musiccore.speeds import LevelSpeed, Speeds
 
 DeviceKind = Literal["cpu", "cuda"]
 

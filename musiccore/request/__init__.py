@@ -1,0 +1,1 @@
+"""What is asked for, as data, and what it costs."""
