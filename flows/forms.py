@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from musiccore.choices import Choice
 from musiccore.request.request import MAX_LYRICS, MAX_SECONDS, MAX_SEED, GenerationRequest
+from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_parts, parse_range
 
 Choosing = Literal["wait", "first", "best", "all"]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, create_model
 
 from flows.forms import Act
-from musiccore.choices import Choice
 from musiccore.errors import ConfigError
 from musiccore.request.request import MAX_LYRICS
+from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
 
 if TYPE_CHECKING:

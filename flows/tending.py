@@ -15,9 +15,9 @@ from flows.serving.deployments import start
 from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from flows.workshop import Workshop
-from musiccore.choices import DECISIONS, WORK, MadeChoice
 from musiccore.errors import ConfigError
 from musiccore.storage.store import Store
+from musiccore.takes.choice import DECISIONS, WORK, MadeChoice
 from tasks.describing import is_running
 from tasks.showing import Picture
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.conversation import converse
-from musiccore.choices import Choice
+from musiccore.takes.choice import Choice
 from tasks.policies import durable_flow
 from tasks.resources import shared_store
 from tasks.trees import make_choice

@@ -106,7 +106,9 @@ class _Audit:
         self.sizes = store.list()
 
     def report(self) -> Report:
-        from musiccore.choices import MadeChoice  # pydantic; who only opens a journal needs none
+        from musiccore.takes.choice import (
+            MadeChoice,  # pydantic; who only opens a journal needs none
+        )
 
         head = self._run_record()
         records = self._records("log", head, self.replay.add)

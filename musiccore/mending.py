@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from musiccore.audit import COPY_KEY, RECORD, RUN_KEY, TIPS, Report, references, verify_run
-from musiccore.choices import ChoiceLog
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, Json, link_of, sha256
 from musiccore.storage.store import Store
+from musiccore.takes.choice import ChoiceLog
 
 _MAX_NUMBERS: Final = 4000  # of one record; each takes up to eight of its 64 KiB
 

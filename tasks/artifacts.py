@@ -11,12 +11,12 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Final
 
-from musiccore.choices import Conflict
 from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
 from musiccore.storage.store import BlobRef
+from musiccore.takes.choice import Conflict
 from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain

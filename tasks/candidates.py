@@ -8,7 +8,7 @@ from musiccore.audio.sound import Audio
 from musiccore.journal.records import Event, Json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
-from musiccore.takes import Audition, Round
+from musiccore.takes.takes import Audition, Round
 from tasks.codec import kept_audio, take_audio
 from tasks.decoding import decode_codes
 from tasks.deliveries import hurt_takes, missing_pages, round_page_key
@@ -109,7 +109,7 @@ def begin_round(run_id: str, choice: int) -> int:
     Returns:
         The number of the round.
     """
-    from musiccore.branching import next_round
+    from musiccore.takes.rounds import next_round
 
     with working(run_id) as run:
         tree = run.tree()

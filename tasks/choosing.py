@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musiccore.choices import Choice, Conflict, MadeChoice
 from musiccore.journal.records import Json
-from musiccore.takes import takes_in_words
+from musiccore.takes.choice import Choice, Conflict, MadeChoice
+from musiccore.takes.takes import takes_in_words
 from tasks.candidates import best_take
 from tasks.policies import gpu_task, io_task
 from tasks.resources import OpenRun, working

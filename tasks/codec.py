@@ -12,7 +12,7 @@ from musiccore.audio.splicing import replace_range
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.records import Event
 from musiccore.storage.store import BlobRef
-from musiccore.takes import Rendition
+from musiccore.takes.takes import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256
 from tasks.policies import gpu_task

@@ -14,7 +14,7 @@ from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.records import Event, Json
 from musiccore.storage.store import BlobRef, Store
-from musiccore.tree import Tree
+from musiccore.takes.tree import Tree
 from tasks.trees import tree_of
 
 

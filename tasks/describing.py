@@ -10,8 +10,8 @@ from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.records import Event, Json
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage.store import Store
-from musiccore.takes import Rendition, Round
-from musiccore.tree import Tree
+from musiccore.takes.takes import Rendition, Round
+from musiccore.takes.tree import Tree
 from tasks.deliveries import missing_files
 from tasks.trees import tree_and_losses, tree_of
 

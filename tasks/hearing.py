@@ -30,7 +30,7 @@ from musiccore.errors import CheckpointError
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Json, sha256
 from musiccore.storage.store import Store
-from musiccore.takes import Round
+from musiccore.takes.takes import Round
 from tasks.codec import found_audio
 from tasks.extras import extra
 from tasks.levels import CodeArray, codes_sha256

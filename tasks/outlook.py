@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-from musiccore.choices import MadeChoice
 from musiccore.errors import MusicCoreError
 from musiccore.journal.heartbeat import told_progress
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Json
 from musiccore.request.plan import Plan
-from musiccore.takes import Rendition, Round
-from musiccore.tree import Tree
+from musiccore.takes.choice import MadeChoice
+from musiccore.takes.takes import Rendition, Round
+from musiccore.takes.tree import Tree
 from tasks.progress import Reporter, Status
 
 _OTHER_LEVELS: Final = 1.3  # factor up and down for levels whose speed is only expected

@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
-from musiccore.lineage import origin_json
-from musiccore.takes import Kept, Rendition
+from musiccore.takes.lineage import origin_json
+from musiccore.takes.takes import Kept, Rendition
 from tasks.conditioning import piece_samples, primer_score
 from tasks.levels import codes_sha256
 from tasks.resources import OpenRun

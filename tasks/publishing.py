@@ -21,7 +21,7 @@ from musiccore.pages.filenames import saved_name
 from musiccore.pages.song import SongFile, SongPage, Track, song_page
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
-from musiccore.takes import Rendition
+from musiccore.takes.takes import Rendition
 from musiccore.timecode import length
 from tasks.artifacts import show_song
 from tasks.codec import song_audio

@@ -11,7 +11,7 @@ from musiccore.errors import NotFound
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event, Json, canonical_json
 from musiccore.storage.store import BlobRef, Store
-from musiccore.tree import Tree
+from musiccore.takes.tree import Tree
 from tasks.trees import tree_of
 
 log = logging.getLogger(__name__)

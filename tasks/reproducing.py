@@ -15,13 +15,13 @@ from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
-from musiccore.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.models.config import ModelConfig
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes
 from musiccore.tags import write_tags
-from musiccore.takes import Rendition
+from musiccore.takes.lineage import Origin, begin, needed_songs, rounds_needed
+from musiccore.takes.takes import Rendition
 from tasks.calibration import known_speeds
 from tasks.candidates import record_round
 from tasks.codec import song_audio, take_audio

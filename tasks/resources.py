@@ -17,8 +17,8 @@ from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
-from musiccore.takes import Facts
-from musiccore.tree import Tree
+from musiccore.takes.takes import Facts
+from musiccore.takes.tree import Tree
 from tasks.models import Models
 from tasks.packs import shared_passes
 from tasks.progress import Careful, Reporter, Silent, reporter

@@ -12,10 +12,10 @@ from musiccore.errors import MusicCoreError
 from musiccore.journal.chain import record_key
 from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, Json, unseal
-from musiccore.lineage import Origin
 from musiccore.request.plan import level_plan
 from musiccore.storage.store import Store
 from musiccore.tags import read_tags
+from musiccore.takes.lineage import Origin
 
 _SEARCHED: Final = timedelta(hours=1)
 """How long before the first record of its log a run may have been created; files do not tell."""

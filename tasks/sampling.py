@@ -12,7 +12,6 @@ import numpy as np
 
 from musiccore.errors import NotFound
 from musiccore.journal.records import Json
-from musiccore.lineage import needed_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import (
     Window,
@@ -20,7 +19,8 @@ from musiccore.sampling.windows import (
     pieces,
     plan_holes,
 )
-from musiccore.takes import Audition, Rendition, Round, takes_in_words
+from musiccore.takes.lineage import needed_songs
+from musiccore.takes.takes import Audition, Rendition, Round, takes_in_words
 from musiccore.timecode import length
 from tasks.conditioning import known_codes, labels_of, piece_samples
 from tasks.levels import (

@@ -13,7 +13,7 @@ from musiccore.request.primer import play_primer
 from musiccore.scores.check import ScoreCheck, check_against_score
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Score
-from musiccore.takes import Rendition
+from musiccore.takes.takes import Rendition
 from tasks.conditioning import primer_score
 from tasks.resources import OpenRun
 

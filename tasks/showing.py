@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musiccore.branching import shortest_song
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event, Json
 from musiccore.storage.store import Store
-from musiccore.takes import Rendition, Round, Take
-from musiccore.tree import Tree
+from musiccore.takes.rounds import shortest_song
+from musiccore.takes.takes import Rendition, Round, Take
+from musiccore.takes.tree import Tree
 from tasks.describing import RunStatus, describe, page_of
 from tasks.outlook import song_part
 from tasks.trees import tree_and_losses

@@ -8,7 +8,7 @@ from typing import Final
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
-from musiccore.takes import Rendition
+from musiccore.takes.takes import Rendition
 from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, LevelWork, Unit
 from tasks.resources import OpenRun

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from musiccore.branching import check_choice, settled
-from musiccore.choices import Choice, ChoiceLog, MadeChoice, Maker
 from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
-from musiccore.takes import Facts
-from musiccore.tree import Tree
+from musiccore.takes.choice import Choice, ChoiceLog, MadeChoice, Maker
+from musiccore.takes.rounds import check_choice, settled
+from musiccore.takes.takes import Facts
+from musiccore.takes.tree import Tree
 from musiccore.units import samples_to_codes
 from tasks.runs import Primer
 from tasks.settings import Settings

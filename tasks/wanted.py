@@ -8,9 +8,9 @@ from pathlib import Path
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import RNG_SCHEME, Difference
 from musiccore.journal.records import canonical_json, sha256
-from musiccore.lineage import Origin
 from musiccore.request.request import GenerationRequest
 from musiccore.tags import read_tags
+from musiccore.takes.lineage import Origin
 from tasks.models import Models
 from tasks.priming import file_sha256
 from tasks.runs import program_versions

@@ -13,7 +13,7 @@ from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
-from musiccore.takes import Facts
+from musiccore.takes.takes import Facts
 from musiccore.timecode import parse_hours
 from tasks.calibration import known_speeds
 from tasks.describing import RunStatus

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.choices import DECISIONS, Choice, MadeChoice
 from musiccore.errors import ConfigError
 from musiccore.request.request import read_lyrics
 from musiccore.storage.store import validate_run_id
+from musiccore.takes.choice import DECISIONS, Choice, MadeChoice
+from musiccore.takes.tree import Tree
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
-from musiccore.tree import Tree
 from tasks.deliveries import round_page_key
 from tasks.purging import purge_takes, purgeable
 from tasks.resources import present_store

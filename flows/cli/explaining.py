@@ -184,7 +184,7 @@ def _print_numerics(provenance: Mapping[str, object]) -> None:
 
 def _print_steps(provenance: Mapping[str, object]) -> None:
     """Print the choices that led to the music, in words."""
-    from musiccore.choices import Choice
+    from musiccore.takes.choice import Choice
 
     origin = provenance.get("origin")
     steps = origin.get("choices") if isinstance(origin, Mapping) else None

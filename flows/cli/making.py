@@ -12,13 +12,13 @@ from flows.cli.progress import shown
 from flows.cli.request import request_of
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import Session, check_server, prepare
-from musiccore.choices import Choice
 from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import PATIENCE_SECONDS, Journal
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
+from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_hours
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs

@@ -22,11 +22,11 @@ from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
 from flows.listening.tended import Tending
 from flows.listening.wishes import Wish
-from musiccore.choices import Conflict
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.journal.records import Json
 from musiccore.pages.html import asset
 from musiccore.storage.store import open_store
+from musiccore.takes.choice import Conflict
 from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN
 from tasks.settings import Settings

@@ -13,13 +13,13 @@ from typing import cast
 from flows.listening.ear import Ear
 from flows.listening.standing import RANKS, Beats, standing
 from flows.listening.tended import Tending
-from musiccore.choices import ChoiceLog
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.records import canonical_json
 from musiccore.storage.store import Store
-from musiccore.takes import Facts
-from musiccore.tree import Tree
+from musiccore.takes.choice import ChoiceLog
+from musiccore.takes.takes import Facts
+from musiccore.takes.tree import Tree
 from tasks.describing import describe
 from tasks.hearing import is_sampled
 from tasks.showing import Picture

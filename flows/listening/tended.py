@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from musiccore.choices import MadeChoice
+from musiccore.takes.choice import MadeChoice
 from tasks.showing import Picture
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from musiccore.choices import Choice
 from musiccore.errors import ConfigError
+from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
 
 _CHANGES = ("artist", "genre", "lyrics")

@@ -23,8 +23,8 @@ from flows.embedded import prepare
 from flows.serving.passwords import password_file
 from flows.tending import Tending
 from flows.workshop import Workshop
-from musiccore.choices import Choice
 from musiccore.storage.store import open_store
+from musiccore.takes.choice import Choice
 from tasks.showing import Picture
 from tasks.trees import make_choice
 from tests.browser.pages import SCREENSHOTS

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from flows.asking import answer_key
-from musiccore.choices import Choice
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
+from musiccore.takes.choice import Choice
 from tasks.describing import describe_run
 from tasks.showing import Picture
 from tasks.trees import make_choice, read_tree

@@ -24,7 +24,6 @@ from safetensors.torch import save
 
 from flows.listening.wishes import Wish
 from musiccore.audit import verify_run
-from musiccore.choices import Choice
 from musiccore.composer.config import ComposerConfig
 from musiccore.composer.to_score import provenance_of
 from musiccore.composer.weights import load_model
@@ -48,6 +47,7 @@ from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.scores.tokens import dump_tokens, load_tokens
 from musiccore.storage.store import open_store
 from musiccore.synth.soundfonts import find_font
+from musiccore.takes.choice import Choice
 from tasks.scorefiles import find_scores
 from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record

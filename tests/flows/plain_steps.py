@@ -21,12 +21,12 @@ import tasks.publishing
 import tasks.sampling
 from musiccore import audio
 from musiccore.audio import figures
-from musiccore.choices import Choice, MadeChoice
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
-from musiccore.tree import Tree
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.tree import Tree
 from tasks.models import Models
 from tasks.resources import working
 from tasks.runs import create_run

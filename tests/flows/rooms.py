@@ -19,9 +19,9 @@ from prefect.settings import (
 
 from flows.listening.app import RoomSettings, create_app
 from flows.listening.tended import Tended
-from musiccore.choices import Choice, MadeChoice
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
+from musiccore.takes.choice import Choice, MadeChoice
 from tasks.candidates import begin_round, publish_audition, publish_round
 from tasks.choosing import choose_by_policy
 from tasks.conditioning import condition

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-import musiccore.tree
+import musiccore.takes.tree
 import tasks.choosing
 from musiccore import audio
 from musiccore.audit import verify_run
-from musiccore.choices import Choice, Conflict
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.tags import read_tags
+from musiccore.takes.choice import Choice, Conflict
 from musiccore.testing import sine
 from tasks.codec import CROSSFADE_SECONDS, song_audio
 from tasks.conditioning import known_codes
@@ -340,7 +340,7 @@ def test_policy_with_hours_waits_for_a_person_first(steps, monkeypatch):
         def now(cls, tz=None):
             return later
 
-    monkeypatch.setattr(musiccore.tree, "datetime", Later)
+    monkeypatch.setattr(musiccore.takes.tree, "datetime", Later)
     assert unfinished_runs(talk.store) == ["song"]
     talk.work()
     (made,) = talk.tree.choices

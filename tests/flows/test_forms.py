@@ -8,10 +8,10 @@ import pytest
 
 from flows.forms import Act, ChoiceForm, Song
 from flows.question import RECORDED, answered, selection_form
-from musiccore.choices import LOST, Action, Choice
 from musiccore.errors import ConfigError
 from musiccore.models.presets import PRESETS
 from musiccore.request.request import GenerationRequest
+from musiccore.takes.choice import LOST, Action, Choice
 
 
 def answer(action: str, details: str = "", *, take: int = 2, lyrics: str = "") -> Choice | None:

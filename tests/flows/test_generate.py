@@ -9,7 +9,6 @@ import pytest
 from flows.__main__ import main
 from musiccore import audio
 from musiccore.audit import verify_run
-from musiccore.choices import Choice
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
@@ -18,6 +17,7 @@ from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
+from musiccore.takes.choice import Choice
 from tasks.describing import describe_run, describe_runs, unfinished_runs
 from tasks.links import room_link
 from tasks.progress import reporting

@@ -12,8 +12,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 
 from musiccore.audio.sound import Audio, write
-from musiccore.choices import Choice
 from musiccore.storage.store import open_store
+from musiccore.takes.choice import Choice
 from musiccore.testing import sine
 from tasks.trees import make_choice, read_tree
 from tests.flows.deployed import DeployedRun, begin

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore.branching import next_round, shortest_song
 from musiccore.errors import ConfigError
+from musiccore.takes.rounds import next_round, shortest_song
 from tests.musiccore.tree_story import Story
 
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musiccore.audit import verify_run
-from musiccore.choices import Choice, ChoiceLog, Conflict, MadeChoice
 from musiccore.errors import ConfigError, Corrupt, StorageError, Unavailable
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import MAX_RECORD_BYTES
 from musiccore.storage.backends import MemoryBackend
 from musiccore.storage.store import Store, open_store
+from musiccore.takes.choice import Choice, ChoiceLog, Conflict, MadeChoice
 from tests.contracts.store_suite import run_record
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore.choices import Choice, contradiction
 from musiccore.errors import ConfigError
-from musiccore.lineage import lineage, origin_json
-from musiccore.takes import Kept
+from musiccore.takes.choice import Choice, contradiction
+from musiccore.takes.lineage import lineage, origin_json
+from musiccore.takes.takes import Kept
 from tests.musiccore.tree_story import Story
 
 

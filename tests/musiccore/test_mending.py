@@ -7,12 +7,12 @@ import uuid
 import pytest
 
 from musiccore.audit import verify_run
-from musiccore.choices import Choice, ChoiceLog
 from musiccore.errors import Corrupt, Fenced
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.mending import mend_run
 from musiccore.storage.store import BlobRef, Store, open_store
+from musiccore.takes.choice import Choice, ChoiceLog
 from tests.contracts.store_suite import run_record
 
 MASTER = b"RIFF of the song"

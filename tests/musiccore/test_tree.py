@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musiccore.choices import Changes, Choice, MadeChoice
 from musiccore.errors import ConfigError, Corrupt
-from musiccore.takes import merged
-from musiccore.tree import Tree
+from musiccore.takes.choice import Changes, Choice, MadeChoice
+from musiccore.takes.takes import merged
+from musiccore.takes.tree import Tree
 from tests.effort import counted
 from tests.musiccore.tree_story import START, Story
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from musiccore.branching import check_choice, next_round, settled
-from musiccore.choices import Choice, MadeChoice
 from musiccore.journal.records import Event, Json
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
-from musiccore.takes import Facts
-from musiccore.tree import Tree
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.rounds import check_choice, next_round, settled
+from musiccore.takes.takes import Facts
+from musiccore.takes.tree import Tree
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

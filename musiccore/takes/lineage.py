@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from musiccore.branching import next_round
-from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.journal.records import Json
 from musiccore.request.request import GenerationRequest
-from musiccore.takes import Rendition, Round
-from musiccore.tree import Tree
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.rounds import next_round
+from musiccore.takes.takes import Rendition, Round
+from musiccore.takes.tree import Tree
 
 _OLD = "it was written by an older version, or its metadata was cut"
 

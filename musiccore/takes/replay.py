@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from musiccore.choices import DECISIONS, Changes, Choice, MadeChoice
 from musiccore.errors import Corrupt
 from musiccore.journal.records import Event
-from musiccore.keeping import alike_songs, kept
-from musiccore.takes import Audition, Facts, Kept, Rendition, Round, Span, Take, in_force, merged
+from musiccore.takes.choice import DECISIONS, Changes, Choice, MadeChoice
+from musiccore.takes.keeping import alike_songs, kept
+from musiccore.takes.takes import (
+    Audition,
+    Facts,
+    Kept,
+    Rendition,
+    Round,
+    Span,
+    Take,
+    in_force,
+    merged,
+)
 
 
 class Growth:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from musiccore.choices import Choice, MadeChoice
 from musiccore.errors import ConditioningError, ConfigError
-from musiccore.keeping import kept, song_to_keep
 from musiccore.request.request import MAX_SECONDS
-from musiccore.takes import Facts, Rendition, Round, RoundKind, Span, continuation, merged
-from musiccore.tree import Tree
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.keeping import kept, song_to_keep
+from musiccore.takes.takes import Facts, Rendition, Round, RoundKind, Span, continuation, merged
+from musiccore.takes.tree import Tree
 
 _FEWEST_CODES = 2  # a cut shorter than this is a slip of the finger
 

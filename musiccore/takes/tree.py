@@ -16,13 +16,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Literal
 
-from musiccore.choices import DECISIONS, WORK, Changes, Choice, MadeChoice
 from musiccore.errors import ConfigError
-from musiccore.growing import Growth
 from musiccore.journal.records import Event
-from musiccore.keeping import alike_songs, kept
 from musiccore.request.request import GenerationRequest
-from musiccore.takes import (
+from musiccore.takes.choice import DECISIONS, WORK, Changes, Choice, MadeChoice
+from musiccore.takes.keeping import alike_songs, kept
+from musiccore.takes.replay import Growth
+from musiccore.takes.takes import (
     Audition,
     Facts,
     Kept,

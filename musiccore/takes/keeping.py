@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from musiccore.choices import Changes
-from musiccore.takes import Kept, Rendition, Round, Span, Take
+from musiccore.takes.choice import Changes
+from musiccore.takes.takes import Kept, Rendition, Round, Span, Take
 
 
 def beginnings(rounds: Mapping[int, Round], takes: Mapping[int, Take], take: int) -> Iterator[Span]:

@@ -1,6 +1,6 @@
 """Takes, the rounds they are made in, and the songs and auditions made of them: plain facts.
 
-`musiccore.growing` reads them from a log; `musiccore.tree` says what they amount to.
+`musiccore.takes.replay` reads them from a log; `musiccore.takes.tree` says what they amount to.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from musiccore.choices import Changes, MadeChoice
 from musiccore.journal.records import Event
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import Window, partial_window, plan_windows
+from musiccore.takes.choice import Changes, MadeChoice
 from musiccore.units import codes_to_seconds, continuation_codes
 
 _VERSION: Final = 1 << 32  # rows of several upsamplings of one take draw from separate numbers

@@ -1,0 +1,1 @@
+"""Choices, and the tree of takes that they grow."""
