@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from musiccore.audit import references
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.records import Event, Json
+from musiccore.runs.verify import references
 from musiccore.storage.store import BlobRef, Store
 from musiccore.takes.tree import Tree
 from tasks.trees import tree_of

@@ -6,8 +6,8 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
-from musiccore.audit import Report, verify_run
-from musiccore.mending import mend_run
+from musiccore.runs.mend import mend_run
+from musiccore.runs.verify import Report, verify_run
 from musiccore.storage.store import validate_run_id
 from tasks.describing import RunStatus, describe_run, describe_runs
 from tasks.resources import present_store

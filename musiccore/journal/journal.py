@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from musiccore.audit import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
 from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
 from musiccore.journal.chain import Chain, in_words
 from musiccore.journal.heartbeat import Heartbeat, Lookout, Worker
@@ -32,6 +31,7 @@ from musiccore.journal.manifest import (
     refuse_differences,
 )
 from musiccore.journal.records import Event, Json, sha256
+from musiccore.runs.verify import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
 from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,6 @@ from hypothesis import HealthCheck, given, settings
 from safetensors.torch import save
 
 from flows.listening.wishes import Wish
-from musiccore.audit import verify_run
 from musiccore.composer.config import ComposerConfig
 from musiccore.composer.to_score import provenance_of
 from musiccore.composer.weights import load_model
@@ -41,6 +40,7 @@ from musiccore.parity.run import run_parity
 from musiccore.request.recipes import read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.request.speed import Speeds
+from musiccore.runs.verify import verify_run
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words

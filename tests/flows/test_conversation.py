@@ -11,9 +11,9 @@ import pytest
 import musiccore.takes.tree
 import tasks.choosing
 from musiccore import audio
-from musiccore.audit import verify_run
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
+from musiccore.runs.verify import verify_run
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice, Conflict
 from musiccore.testing import sine

@@ -8,13 +8,13 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.audit import verify_run
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
-from musiccore.mending import mend_run
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.runs.mend import mend_run
+from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from musiccore.audit import references, verify_run
 from musiccore.journal.journal import Journal
-from musiccore.mending import mend_run
+from musiccore.runs.mend import mend_run
+from musiccore.runs.verify import references, verify_run
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run
 from tasks.restoring import told_records

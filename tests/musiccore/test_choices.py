@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musiccore.audit import verify_run
 from musiccore.errors import ConfigError, Corrupt, StorageError, Unavailable
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import MAX_RECORD_BYTES
+from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, ChoiceLog, Conflict, MadeChoice

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import pytest
 
-from musiccore.audit import verify_run
 from musiccore.errors import (
     ConfigError,
     Corrupt,
@@ -36,6 +35,7 @@ from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.manifest import RNG_SCHEME
 from musiccore.journal.records import Event, Replay, encode_record, seal
+from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, open_store
 from tests.contracts.store_faults import Faults

@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from musiccore.audit import verify_run
 from musiccore.errors import Corrupt, Fenced
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal, list_runs
-from musiccore.mending import mend_run
+from musiccore.runs.mend import mend_run
+from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, Store, open_store
 from musiccore.takes.choice import Choice, ChoiceLog
 from tests.contracts.store_suite import run_record

@@ -1,0 +1,1 @@
+"""A durable run: verified and mended."""
