@@ -145,7 +145,7 @@ def test_nothing_of_a_song_needs_the_cache(variable, steps, whole, tmp_path, mon
 
     stands = tmp_path / "file"
     stands.write_text("where a folder is wanted")
-    for name in ("JUKEFLOW_CACHE", "XDG_CACHE_HOME"):
+    for name in ("JUKEFLOW_CACHE", "XDG_CACHE_HOME", "JUKEFLOW_ROOM_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, str(stands))
     assert master(sung(steps)) == whole
