@@ -5,7 +5,8 @@ from __future__ import annotations
 from musiccore import audio
 from musiccore.audio.measures import longest_silence, tuned
 from musiccore.audio.sound import Audio
-from musiccore.journal.records import Event, Json
+from musiccore.journal.records import Event
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes.takes import Audition, Round

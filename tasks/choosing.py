@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from musiccore.journal.records import Json
+from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, Conflict, MadeChoice
 from musiccore.takes.takes import takes_in_words
 from tasks.candidates import best_take

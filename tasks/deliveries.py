@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal.journal import Journal, list_runs
-from musiccore.journal.records import Event, Json
+from musiccore.journal.records import Event
 from musiccore.runs.verify import references
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.takes.tree import Tree
 from tasks.trees import tree_of

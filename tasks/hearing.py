@@ -22,13 +22,13 @@ from typing import Final
 import numpy as np
 
 from musiccore import audio
-from musiccore.audio import figures
 from musiccore.audio.faults import find_faults
 from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio
 from musiccore.errors import CheckpointError
 from musiccore.journal.journal import Journal
-from musiccore.journal.records import Json, sha256
+from musiccore.pages import figures
+from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Round
 from tasks.codec import found_audio

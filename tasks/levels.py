@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from musiccore.errors import CodesError, Corrupt
-from musiccore.journal.records import Event, Json, canonical_json
+from musiccore.journal.records import Event
 from musiccore.models.codes import from_npy, to_npy
 from musiccore.sampling.windows import Window, upper_span
+from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef, Digest
 from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
 from tasks.stopping import NeverStop, Stop

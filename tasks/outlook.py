@@ -15,8 +15,8 @@ from typing import Final
 from musiccore.errors import MusicCoreError
 from musiccore.journal.heartbeat import told_progress
 from musiccore.journal.journal import Journal
-from musiccore.journal.records import Json
 from musiccore.request.plan import Plan
+from musiccore.storage.sealed import Json
 from musiccore.takes.choice import MadeChoice
 from musiccore.takes.takes import Rendition, Round
 from musiccore.takes.tree import Tree

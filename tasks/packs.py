@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from musiccore.journal.manifest import RunRecord
-from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.request.plan import LevelPlan, level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import Window
+from musiccore.storage.sealed import Json
 from tasks.levels import CodeArray
 from tasks.models import Models
 from tasks.turns import Outcome, Turns

@@ -13,7 +13,6 @@ from musiccore.audio.sound import Audio
 from musiccore.composer import ComposeOptions, compose
 from musiccore.composer.options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
-from musiccore.journal.records import sha256 as digest_of
 from musiccore.models.config import ModelConfig
 from musiccore.request.primer import (
     bar_length,
@@ -24,6 +23,7 @@ from musiccore.request.primer import (
 )
 from musiccore.request.request import GenerationRequest
 from musiccore.scores.midi import write_midi
+from musiccore.storage.sealed import sha256 as digest_of
 
 _BARS_BEYOND: Final = 4
 """Bars that are composed and left out, so that the primer does not end with a cadence."""

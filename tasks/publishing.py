@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from musiccore import audio
-from musiccore.audio import figures
 from musiccore.audio.sound import Audio
 from musiccore.journal.manifest import Deliverable, Manifest
-from musiccore.journal.records import Json, canonical_json
 from musiccore.models.codes import Codes
+from musiccore.pages import figures
 from musiccore.pages.filenames import saved_name
 from musiccore.pages.song import SongFile, SongPage, Track, song_page
+from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes.takes import Rendition

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from musiccore.errors import NotFound
 from musiccore.journal.journal import Journal
-from musiccore.journal.records import Event, Json, canonical_json
+from musiccore.journal.records import Event
+from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.takes.tree import Tree
 from tasks.trees import tree_of

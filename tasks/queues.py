@@ -23,10 +23,10 @@ from typing import Final
 from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.journal import Journal
-from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, Store
 from tasks.models import Models
 from tasks.packs import Place, form_packs

@@ -12,11 +12,12 @@ from typing import Literal, get_args
 from musiccore.audio.sound import MAX_RATE, MIN_RATE
 from musiccore.conversion import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
-from musiccore.scores.arrange import program_of, read_to_play, with_program, with_tempo
+from musiccore.scores.arrange import read_to_play, with_program, with_tempo
 from musiccore.scores.notation import SCORE_SUFFIXES, chorale_names
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
+from musiccore.synth.programs import program_of
 from musiccore.tags import tag_file
 from tasks.policies import io_task
 from tasks.resources import safe_stop

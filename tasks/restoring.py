@@ -11,8 +11,9 @@ from typing import Final
 from musiccore.errors import MusicCoreError
 from musiccore.journal.chain import record_key
 from musiccore.journal.manifest import RunRecord
-from musiccore.journal.records import MAX_RECORD_BYTES, Json, unseal
+from musiccore.journal.records import MAX_RECORD_BYTES
 from musiccore.request.plan import level_plan
+from musiccore.storage.sealed import Json, unseal
 from musiccore.storage.store import Store
 from musiccore.tags import read_tags
 from musiccore.takes.lineage import Origin

@@ -14,11 +14,11 @@ from typing import Final
 from musiccore.errors import ConfigError, NotFound
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
-from musiccore.journal.records import Json
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights
 from tasks.priming import compose_primer, file_sha256, primer_piece

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from musiccore.errors import NotFound
-from musiccore.journal.records import Json
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import (
     Window,
@@ -19,6 +18,7 @@ from musiccore.sampling.windows import (
     pieces,
     plan_holes,
 )
+from musiccore.storage.sealed import Json
 from musiccore.takes.lineage import needed_songs
 from musiccore.takes.takes import Audition, Rendition, Round, takes_in_words
 from musiccore.timecode import length

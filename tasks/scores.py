@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from musiccore import audio
-from musiccore.audio import figures
 from musiccore.audio.sound import Audio
+from musiccore.pages import figures
 from musiccore.pages.song import SongFile, StartingScore, Track
 from musiccore.request.primer import play_primer
 from musiccore.scores.check import ScoreCheck, check_against_score

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from musiccore.journal.journal import Journal
-from musiccore.journal.records import Event, Json
+from musiccore.journal.records import Event
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import Store
 from musiccore.takes.rounds import shortest_song
 from musiccore.takes.takes import Rendition, Round, Take

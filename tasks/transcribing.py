@@ -9,11 +9,11 @@ from musiccore.audio.sound import Audio, read
 from musiccore.conversion import SUFFIXES, write_file
 from musiccore.conversion.hearing import heard_all
 from musiccore.errors import ConfigError
-from musiccore.scores.arrange import program_of
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Score
 from musiccore.scores.transcribe import transcribe
 from musiccore.storage.store import Store, validate_run_id
+from musiccore.synth.programs import program_of
 from tasks.policies import io_task
 from tasks.resources import shared_store
 from tasks.showing import Picture

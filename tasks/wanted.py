@@ -7,8 +7,8 @@ from pathlib import Path
 
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import RNG_SCHEME, Difference
-from musiccore.journal.records import canonical_json, sha256
 from musiccore.request.request import GenerationRequest
+from musiccore.storage.sealed import canonical_json, sha256
 from musiccore.tags import read_tags
 from musiccore.takes.lineage import Origin
 from tasks.models import Models

@@ -23,8 +23,8 @@ from flows.listening.speaking import in_the_room
 from flows.listening.tended import Tending
 from flows.listening.wishes import Wish
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
-from musiccore.journal.records import Json
 from musiccore.pages.html import asset
+from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Conflict
 from tasks.hearing import Hearing

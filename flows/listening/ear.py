@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from musiccore.errors import MusicCoreError
-from musiccore.journal.records import Json
+from musiccore.storage.sealed import Json
 from tasks.hearing import Hearing
 
 AGAIN_SECONDS: Final = 30.0

@@ -15,7 +15,7 @@ from flows.listening.standing import RANKS, Beats, standing
 from flows.listening.tended import Tending
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal, list_runs
-from musiccore.journal.records import canonical_json
+from musiccore.storage.sealed import canonical_json
 from musiccore.storage.store import Store
 from musiccore.takes.choice import ChoiceLog
 from musiccore.takes.takes import Facts

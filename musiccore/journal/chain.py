@@ -23,15 +23,12 @@ from musiccore.errors import Corrupt, NotFound, StorageError, Unavailable
 from musiccore.journal.records import (
     MAX_RECORD_BYTES,
     Event,
-    Json,
     Replay,
     decode_record,
     encode_record,
     link_of,
-    seal,
-    sha256,
-    unseal,
 )
+from musiccore.storage.sealed import Json, seal, sha256, unseal
 from musiccore.storage.store import AlreadyExists, Store
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from musiccore.errors import NotFound, StorageError
-from musiccore.journal.records import Json, canonical_json, sha256
+from musiccore.storage.sealed import Json, canonical_json, sha256
 from musiccore.storage.store import Store
 
 log = logging.getLogger(__name__)

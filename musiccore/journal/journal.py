@@ -30,8 +30,9 @@ from musiccore.journal.manifest import (
     numerics_differences,
     refuse_differences,
 )
-from musiccore.journal.records import Event, Json, sha256
+from musiccore.journal.records import Event
 from musiccore.runs.verify import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
+from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
 log = logging.getLogger(__name__)

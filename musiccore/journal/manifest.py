@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
 from musiccore.errors import ConfigError, Corrupt, StorageError
-from musiccore.journal.records import Json, canonical_json, seal, unseal
+from musiccore.storage.sealed import Json, canonical_json, seal, unseal
 
 SCHEMA: Final = 1
 RNG_SCHEME: Final = "philox4x64/v1"

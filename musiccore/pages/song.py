@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from musiccore.audio import figures
 from musiccore.audio.sound import sniff
 from musiccore.errors import MusicCoreError
+from musiccore.pages import figures
 from musiccore.pages.filenames import saved_name
 from musiccore.pages.html import asset, data_uri, page_head, size_text, text
 

@@ -10,16 +10,8 @@ from typing import Final
 
 from musiccore.errors import ConfigError, NotFound, StorageError
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
-from musiccore.journal.records import (
-    MAX_RECORD_BYTES,
-    Event,
-    Json,
-    Replay,
-    decode_record,
-    link_of,
-    sha256,
-    unseal,
-)
+from musiccore.journal.records import MAX_RECORD_BYTES, Event, Replay, decode_record, link_of
+from musiccore.storage.sealed import Json, sha256, unseal
 from musiccore.storage.store import BlobRef, Store, validate_run_id
 
 RUN_KEY: Final = "run.json"

@@ -9,7 +9,6 @@ from typing import Final
 from musiccore.errors import ConfigError
 from musiccore.scores.notation import SCORE_SUFFIXES, read_score
 from musiccore.scores.score import AS_PLAYERS_DO, DEFAULT_TEMPO, Part, Reading, Score, Tempo
-from musiccore.synth.timbres import family_names, timbre_of
 
 SLOWEST, FASTEST = 0.05, 20.0
 
@@ -82,21 +81,3 @@ def with_program(score: Score, program: int) -> Score:
         return replace(part, program=program, controls=controls)
 
     return replace(score, parts=tuple(changed(part) for part in score.parts))
-
-
-def program_of(text: str) -> int:
-    """Return the program that a number, 0 to 127, or a name such as `organ` stands for.
-
-    Raises:
-        ConfigError: if it is neither.
-    """
-    word = text.strip().lower()
-    if word.isdigit() and int(word) <= 127:
-        return int(word)
-    for program in range(128):
-        if timbre_of(program).name == word:
-            return program
-    raise ConfigError(
-        f"program: {text!r} is unknown",
-        hint=f"use a number of General MIDI, 0 to 127, or one of {', '.join(family_names())}",
-    )

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from musiccore.errors import Corrupt, Gone, NotFound, StorageError, Unavailable
-from musiccore.journal.records import Json
 from musiccore.storage.addresses import split_root, validate_run_id
 from musiccore.storage.backends import Backend, FolderGone, LocalBackend, MemoryBackend
+from musiccore.storage.sealed import Json
 
 __all__ = [
     "AlreadyExists",

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.chain import Chain, in_words
-from musiccore.journal.records import Event, Json, canonical_json, sha256
+from musiccore.journal.records import Event
 from musiccore.request.request import MAX_SECONDS, MAX_TAKES, Temperatures
+from musiccore.storage.sealed import Json, canonical_json, sha256
 from musiccore.storage.store import Store
 from musiccore.timecode import clock
 

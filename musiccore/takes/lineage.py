@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.journal.records import Json
 from musiccore.request.request import GenerationRequest
+from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.rounds import next_round
 from musiccore.takes.takes import Rendition, Round

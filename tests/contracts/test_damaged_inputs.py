@@ -30,7 +30,6 @@ from musiccore.conversion.metadata import summary_of
 from musiccore.errors import LONGEST, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
-from musiccore.journal.records import seal, unseal
 from musiccore.models.checkpoints import load_weights, read_state, save_weights
 from musiccore.models.codes import Codes, from_npy, to_npy
 from musiccore.models.config import ModelConfig
@@ -45,6 +44,7 @@ from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
 from musiccore.scores.tokens import dump_tokens, load_tokens
+from musiccore.storage.sealed import seal, unseal
 from musiccore.storage.store import open_store
 from musiccore.synth.soundfonts import find_font
 from musiccore.takes.choice import Choice

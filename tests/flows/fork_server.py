@@ -21,9 +21,8 @@ import torch
 import musiccore.sampling.sampler as sampler
 import tasks.sampling
 from musiccore import audio, tags
-from musiccore.audio import figures
 from musiccore.errors import Fenced
-from musiccore.pages import song
+from musiccore.pages import figures, song
 from tasks.choosing import choose_by_policy
 from tasks.codec import decode_song
 from tasks.conditioning import condition

@@ -20,9 +20,9 @@ import tasks.candidates
 import tasks.publishing
 import tasks.sampling
 from musiccore import audio
-from musiccore.audio import figures
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
+from musiccore.pages import figures
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, MadeChoice

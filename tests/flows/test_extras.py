@@ -9,7 +9,7 @@ import pytest
 
 import tasks.publishing
 import tasks.scores
-from musiccore.audio import figures
+from musiccore.pages import figures
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
 from tasks.describing import describe_run

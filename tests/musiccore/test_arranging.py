@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from musiccore.errors import ConfigError
-from musiccore.scores.arrange import program_of, read_to_play, with_program, with_tempo
+from musiccore.scores.arrange import read_to_play, with_program, with_tempo
 from musiccore.scores.score import DRUM_CHANNEL, Control, Part, Score, ScoreNote, Tempo
+from musiccore.synth.programs import program_of
 
 NOTES = (ScoreNote(start=0, duration=480, pitch=60), ScoreNote(start=480, duration=480, pitch=62))
 

@@ -295,7 +295,7 @@ def test_too_short_audio_is_refused():
 def test_import_is_light():
     code = (
         "import sys, musiccore.audio.sound, musiccore.audio.measures, musiccore.tags; "
-        "import musiccore.audio.figures, "
+        "import musiccore.pages.figures, "
         "musiccore.pages.song; "
         "heavy = {'soundfile', 'soxr', 'matplotlib', 'scipy', 'librosa', 'torch', 'PIL'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

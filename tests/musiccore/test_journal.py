@@ -34,9 +34,10 @@ from musiccore.journal import heartbeat
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.manifest import RNG_SCHEME
-from musiccore.journal.records import Event, Replay, encode_record, seal
+from musiccore.journal.records import Event, Replay, encode_record
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import LocalBackend
+from musiccore.storage.sealed import seal
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, open_store
 from tests.contracts.store_faults import Faults
 from tests.contracts.store_suite import run_record

@@ -15,7 +15,7 @@ from musiccore.journal.manifest import (
     numerics_differences,
     refuse_differences,
 )
-from musiccore.journal.records import seal, unseal
+from musiccore.storage.sealed import seal, unseal
 from tests.contracts.store_suite import run_record
 
 MANIFEST = Manifest(

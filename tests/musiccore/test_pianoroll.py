@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musiccore.audio.figures import (
+from musiccore.pages.figures import (
     HEIGHT,
     PLOT_BOTTOM,
     PLOT_LEFT,

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from musiccore.audio import figures
 from musiccore.audio.sound import Audio
+from musiccore.pages import figures
 
 SR = 16000
 DRAWINGS = (figures.waveform, figures.spectrogram)

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore.audio import figures
 from musiccore.audio.sound import Audio, write_preview
+from musiccore.pages import figures
 from musiccore.pages.html import asset
 from musiccore.pages.round import MOST_PICTURES, needed, round_page
 

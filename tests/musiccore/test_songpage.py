@@ -12,9 +12,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore.audio import figures
 from musiccore.audio.sound import Audio, read, write, write_preview
 from musiccore.errors import MusicCoreError
+from musiccore.pages import figures
 from musiccore.pages.song import SongFile, SongPage, StartingScore, Track, song_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>"

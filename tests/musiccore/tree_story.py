@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from musiccore.journal.records import Event, Json
+from musiccore.journal.records import Event
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
+from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.rounds import check_choice, next_round, settled
 from musiccore.takes.takes import Facts

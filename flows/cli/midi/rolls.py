@@ -13,7 +13,7 @@ from tasks.rendering import named_after, open_score
 
 
 def roll(options: Namespace) -> int:
-    from musiccore.audio.figures import piano_roll
+    from musiccore.pages.figures import piano_roll
 
     with checking():
         target = (

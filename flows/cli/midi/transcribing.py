@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
 from musiccore.errors import AudioError, ConfigError, NotFound
-from musiccore.scores.arrange import program_of
 from musiccore.storage.atomic import check_place
+from musiccore.synth.programs import program_of
 from tasks.transcribing import transcribe_source, write_transcription
 
 
