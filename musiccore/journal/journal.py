@@ -23,6 +23,7 @@ from typing import Final, Self
 from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
 from musiccore.journal.chain import Chain, in_words
 from musiccore.journal.heartbeat import Heartbeat, Lookout, Worker
+from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import (
     MAX_RUN_RECORD_BYTES,
     RNG_SCHEME,
@@ -31,7 +32,6 @@ from musiccore.journal.manifest import (
     refuse_differences,
 )
 from musiccore.journal.records import Event
-from musiccore.runs.verify import COPY_KEY, RECORD, RUN_KEY, Report, verify_run
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
 
@@ -557,10 +557,6 @@ class Journal:
                 recorded={item.field: item.recorded for item in differences},
                 current={item.field: item.current for item in differences},
             )
-
-    def verify(self) -> Report:
-        """Read every record and blob again and list every doubt."""
-        return verify_run(self._root, self.run_id)
 
     def __enter__(self) -> Self:
         return self

@@ -14,9 +14,10 @@ from typing import Final
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal
+from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, link_of
-from musiccore.runs.verify import COPY_KEY, RECORD, RUN_KEY, TIPS, Report, references, verify_run
+from musiccore.runs.verify import TIPS, Report, references, verify_run
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes.choice import ChoiceLog

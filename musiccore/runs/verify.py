@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from musiccore.errors import ConfigError, NotFound, StorageError
+from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, Event, Replay, decode_record, link_of
 from musiccore.storage.sealed import Json, sha256, unseal
 from musiccore.storage.store import BlobRef, Store, validate_run_id
 
-RUN_KEY: Final = "run.json"
-COPY_KEY: Final = "copies/run.json"
-"""What `run.json` held when it was written; runs of older versions have none."""
-RECORD = re.compile(r"(log|choices)/(\d{8})\.json")
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
 _DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "rounds/", "spool/")
 TIPS: Final = {"log": "tip.json", "choices": "choices/tip.json"}

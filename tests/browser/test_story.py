@@ -16,6 +16,7 @@ import pytest
 from flows.asking import answer_key
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.verify import verify_run
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice
 from tasks.describing import describe_run
@@ -50,7 +51,7 @@ def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch, prefect_
     eventually(lambda: status(stage).state == "done", "the song")
     look_at_the_song(stage, look)
 
-    assert Journal.open(store(stage), RUN).verify().sound
+    assert verify_run(store(stage), RUN).sound
     assert len(read_tree(store(stage), RUN).choices) == 5
     with monkeypatch.context() as patch:
         patch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))

@@ -9,6 +9,7 @@ import pytest
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.journal.manifest import RunRecord
+from musiccore.runs.verify import verify_run
 from musiccore.storage.store import AlreadyExists, BlobRef, Store
 
 BOUNDARY = b"a\n--==0==\nb\r\n\x00\xff"
@@ -155,7 +156,7 @@ class StoreSuite:
         assert event is not None
         assert again.get_blob(BlobRef.from_json(event.fields["blob"])) == b"codes 1"
         assert again.window(level=2, group=0, index=1, inputs="other") is None
-        assert again.verify().sound
+        assert verify_run(store, "song").sound
         assert list_runs(store) == ("song",)
 
     def test_a_run_is_created_once(self, store: Store) -> None:

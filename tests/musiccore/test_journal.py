@@ -100,7 +100,7 @@ def assert_complete(store: Store, *, n_windows: int = N_WINDOWS) -> None:
     for index, event in enumerate(windows):
         assert journal.get_blob(BlobRef.from_json(event.fields["blob"])) == codes(index)
     assert len(journal.events_of("level_done")) == 1
-    assert journal.verify().doubts == ()
+    assert verify_run(store, "song").doubts == ()
 
 
 # ------------------------------------------------------------------------------------ the log
@@ -119,7 +119,7 @@ def test_what_was_appended_is_replayed(store: Store, journal: Journal) -> None:
 
 def test_reading_writes_nothing(store: Store, journal: Journal) -> None:
     before = store.list()
-    Journal.open(store, "song").verify()
+    verify_run(store, "song")
     assert store.list() == before
     assert list_runs(store) == ("song",)
 
@@ -280,10 +280,10 @@ def test_a_stale_or_damaged_hint_does_not_stop_a_run(store: Store, journal: Jour
     for tip in (seal({"seq": 1, "record_sha256": first.sha256}), b"{", b""):
         store.put("song/tip.json", tip)
         Journal.open(store, "song")
-        assert [doubt.key for doubt in journal.verify().doubts] == ["tip.json"]
+        assert [doubt.key for doubt in verify_run(store, "song").doubts] == ["tip.json"]
     with Journal.open(store, "song") as again, again.claimed():
         pass
-    assert again.verify().sound
+    assert verify_run(store, "song").sound
 
 
 def test_newer_records_are_refused_with_the_version(store: Store, journal: Journal) -> None:
@@ -368,7 +368,7 @@ def test_a_second_worker_is_told_and_a_takeover_fences_the_first(
     second.release()
     again = Journal.open(store, "song")
     assert [event.fields["n"] for event in again.events_of("window")] == [1, 3]
-    assert again.verify().sound
+    assert verify_run(store, "song").sound
 
 
 def test_a_worker_learns_of_a_takeover_between_records(store: Store, journal: Journal) -> None:
@@ -688,7 +688,7 @@ def test_a_missing_blob_is_healed_only_by_its_own_bytes(store: Store, journal: J
         assert journal.get_blob(ref) == codes(1)
     kept = [key for key in store.list("song") if "quarantine" in key]
     assert [store.get(key) for key in kept] == [b"damaged"]
-    assert journal.verify().sound
+    assert verify_run(store, "song").sound
 
 
 # ---------------------------------------------------------------------------------- numerics
@@ -731,14 +731,14 @@ def test_verify_reports_what_it_read(store: Store, journal: Journal) -> None:
         store.put("song/export/master.wav", master)
         ref = BlobRef.of(master)
         journal.append("exported", files=[{"path": "export/master.wav", **ref.to_json()}])
-    report = journal.verify()
+    report = verify_run(store, "song")
     assert report.sound
     assert (report.n_records, report.n_blobs, report.n_unreferenced) == (8, 5, 1)
     store.put("song/export/master.wav", b"RIFX")
-    assert [doubt.key for doubt in journal.verify().doubts] == ["export/master.wav"]
+    assert [doubt.key for doubt in verify_run(store, "song").doubts] == ["export/master.wav"]
     store.put("song/export/master.wav", master)
     store.put("song/stray.txt", b"of another tool")
-    assert [doubt.key for doubt in journal.verify().doubts] == ["stray.txt"]
+    assert [doubt.key for doubt in verify_run(store, "song").doubts] == ["stray.txt"]
     with pytest.raises(NotFound):
         verify_run(store, "other")
 
