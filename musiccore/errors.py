@@ -33,8 +33,8 @@ class MusicCoreError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        if len(message) > LONGEST:
-            message = f"{message[:LONGEST]}…"
+        if len(message) > LONGEST:  # what is wrong stands at one of the ends
+            message = f"{message[: LONGEST // 2]}…{message[-LONGEST // 2 :]}"
         super().__init__(message)
         self.message = message
         self.marked_hint = hint
