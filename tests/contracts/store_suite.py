@@ -170,6 +170,6 @@ class StoreSuite:
             Journal.create(store, run_record("../song"))
         with pytest.raises(ConfigError):
             Journal.create(store, run_record(request={"seconds": float("nan")}))
-        with pytest.raises(NotFound, match="no run song|there is no folder"):
+        with pytest.raises(NotFound, match=r"no run song|there is no folder"):
             Journal.open(store, "song")
         assert store.list() == {}
