@@ -50,3 +50,16 @@ def test_every_decision_has_its_four_parts() -> None:
     for record in records:
         headings = re.findall(r"^## (.+)$", record.read_text(), re.MULTILINE)
         assert headings == ["Status", "Context", "Decision", "Consequences"], record.name
+
+
+def test_every_place_on_the_map_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`((?:flows|tasks|musiccore|tests)/[\w./]*)`", text)
+    assert len(named) > 40
+    assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+def test_every_room_is_on_the_map() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [path.parent.name for path in (ROOT / "musiccore").glob("*/__init__.py")]
+    assert [room for room in rooms if f"`musiccore/{room}/`" not in text] == []
