@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from musiccore.synth.player import Player
-from tests.musiccore.fonts import write_font
+from tests.musiccore.synth.fonts import write_font
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from musiccore.models.labels import (
 )
 
 GOLDEN: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "golden" / "labels_text.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "golden" / "labels_text.json").read_text(encoding="utf-8")
 )
 TABLES: dict[LabelRules, LabelTables] = {
     rules: LabelTables(

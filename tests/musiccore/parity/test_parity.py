@@ -20,8 +20,8 @@ from musiccore.parity.published import Hyper, vqvae_config
 from musiccore.parity.report import deviation
 from musiccore.parity.tables import released
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-WHOLE = Path(os.environ.get("JUKEFLOW_REFERENCE", Path(__file__).parents[3] / "shared/reference"))
+GOLDEN = Path(__file__).parents[2] / "golden"
+WHOLE = Path(os.environ.get("JUKEFLOW_REFERENCE", Path(__file__).parents[4] / "shared/reference"))
 Tensors = dict[str, Tensor]
 
 

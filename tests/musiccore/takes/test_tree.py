@@ -13,7 +13,7 @@ from musiccore.takes.choice import Changes, Choice, MadeChoice
 from musiccore.takes.takes import merged
 from musiccore.takes.tree import Tree
 from tests.effort import counted
-from tests.musiccore.tree_story import START, Story
+from tests.musiccore.takes.tree_story import START, Story
 
 
 def test_run_begins_with_one_round_that_waits():

@@ -6,7 +6,7 @@ import pytest
 
 from musiccore.errors import ConfigError
 from musiccore.takes.rounds import next_round, shortest_song
-from tests.musiccore.tree_story import Story
+from tests.musiccore.takes.tree_story import Story
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from musiccore.errors import ConfigError
 from musiccore.takes.choice import Choice, contradiction
 from musiccore.takes.lineage import lineage, origin_json
 from musiccore.takes.takes import Kept
-from tests.musiccore.tree_story import Story
+from tests.musiccore.takes.tree_story import Story
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from musiccore.sampling.windows import (
 )
 
 SCHEDULES: dict[str, list[dict[str, Any]]] = json.loads(
-    (Path(__file__).parents[1] / "golden" / "schedules.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "golden" / "schedules.json").read_text(encoding="utf-8")
 )
 
 
