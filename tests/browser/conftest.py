@@ -74,7 +74,11 @@ def look(browser, request) -> Iterator[object]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else 0,
+            lambda said: (
+                complaints.append(f"{said.text} ({said.location['url']})")
+                if said.type in ("error", "warning")
+                else 0
+            ),
         )
         page.complaints = complaints
         opened.append(page)
