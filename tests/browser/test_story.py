@@ -74,9 +74,15 @@ def fill_in_the_form(stage: Stage, look) -> None:
     assert stage.flow_runs("compose-") == []
     takes.fill(NUMBERS["Takes"])
     keep(page, "1-form")
-    submit = page.get_by_role("button", name="Submit")
+    submit, sent = page.get_by_role("button", name="Submit"), []
+    page.on("request", lambda asked: sent.append(asked) if "create_flow_run" in asked.url else None)
+
+    def is_sent() -> object:
+        page.wait_for_timeout(200)  # what the page does is heard of meanwhile
+        return sent
+
     submit.click()
-    if not soon(lambda: stage.flow_runs("compose-")):
+    if not soon(is_sent):
         submit.click()  # after a refusal the first click may do no more than check again
     page.wait_for_url("**?tab=Runs")
     leave(page, ours=False)

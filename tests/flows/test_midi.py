@@ -178,10 +178,10 @@ def test_missing_font_ends_with_five_when_fluidsynth_is_asked_for(
     assert "played on our own instruments: FluidSynth cannot read" in capsys.readouterr().err
 
 
-def test_unwritable_target_ends_with_one(tmp_path, capsys) -> None:
+def test_unwritable_target_is_a_bad_request(tmp_path, capsys) -> None:
     (tmp_path / "file").write_bytes(b"")
     words = [str(score(tmp_path / "a.mid")), "-o", str(tmp_path / "file" / "a.wav")]
-    assert main(["midi", "render", *words]) == 1
+    assert main(["midi", "render", *words]) == 2
     assert "cannot be written" in capsys.readouterr().err
 
 
