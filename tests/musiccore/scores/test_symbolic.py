@@ -303,6 +303,7 @@ def test_music21_that_hangs_is_killed_and_starts_again() -> None:
     with Music21(seconds=2) as music21:
         with pytest.raises(Refusal, match="music21 took longer than 2 s"):
             music21.ask("seed", HOSTILE)
+        music21._seconds = 120  # a busy machine may need more than two to start it again
         assert music21.ask("numerals", CHORD)
 
 
