@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import flows.cli.making
-from flows.__main__ import main
-from flows.cli.signals import is_interruption
+from flows.__main__ import _run, main
+from flows.cli.signals import handlers_kept, is_interruption
 from flows.rounds import carry_out
 from musiccore.storage.store import open_store
 from tasks.describing import describe_run
@@ -83,10 +83,10 @@ class Knocking:
 
 def make(root: Path, moment: int | None) -> tuple[int, int]:
     """Make a song; return the exit code and how many calls it took."""
-    with Knocking(moment) as knocking:
+    with handlers_kept(), Knocking(moment) as knocking:  # a process ends with what was concluded
         try:
-            code = main([*SONG, "--run", "song", "--store", str(root)])
-        except KeyboardInterrupt:  # before or after the command: `main` of a process heeds it
+            code = _run([*SONG, "--run", "song", "--store", str(root)])
+        except KeyboardInterrupt:  # before the command: `main` of a process heeds it
             code = 130
     return code, knocking.calls
 
