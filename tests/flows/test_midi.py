@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def test_sound_font_is_named_in_the_file(tmp_path) -> None:
     assert main(["midi", "render", *words]) == 0
     provenance = read_tags(target)["provenance"]
     assert isinstance(provenance, dict)
-    font = find_font()
+    font = find_font(os.environ.get("SOUNDFONT", ""))  # as the command finds it
     assert provenance["soundfont"] == font.name
     assert provenance["soundfont_sha256"] == font.sha256()
 
