@@ -56,6 +56,20 @@ def kept(
     return None
 
 
+def kept_of(
+    rounds: Mapping[int, Round],
+    takes: Mapping[int, Take],
+    take: int,
+    songs: Sequence[Rendition],
+    number: int,
+) -> Kept | None:
+    """Return what a new song of a take keeps of a song by its number.
+
+    None if a choice names none (0), or one that is lost.
+    """
+    return kept(rounds, takes, take, songs[number - 1]) if 1 <= number <= len(songs) else None
+
+
 def alike_songs(songs: Sequence[Rendition], changes: Changes, keep: Kept | None) -> list[Rendition]:
     """Return the songs of a take that are upsamplings of all of it under the same conditions.
 

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from musiccore.errors import Corrupt
 from musiccore.journal.records import Event
 from musiccore.takes.choice import DECISIONS, Changes, Choice, MadeChoice
-from musiccore.takes.keeping import alike_songs, kept
+from musiccore.takes.keeping import alike_songs, kept_of
 from musiccore.takes.takes import (
     Audition,
     Facts,
@@ -162,7 +162,7 @@ class Growth:
                     if take not in self.takes:  # the record of its round is lost: it comes again
                         continue
                     changes = self._changes(made, take)
-                    keep = self._kept(take, old, found)
+                    keep = kept_of(self.rounds, self.takes, take, found, old)
                     alike = alike_songs(self.songs.get(take, ()), changes, keep)
                     for _ in range(len(alike), choice.copies):
                         add(made, take, changes, kept=keep)
@@ -176,12 +176,6 @@ class Growth:
                 changes = self._changes(made, base.take, base)
                 add(made, base.take, changes, base.number, start, end)
         return tuple(found)
-
-    def _kept(self, take: int, number: int, found: list[Rendition]) -> Kept | None:
-        """Return what a song of a take keeps of a song; None if that song is lost, or none."""
-        if not 1 <= number <= len(found):
-            return None
-        return kept(self.rounds, self.takes, take, found[number - 1])
 
     def _changes(self, made: MadeChoice, take: int, base: Rendition | None = None) -> Changes:
         """Return what is in force for a choice about a take, or about a song of it."""

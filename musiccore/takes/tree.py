@@ -20,12 +20,11 @@ from musiccore.errors import ConfigError
 from musiccore.journal.records import Event
 from musiccore.request.request import GenerationRequest
 from musiccore.takes.choice import DECISIONS, WORK, Changes, Choice, MadeChoice
-from musiccore.takes.keeping import alike_songs, kept
+from musiccore.takes.keeping import alike_songs, kept_of
 from musiccore.takes.replay import Growth
 from musiccore.takes.takes import (
     Audition,
     Facts,
-    Kept,
     Rendition,
     Round,
     Take,
@@ -124,15 +123,10 @@ class Tree:
         for take, old in zip_longest(choice.takes, choice.keeps, fillvalue=0):
             if take not in self.takes:
                 continue
-            keep = self._kept(take, old)
+            keep = kept_of(self.rounds, self.takes, take, self.renditions, old)
             songs = alike_songs(self.songs.get(take, ()), self.changes_for(made, take), keep)
             wanted += songs[: choice.copies]
         return tuple(wanted)
-
-    def _kept(self, take: int, number: int) -> Kept | None:
-        if not 1 <= number <= len(self.renditions):
-            return None
-        return kept(self.rounds, self.takes, take, self.renditions[number - 1])
 
     @property
     def current_song(self) -> Rendition | None:
