@@ -8,6 +8,9 @@ from prefect.states import State
 
 from flows.resume import resume
 from musiccore.errors import Fenced, Gone, MusicCoreError
+from musiccore.work.joint_progress import Ensemble
+from musiccore.work.progress import reporting
+from musiccore.work.stop import Interrupted, OutOfTime, Stop, limited, until
 from tasks.batching import (
     begin_song,
     ending_of,
@@ -18,13 +21,10 @@ from tasks.batching import (
     unfinished_songs,
 )
 from tasks.batchreport import Ending
-from tasks.ensemble import Ensemble
 from tasks.outcome import rows_flow
 from tasks.packs import sharing
-from tasks.progress import reporting
 from tasks.queues import Entry, Queue
 from tasks.resources import safe_stop, task_reporter
-from tasks.stopping import Interrupted, OutOfTime, Stop, limited, until
 from tasks.story import tell
 
 _HOUR = 3600.0

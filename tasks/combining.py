@@ -11,13 +11,13 @@ from musiccore.conversion.combine import join, stereo
 from musiccore.conversion.convert import ConversionResult
 from musiccore.conversion.listing import Conversion, kind_of
 from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.staging import Stage
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
+from musiccore.work.stop import SafeStop
 from tasks.converting import Row, Watch, row_of
 from tasks.settings import Settings
-from tasks.staging import Stage
-from tasks.stopping import SafeStop
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1

@@ -21,13 +21,13 @@ from musiccore.conversion.convert import ConversionResult, convert
 from musiccore.conversion.ledger import Ledger
 from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
+from musiccore.conversion.staging import Problem, Stage
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
 from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
+from musiccore.work.stop import SafeStop, Stop
 from tasks.settings import Settings
-from tasks.staging import Problem, Stage
-from tasks.stopping import SafeStop, Stop
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from prefect.flow_engine import FlowRunEngine
 from prefect.states import Cancelled
 from prefect.task_engine import SyncTaskRunEngine
 
-from tasks.stopping import Interrupted
+from musiccore.work.stop import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

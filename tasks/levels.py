@@ -22,8 +22,8 @@ from musiccore.models.codes import from_npy, to_npy
 from musiccore.sampling.windows import Window, upper_span
 from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef, Digest
-from tasks.progress import LevelMeter, LevelStart, Reporter, Silent
-from tasks.stopping import NeverStop, Stop
+from musiccore.work.progress import LevelMeter, LevelStart, Reporter, Silent
+from musiccore.work.stop import NeverStop, Stop
 
 CodeArray = npt.NDArray[np.int64]
 AfterUnit = Callable[["Unit", Mapping[int, CodeArray]], None]

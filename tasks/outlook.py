@@ -20,7 +20,7 @@ from musiccore.storage.sealed import Json
 from musiccore.takes.choice import MadeChoice
 from musiccore.takes.takes import Rendition, Round
 from musiccore.takes.tree import Tree
-from tasks.progress import Reporter, Status
+from musiccore.work.progress import Reporter, Status
 
 _OTHER_LEVELS: Final = 1.3  # factor up and down for levels whose speed is only expected
 

@@ -21,9 +21,9 @@ from musiccore.request.plan import LevelPlan, level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.windows import Window
 from musiccore.storage.sealed import Json
+from musiccore.work.turns import Outcome, Turns
 from tasks.levels import CodeArray
 from tasks.models import Models
-from tasks.turns import Outcome, Turns
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel, LevelOptions

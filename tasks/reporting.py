@@ -19,7 +19,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
 from musiccore.timecode import span
-from tasks.progress import Status
+from musiccore.work.progress import Status
 
 LINE_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 3.0

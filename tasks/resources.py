@@ -19,12 +19,12 @@ from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
+from musiccore.work.progress import Careful, Reporter, Silent, reporter
+from musiccore.work.stop import SafeStop
 from tasks.models import Models
 from tasks.packs import shared_passes
-from tasks.progress import Careful, Reporter, Silent, reporter
 from tasks.runs import Primer, run_numerics
 from tasks.settings import Settings
-from tasks.stopping import SafeStop
 from tasks.trees import choices_of, facts_of
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import prefect
 
-from tasks.progress import Reporter, reporter, reporting
+from musiccore.work.progress import Reporter, reporter, reporting
 
 log = logging.getLogger(__name__)
 

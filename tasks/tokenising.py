@@ -11,6 +11,7 @@ import numpy as np
 
 from musiccore.conversion import write_file
 from musiccore.errors import ConfigError, MusicCoreError
+from musiccore.scores.files import ScoreFile, find_scores
 from musiccore.scores.midi import limited_bytes, write_midi
 from musiccore.scores.notation import Music21
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
@@ -32,7 +33,6 @@ from musiccore.scores.tokens import (
 from musiccore.scores.tokens.grid import STRINGS
 from musiccore.scores.tokens.seed import LEGACY_FILES, TIME_LIMIT, seed_strings, vocabulary
 from tasks.policies import io_task
-from tasks.scorefiles import ScoreFile, find_scores
 
 MAX_TOKEN_BYTES = 256 << 20
 

@@ -15,10 +15,10 @@ from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Facts
 from musiccore.timecode import parse_hours
+from musiccore.work.stop import until
 from tasks.calibration import known_speeds
 from tasks.describing import RunStatus
 from tasks.settings import Settings
-from tasks.stopping import until
 
 
 def budget_seconds(options: Namespace) -> float | None:

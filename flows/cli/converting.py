@@ -19,8 +19,8 @@ from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
 from musiccore.storage.files import STANDARD_INPUT, look, taken
 from musiccore.timecode import parse_seconds
+from musiccore.work.stop import Interrupted
 from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count
-from tasks.stopping import Interrupted
 
 
 def convert(options: Namespace) -> int:

@@ -20,10 +20,10 @@ from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_hours
+from musiccore.work.progress import Reporter
 from tasks.deliveries import hurt_runs, is_hurt
 from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from tasks.models import Models
-from tasks.progress import Reporter
 from tasks.resources import OpenRun, new_store, present_store, shared_store, working
 from tasks.runs import check_request, create_run, fresh_run_id, new_run_id, run_exists
 from tasks.settings import Settings

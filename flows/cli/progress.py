@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
 from flows.cli.output import is_terminal, range_text, talk
-from tasks.progress import Reporter, Status, reporting
+from musiccore.work.progress import Reporter, Status, reporting
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasks.stopping import Interrupted, interrupt
+from musiccore.work.stop import Interrupted, interrupt
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -40,6 +40,7 @@ from musiccore.request.recipes import read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.request.speed import Speeds
 from musiccore.runs.verify import verify_run
+from musiccore.scores.files import find_scores
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
@@ -48,7 +49,6 @@ from musiccore.storage.sealed import seal, unseal
 from musiccore.storage.store import open_store
 from musiccore.synth.soundfonts import find_font
 from musiccore.takes.choice import Choice
-from tasks.scorefiles import find_scores
 from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record
 from tests.damage import (

@@ -22,11 +22,11 @@ from flows.listening.tended import Tended
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.work.progress import Silent, reporting
 from tasks.candidates import begin_round, publish_audition, publish_round
 from tasks.choosing import choose_by_policy
 from tasks.conditioning import condition
 from tasks.models import Models
-from tasks.progress import Silent, reporting
 from tasks.publishing import publish_song
 from tasks.resources import OpenRun, working
 from tasks.roundfile import write_round_page

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flows.cli.convert_progress import FileBars, file_bars_on
 from flows.cli.progress import Bars, bars_on
-from tasks.progress import Status
+from musiccore.work.progress import Status
 
 WIDTHS = (60, 80, 100, 140)
 SLOWER = "the machine became slower"

@@ -12,8 +12,8 @@ import tasks.scores
 from musiccore.pages import figures
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
+from musiccore.work.progress import Silent, reporting
 from tasks.describing import describe_run
-from tasks.progress import Silent, reporting
 from tasks.story import Story, _story, tell
 from tests.flows.plain_steps import Talk, plain_steps
 

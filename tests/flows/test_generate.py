@@ -18,9 +18,9 @@ from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
+from musiccore.work.progress import reporting
 from tasks.describing import describe_run, describe_runs, unfinished_runs
 from tasks.links import room_link
-from tasks.progress import reporting
 from tasks.provenance import provenance
 from tasks.publishing import _show
 from tasks.resources import working

@@ -21,10 +21,10 @@ from flows.__main__ import _run, main
 from flows.cli.signals import handlers_kept, is_interruption
 from flows.rounds import carry_out
 from musiccore.storage.store import open_store
+from musiccore.work.stop import Interrupted
 from tasks.describing import describe_run
 from tasks.resources import working
 from tasks.runs import run_exists
-from tasks.stopping import Interrupted
 from tests.flows.plain_steps import plain_steps
 
 SONG = ("generate", "--model", "tiny", "--seconds", "0.45", "--formats", "wav", "--takes", "1")

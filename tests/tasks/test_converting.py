@@ -21,6 +21,7 @@ from musiccore.errors import ConfigError
 from musiccore.storage.files import look
 from musiccore.storage.places import parse_place
 from musiccore.tags import tag_file
+from musiccore.work.stop import Interrupted
 from tasks.combining import Joining, Siding, combine_files, plan_combination
 from tasks.converting import (
     Row,
@@ -32,7 +33,6 @@ from tasks.converting import (
     memory_of,
     worker_count,
 )
-from tasks.stopping import Interrupted
 from tests.contracts.gcs_server import gcs_server
 
 

@@ -10,8 +10,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.utilities.engine import capture_sigterm, commit_control_intent_and_ack
 
+from musiccore.work.stop import Interrupted, OutOfTime, SafeStop
 from tasks import policies
-from tasks.stopping import Interrupted, OutOfTime, SafeStop
 
 
 class Accident(BaseException):

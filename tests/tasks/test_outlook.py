@@ -6,8 +6,8 @@ import pytest
 
 from musiccore.journal.heartbeat import told_progress
 from musiccore.storage.store import open_store
+from musiccore.work.progress import Silent, Status
 from tasks.outlook import Telling, outlook
-from tasks.progress import Silent, Status
 from tasks.resources import working
 from tasks.settings import Settings
 from tests.flows.rooms import chosen, new_run, work

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from musiccore.errors import ConfigError
+from musiccore.work.progress import Status, reporting
 from tasks.policies import durable_flow, io_task
-from tasks.progress import Status, reporting
 from tasks.story import story, tell
 from tests.flows.deployed import listening
 

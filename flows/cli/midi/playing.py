@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.cli.output import BadRequest, Exit, checking, data_json, is_terminal, talk
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.score import Reading
-from tasks.stopping import interrupt
+from musiccore.work.stop import interrupt
 
 _LINE_SECONDS = 10.0
 

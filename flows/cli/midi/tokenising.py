@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, complain, data, data_json, say_odd, talk
 from musiccore.errors import ConfigError
+from musiccore.scores.files import write_score
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Reading
 from musiccore.scores.tokens import TokenFile
-from tasks.scorefiles import write_score
 from tasks.tokenising import (
     Tokenised,
     list_scores,

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.progress import LevelMeter, LevelStart, Silent, Status
+from musiccore.work.progress import LevelMeter, LevelStart, Silent, Status
 
 START = LevelStart(level=1, windows=20, windows_done=5, codes=2000, codes_done=500)
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tasks.pace import Forecast, Pace
+from musiccore.work.forecast import Forecast, Pace
 
 log = logging.getLogger(__name__)
 

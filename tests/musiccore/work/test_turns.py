@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tasks.turns import Outcome, Turns
+from musiccore.work.turns import Outcome, Turns
 
 
 def same_number(wants):

@@ -9,7 +9,15 @@ import time
 
 import pytest
 
-from tasks.stopping import Deadline, Interrupted, OutOfTime, SafeStop, interrupt, limited, until
+from musiccore.work.stop import (
+    Deadline,
+    Interrupted,
+    OutOfTime,
+    SafeStop,
+    interrupt,
+    limited,
+    until,
+)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.progress import Reporter, Status
+from musiccore.work.progress import Reporter, Status
 
 
 class Ensemble:

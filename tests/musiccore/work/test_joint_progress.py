@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.ensemble import Ensemble
-from tasks.progress import Status
+from musiccore.work.joint_progress import Ensemble
+from musiccore.work.progress import Status
 
 
 class Recorder:

@@ -1,0 +1,1 @@
+"""Long work: where it may stop, how far it is, how long the rest takes."""
