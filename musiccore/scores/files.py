@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from musiccore.conversion import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.notation import (
@@ -19,6 +18,7 @@ from musiccore.scores.notation import (
     write_musicxml,
 )
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.storage.atomic import write_file
 
 WRITTEN_SUFFIXES: Final = {
     ".mid": "MIDI",
