@@ -18,7 +18,7 @@ from musiccore.errors import MusicCoreError, StorageError
 from tasks.artifacts import refusal, show_refusal, show_round
 from tasks.choosing import Question
 from tasks.notifying import notify
-from tasks.resources import flow_run_id, shared_store
+from tasks.resources import flow_run_id, machine, shared_store
 from tasks.showing import Picture
 from tasks.story import tell
 from tasks.trees import make_choice
@@ -114,6 +114,7 @@ def record_answer(
             run_id,
             choice,
             by="form",
+            label_tables=machine().labels,
             round_number=round_number if choice.action in ("again", "back") else None,
             seen=seen,
         )

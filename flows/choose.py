@@ -7,7 +7,7 @@ from flows.waking import wake
 from tasks.artifacts import artifact_key, show_text
 from tasks.links import room_link
 from tasks.policies import durable_flow
-from tasks.resources import shared_store
+from tasks.resources import machine, shared_store
 from tasks.story import tell
 from tasks.trees import make_choice
 
@@ -20,7 +20,9 @@ def choose(choice: ChoiceForm) -> dict[str, object]:
         choice: What to do with which take of which run.
     """
     store = shared_store()
-    made = make_choice(store, choice.run, choice.choice(), by="form", who=choice.who)
+    made = make_choice(
+        store, choice.run, choice.choice(), by="form", label_tables=machine().labels, who=choice.who
+    )
     then = wake(store, choice.run, made)
     tell(f"Chosen for {choice.run}: {made.choice.in_words()}. {then}")
     link = f"[{choice.run}]({room_link(choice.run)})"

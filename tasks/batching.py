@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from prefect import State
 
@@ -11,20 +11,18 @@ from musiccore.errors import StorageError
 from musiccore.models.config import ModelConfig
 from tasks.batchreport import (
     BatchState,
-    Ending,
-    batch_state,
     is_finished,
-    write_report,
+    write_batch,
 )
 from tasks.editing import show_table
 from tasks.links import room_link
 from tasks.models import Models
+from tasks.open_run import OpenRun
 from tasks.outcome import outcome
-from tasks.packs import SharedPasses, shared_passes
+from tasks.packs import SharedPasses
 from tasks.policies import io_task
 from tasks.queues import Entry, Queue, create_song, queue_of, sung_words
-from tasks.resources import new_store, shared_store
-from tasks.settings import Settings
+from tasks.resources import machine, new_store, shared_store, working
 from tasks.story import tell
 
 
@@ -37,8 +35,7 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
         recipe: the songs as text; empty if they are in a file.
         name: what the batch is called; by default the name of the file.
     """
-    settings = Settings.from_environment()
-    queue = queue_of(new_store(settings), settings, file, recipe, name)
+    queue = queue_of(new_store(), machine(), file, recipe, name)
     n = len(queue.entries)
     tell(f"Batch {queue.batch}: {n} song{'s' * (n != 1)}.")
     for words in sung_words(queue):
@@ -66,33 +63,29 @@ def open_passes(entries: Sequence[Entry]) -> SharedPasses:
     request = entries[0].request
     assert request is not None
     config = ModelConfig.from_name(request.model)
-    return SharedPasses(Models(config, Settings.from_environment()))
+    return SharedPasses(Models(config, machine()))
 
 
-def begin_song(entry: Entry) -> None:
-    """Create the run of a song of a pack, unless it is there.
+@contextmanager
+def begun(entry: Entry, passes: SharedPasses) -> Iterator[OpenRun]:
+    """Create the run of a song of a pack, unless it is there, and claim it for the `with` block.
+
+    Args:
+        entry: the song.
+        passes: of the model, shared with the others of the pack.
 
     Raises:
         AudioError: if its primer is gone.
         StorageError: if the store cannot be written.
+        Fenced: if another worker is at work on it.
     """
-    passes = shared_passes()
-    assert passes is not None
     create_song(shared_store(), entry, passes.models)
+    with working(entry.run, passes=passes) as run:
+        yield run
 
 
-@io_task(task_run_name="report-batch")
-def report_batch(queue: Queue, endings: dict[int, Ending]) -> BatchState:
-    """Write how the batch stands into the store.
-
-    Args:
-        queue: the batch.
-        endings: row → how this session left it.
-    """
-    store = shared_store()
-    state = batch_state(store, queue, endings)
-    write_report(store, state)
-    return state
+report_batch = io_task(task_run_name="report-batch")(write_batch)
+"""Writes how a batch stands into the store."""
 
 
 def show_songs(state: BatchState) -> None:

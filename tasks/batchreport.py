@@ -107,12 +107,20 @@ def is_finished(store: Store, run_id: str) -> bool:
         return False
 
 
-def write_report(store: Store, state: BatchState) -> None:
-    """Write how a batch stands, as JSON and as a page."""
+def write_batch(store: Store, queue: Queue, endings: Mapping[int, Ending]) -> BatchState:
+    """Write how a batch stands into the store, as JSON and as a page.
+
+    Args:
+        store: the root of the store.
+        queue: the batch.
+        endings: row → how this session left it.
+    """
+    state = batch_state(store, queue, endings)
     folder = batch_folder(store, state.batch)
     value = {**state.to_json(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
     folder.put("report.json", json.dumps(value, ensure_ascii=False, indent=1).encode())
     folder.put("report.html", _page(state).encode())
+    return state
 
 
 def _song(store: Store, entry: Entry, ending: Ending | None) -> SongState:

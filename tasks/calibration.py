@@ -22,11 +22,11 @@ import numpy as np
 from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import labellers
+from musiccore.models.machine import Machine
 from musiccore.request.speed import LevelSpeed, Speeds, spread_of
 from musiccore.sampling.windows import Window
 from musiccore.storage.store import Store
 from tasks.models import Models, cpu_count
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel
@@ -40,13 +40,13 @@ _LONGEST: Final = 4.0  # seconds of steps; more of them tell nothing new
 Clock = Callable[[], float]
 
 
-def known_speeds(store: Store, config: ModelConfig, settings: Settings) -> Speeds | None:
+def known_speeds(store: Store, config: ModelConfig, machine: Machine) -> Speeds | None:
     """Return what was measured on a machine like this one, None if nothing was."""
     stored = [key for key in store.list(FOLDER) if key.startswith(f"{FOLDER}/{config.name}-")]
     if not stored:
         return None  # without looking for the device, which takes a second
     try:
-        data = store.get(_key(config, _machine(Models(config, settings))), limit=_MAX_BYTES)
+        data = store.get(_key(config, _name(Models(config, machine))), limit=_MAX_BYTES)
         return Speeds.from_bytes(data)
     except (NotFound, Corrupt):  # what cannot be read is measured again
         return None
@@ -55,7 +55,7 @@ def known_speeds(store: Store, config: ModelConfig, settings: Settings) -> Speed
 def calibrate(
     store: Store,
     config: ModelConfig,
-    settings: Settings,
+    machine: Machine,
     *,
     seconds: float = 60.0,
     say: Callable[[str], None] = lambda _: None,
@@ -69,7 +69,7 @@ def calibrate(
     Args:
         store: where it is kept.
         config: the model; its weights are here.
-        settings: of this process.
+        machine: this one.
         seconds: budget of time; a level that was begun is finished, loading included.
         say: told what is being measured.
         clock: monotonic seconds.
@@ -77,7 +77,7 @@ def calibrate(
     Raises:
         CheckpointError, DeviceError: if the model cannot be used here.
     """
-    models, end = Models(config, settings), clock() + seconds
+    models, end = Models(config, machine), clock() + seconds
     levels: list[LevelSpeed] = []
     for level in range(config.levels):
         left = end - clock()
@@ -87,21 +87,21 @@ def calibrate(
         share = min(_LONGEST, left / (3 * (config.levels - level)))
         levels.append(_measure(models, level, share, clock))
     models.drop_prior()
-    machine = _machine(models)
+    name = _name(models)
     speeds = Speeds(
         model=config.name,
-        machine=machine,
+        machine=name,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         levels=tuple(levels),
     )
     try:
-        store.put(_key(config, machine), speeds.to_bytes())
+        store.put(_key(config, name), speeds.to_bytes())
     except StorageError as error:
         say(f"what was measured is not kept: {error.message}")
     return speeds
 
 
-def _machine(models: Models) -> str:
+def _name(models: Models) -> str:
     """Return what decides the speed, in words."""
     facts = {**models.numerics()}
     if models.device.type == "cpu":
@@ -188,7 +188,7 @@ class _Enough(Exception):
 
 def _labels(models: Models, level: int, rows: int) -> np.ndarray | None:
     config = models.config
-    labeller = labellers(config, models.settings.labels, allow_unknown=True)[level]
+    labeller = labellers(config, models.machine.labels, allow_unknown=True)[level]
     if labeller is None:
         return None
     time_rules = config.top.time

@@ -9,53 +9,50 @@ from musiccore.journal.records import Event
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
+from musiccore.takes.rounds import next_round
 from musiccore.takes.takes import Audition, Round
-from tasks.codec import kept_audio, take_audio
-from tasks.decoding import decode_codes
+from tasks.codec import take_audio
 from tasks.deliveries import hurt_takes, missing_pages, round_page_key
 from tasks.hearing import fault_facts, hear
-from tasks.levels import CodeArray, stored_level
-from tasks.policies import gpu_task, io_task
+from tasks.levels import CodeArray, codes_sha256
+from tasks.open_run import OpenRun
 from tasks.provenance import provenance
-from tasks.resources import OpenRun, safe_stop, task_reporter, working
 from tasks.roundfile import write_round_page
-from tasks.sampling import audition_work, take_codes
+from tasks.work import RunCodes
 
 
-@gpu_task(task_run_name="publish-round-{number}")
-def publish_round(run_id: str, number: int) -> dict[str, object]:
+def publish_round(run: OpenRun, number: int) -> dict[str, object]:
     """Publish every take of a round, once: what a person needs in order to choose.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
         number: of the round.
 
     Returns:
         The round and its takes.
     """
-    with working(run_id) as run, safe_stop() as stop:  # a signal inside an encoder would be lost
-        one = run.tree().rounds[number]
+    with run.safe_stop() as stop:  # a signal inside an encoder would be lost
+        one, finished = run.tree().rounds[number], RunCodes(run)
         for take in one.takes:
             if take not in one.published:
-                task_reporter().say(f"publishing take {take}")
-                _publish_take(run, number, take)
+                run.say(f"publishing take {take}")
+                _publish_take(run, number, take, finished)
             stop.between_units()
         if not run.journal.store.exists(round_page_key(number)):
             write_round_page(run, number)
         return {"round": number, "takes": list(one.takes)}
 
 
-@gpu_task(task_run_name="publish-lost-takes")
-def publish_lost_takes(run_id: str) -> int:
+def publish_lost_takes(run: OpenRun) -> int:
     """Publish again what was published and is lost; the records of what is lost stop counting.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
 
     Returns:
         How many takes and auditions that were.
     """
-    with working(run_id) as run, safe_stop():
+    with run.safe_stop():
         lost = hurt_takes(run.journal)
         for event in lost:
             _publish_again(run, event)
@@ -63,63 +60,55 @@ def publish_lost_takes(run_id: str) -> int:
         return len(lost)
 
 
-@io_task(task_run_name="write-lost-pages")
-def write_lost_pages(run_id: str) -> list[int]:
+def write_lost_pages(run: OpenRun) -> list[int]:
     """Write the pages of published rounds that are gone.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
 
     Returns:
         The rounds.
     """
-    with working(run_id) as run:
-        lost = missing_pages(run.journal, run.tree())
-        for number in lost:
-            write_round_page(run, number)
-        return list(lost)
+    lost = missing_pages(run.journal, run.tree())
+    for number in lost:
+        write_round_page(run, number)
+    return list(lost)
 
 
-@gpu_task(task_run_name="publish-audition")
-def publish_audition(run_id: str, choice: int) -> dict[str, object]:
+def publish_audition(run: OpenRun, choice: int) -> dict[str, object]:
     """Publish a stretch at full quality.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
         choice: number of the choice that asked for it.
 
     Returns:
         The take and the stretch in seconds.
     """
-    with working(run_id) as run:
-        found = next(a for a in run.tree().auditions if a.choice == choice)
-        if found.published is None:
-            _publish_audition(run, found)
-        seconds = [run.facts.seconds(code) for code in (found.start, found.end)]
-        return {"take": found.take, "seconds": seconds}
+    found = next(a for a in run.tree().auditions if a.choice == choice)
+    if found.published is None:
+        _publish_audition(run, found)
+    seconds = [run.facts.seconds(code) for code in (found.start, found.end)]
+    return {"take": found.take, "seconds": seconds}
 
 
-@gpu_task(task_run_name="begin-round")
-def begin_round(run_id: str, choice: int) -> int:
+def begin_round(run: OpenRun, choice: int) -> int:
     """Write down the round that carries out a choice, once.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
         choice: number of the choice.
 
     Returns:
         The number of the round.
     """
-    from musiccore.takes.rounds import next_round
-
-    with working(run_id) as run:
-        tree = run.tree()
-        there = next((one for one in tree.rounds.values() if one.choice == choice), None)
-        if there is not None:
-            return there.number
-        one = next_round(tree, tree.choices[choice - 1])
-        record_round(run, one)
-        return one.number
+    tree = run.tree()
+    there = next((one for one in tree.rounds.values() if one.choice == choice), None)
+    if there is not None:
+        return there.number
+    one = next_round(tree, tree.choices[choice - 1])
+    record_round(run, one)
+    return one.number
 
 
 def record_round(run: OpenRun, one: Round) -> None:
@@ -145,13 +134,16 @@ def score(sound: Audio) -> float:
     return tuned(sound.samples, sound.sample_rate) - max(0.0, silence - 1.0)
 
 
-def _publish_take(run: OpenRun, number: int, take: int) -> None:
-    tree = run.tree()
-    sound, codes = take_audio(run, take), take_codes(run, take)
+def _publish_take(run: OpenRun, number: int, take: int, finished: RunCodes) -> None:
+    tree, codes = run.tree(), finished.take(take)
+    sound = take_audio(run, take, codes)
     rate = run.config.top.sample_rate / run.config.top.hop_length
+    known = {run.config.levels - 1: codes_sha256(codes)}
     one = tree.take(take)
     path = f"rounds/{number:03d}/take-{take}.wav"
-    data = write_tags(audio.write(sound, "wav"), provenance(run, take=take, sound=sound))
+    data = write_tags(
+        audio.write(sound, "wav"), provenance(run, take=take, sound=sound, codes=known)
+    )
     run.journal.store.put(path, data)
     ref = BlobRef.of(data)
     run.journal.append(
@@ -171,21 +163,16 @@ def _publish_again(run: OpenRun, event: Event) -> None:
     tree = run.tree()
     for one in tree.rounds.values():
         for take in [take for take, published in one.published.items() if published == event]:
-            task_reporter().say(f"publishing take {take} again, whose sound or pictures are lost")
-            _publish_take(run, one.number, take)
+            run.say(f"publishing take {take} again, whose sound or pictures are lost")
+            _publish_take(run, one.number, take, RunCodes(run))
     for audition in tree.auditions:
         if audition.published == event:
-            task_reporter().say(
-                f"publishing a stretch of take {audition.take} again, which is lost"
-            )
+            run.say(f"publishing a stretch of take {audition.take} again, which is lost")
             _publish_audition(run, audition)
 
 
 def _publish_audition(run: OpenRun, audition: Audition) -> None:
-    work = audition_work(run, audition, 0)
-    stored = stored_level(work, run.journal)
-    assert stored is not None
-    sound = _stretch(run, stored.codes[audition.take - 1], audition)
+    sound = _stretch(run, RunCodes(run).audition(audition, 0), audition)
     run.journal.append(
         "candidate",
         choice=audition.choice,
@@ -200,13 +187,13 @@ def _stretch(run: OpenRun, codes: CodeArray, audition: Audition) -> Audio:
     first, last = (run.codes_at(0, code) for code in (audition.start, audition.end))
     begin = max(0, first - run.codes_at(0, 1) * 16)  # so that its beginning is right
     hop = run.config.priors[0].hop_length
-    sound = decode_codes(run, 0, codes[begin:last])
+    sound = run.decode(0, codes[begin:last])
     return Audio(samples=sound.samples[:, (first - begin) * hop :], sample_rate=sound.sample_rate)
 
 
 def _heard(run: OpenRun, sound: Audio) -> dict[str, Json]:
     """Return what a record says of something audible; the large parts go into blobs."""
-    heard = hear(sound)
+    heard = hear(sound, run.extra)
     blobs = {name: run.journal.put_blob(data).to_json() for name, data in heard.files.items()}
     return {**heard.facts, **blobs}
 
@@ -215,9 +202,7 @@ def best_take(run: OpenRun, takes: tuple[int, ...]) -> int:
     """Return the take with the best score."""
     if len(takes) == 1:
         return takes[0]
-    task_reporter().say(f"listening to {len(takes)} takes")
-    scores = {}
-    for take in takes:
-        codes = take_codes(run, take)
-        scores[take] = score(kept_audio(run, run.config.levels - 1, take - 1, codes))
+    run.say(f"listening to {len(takes)} takes")
+    finished = RunCodes(run)
+    scores = {take: score(take_audio(run, take, finished.take(take))) for take in takes}
     return max(scores, key=lambda take: (scores[take], -take))

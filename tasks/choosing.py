@@ -8,53 +8,46 @@ from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, Conflict, MadeChoice
 from musiccore.takes.takes import takes_in_words
 from tasks.candidates import best_take
-from tasks.policies import gpu_task, io_task
-from tasks.resources import OpenRun, working
-from tasks.story import tell
-from tasks.trees import make_choice
+from tasks.open_run import OpenRun
 
 
-@io_task(task_run_name="next-choice")
-def next_choice(run_id: str) -> MadeChoice | None:
+def next_choice(run: OpenRun) -> MadeChoice | None:
     """Return the oldest choice that is not carried out, None if there is none.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
     """
-    with working(run_id) as run:
-        pending = run.tree(fresh=True).pending
-        if not pending:
-            return None
-        if pending[0].by != "policy":  # which has told it already
-            who = f" ({pending[0].who})" if pending[0].who else ""
-            tell(f"To do{who}: {pending[0].choice.in_words()}.")
-        return pending[0]
+    pending = run.tree(fresh=True).pending
+    if not pending:
+        return None
+    if pending[0].by != "policy":  # which has told it already
+        who = f" ({pending[0].who})" if pending[0].who else ""
+        run.tell(f"To do{who}: {pending[0].choice.in_words()}.")
+    return pending[0]
 
 
-@gpu_task(task_run_name="choose-by-policy")
-def choose_by_policy(run_id: str) -> list[int]:
+def choose_by_policy(run: OpenRun) -> list[int]:
     """Choose as the run's policy says, if nobody did in time.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
 
     Returns:
         The takes that go on to upsampling; none if it is not the policy's turn.
     """
-    with working(run_id) as run:
-        tree = run.tree(fresh=True)
-        if not tree.policy_due():
-            return []
-        takes = policy_takes(run, tree.open_takes)
-        choice, who = Choice(action="upsample", takes=takes), run.request.choose
-        try:
-            make_choice(run.root, run_id, choice, by="policy", who=who, seen=tree.seen)
-        except Conflict:  # somebody has just chosen
-            takes = ()
-        else:
-            tell(_POLICIES[who].format(takes=takes_in_words(takes), n=len(tree.open_takes)))
-        run.tree(fresh=True)
-        return list(takes)
+    tree = run.tree(fresh=True)
+    if not tree.policy_due():
+        return []
+    takes = policy_takes(run, tree.open_takes)
+    choice, who = Choice(action="upsample", takes=takes), run.request.choose
+    try:
+        run.choose(choice, by="policy", who=who, seen=tree.seen)
+    except Conflict:  # somebody has just chosen
+        takes = ()
+    else:
+        run.tell(_POLICIES[who].format(takes=takes_in_words(takes), n=len(tree.open_takes)))
+    run.tree(fresh=True)
+    return list(takes)
 
 
 def policy_takes(run: OpenRun, takes: tuple[int, ...]) -> tuple[int, ...]:
@@ -85,22 +78,20 @@ class Question:
     new: bool
 
 
-@io_task(task_run_name="wait-for-a-choice")
-def say_waiting(run_id: str, flow_run: str) -> Question | None:
+def say_waiting(run: OpenRun, asked_in: str) -> Question | None:
     """Record that the run waits for a person; None if it does not.
 
     Args:
-        run_id: the run.
-        flow_run: id of the Prefect run that will suspend; empty for none.
+        run: the claimed run.
+        asked_in: id of the flow run that is going to ask; empty for none.
     """
-    with working(run_id) as run:
-        tree = run.tree()
-        if tree.state != "waiting" or tree.policy_due():
-            return None
-        facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen}
-        before = run.journal.events_of("waiting")
-        asked = any({**event.fields, **facts} == event.fields for event in before)
-        if asked and not flow_run:
-            return Question(number=before[-1].seq, new=False)
-        event = run.journal.append("waiting", **facts, flow_run=flow_run)
-        return Question(number=event.seq, new=not asked)
+    tree = run.tree()
+    if tree.state != "waiting" or tree.policy_due():
+        return None
+    facts: dict[str, Json] = {"round": tree.position, "seen": tree.seen}
+    before = run.journal.events_of("waiting")
+    asked = any({**event.fields, **facts} == event.fields for event in before)
+    if asked and not asked_in:
+        return Question(number=before[-1].seq, new=False)
+    event = run.journal.append("waiting", **facts, flow_run=asked_in)
+    return Question(number=event.seq, new=not asked)

@@ -13,39 +13,52 @@ from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.records import Event
 from musiccore.storage.store import BlobRef
 from musiccore.takes.takes import Rendition
-from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, codes_sha256
-from tasks.policies import gpu_task
-from tasks.resources import OpenRun, safe_stop, task_reporter, working
-from tasks.sampling import song_codes, take_codes
+from tasks.open_run import OpenRun
+from tasks.work import RunCodes, SongCodes
 
 CROSSFADE_SECONDS: Final = 0.02
 
 
-@gpu_task(task_run_name="decode-level-{level}")
-def decode_song(run_id: str, number: int, level: int) -> dict[str, object]:
+class FinishedSong(SongCodes):
+    """The codes and the sound of one song, read once for everything that is made of them."""
+
+    def __init__(self, run: OpenRun, song: Rendition) -> None:
+        super().__init__(run, song)
+        self._audio: dict[int, Audio] = {}
+
+    def audio(self, level: int) -> Audio:
+        """Return what a level sounds like; decoded once and kept in the store.
+
+        Raises:
+            NotFound: if the level is not finished.
+        """
+        if level not in self._audio:
+            self._audio[level] = _song_audio(self.run, self.song, level, self.finished)
+        return self._audio[level]
+
+
+def decode_song(song: FinishedSong, level: int) -> dict[str, object]:
     """Decode one level of a song, once.
 
     Args:
-        run_id: the run.
-        number: of the song (rendition).
+        song: of a claimed run.
         level: level of the codes, 0 is the bottom.
 
     Returns:
         Digest of the samples.
     """
-    with working(run_id) as run, safe_stop():  # a signal inside an encoder would be lost
-        sound = song_audio(run, run.tree().rendition(number), level)
-        return {"level": level, "pcm_sha256": audio.pcm_sha256(sound)}
+    with song.run.safe_stop():  # a signal inside an encoder would be lost
+        return {"level": level, "pcm_sha256": audio.pcm_sha256(song.audio(level))}
 
 
-def song_audio(run: OpenRun, song: Rendition, level: int) -> Audio:
-    """Return what one level of a song sounds like; decoded once and kept.
+def _song_audio(run: OpenRun, song: Rendition, level: int, finished: RunCodes) -> Audio:
+    """Return what one level of a song sounds like.
 
     A song that redoes a stretch of another one differs from it in that stretch only, and for a
     moment on both sides, where one fades into the other.
     """
-    codes = song_codes(run, song, level)
+    codes = finished.song(song, level)
     if not song.base or level == run.config.levels - 1:
         return kept_audio(run, level, song.row, codes)
     base = run.tree().rendition(song.base)
@@ -54,15 +67,21 @@ def song_audio(run: OpenRun, song: Rendition, level: int) -> Audio:
 
     def mixed() -> Audio:
         fade = round(CROSSFADE_SECONDS * run.config.vqvae.sample_rate)
-        new = decode_codes(run, level, codes)
-        return replace_range(song_audio(run, base, level), new, start, end, fade)
+        new, whole = run.decode(level, codes), _song_audio(run, base, level, finished)
+        return replace_range(whole, new, start, end, fade)
 
     return kept_audio(run, level, song.row, codes, mixed)
 
 
-def take_audio(run: OpenRun, take: int) -> Audio:
-    """Return what a take sounds like at the top level; decoded once and kept."""
-    return kept_audio(run, run.config.levels - 1, take - 1, take_codes(run, take))
+def take_audio(run: OpenRun, take: int, codes: CodeArray) -> Audio:
+    """Return what a take sounds like at the top level; decoded once and kept.
+
+    Args:
+        run: the claimed run.
+        take: its number.
+        codes: [n] of its top level.
+    """
+    return kept_audio(run, run.config.levels - 1, take - 1, codes)
 
 
 def kept_audio(
@@ -81,12 +100,13 @@ def kept_audio(
         codes: [n].
         make: makes the audio; decodes the codes by default.
     """
-    make = make or (lambda: decode_codes(run, level, codes))
+    make = make or (lambda: run.decode(level, codes))
     record = _decoded(run, level, row, codes)
     if record is None:
-        task_reporter().say(f"decoding level {level}")
+        run.say(f"decoding level {level}")
         sound = make()
-        blob = run.journal.put_blob(audio.write(sound, "wav"))
+        data = audio.write(sound, "wav")
+        blob = run.journal.put_blob(data)
         run.journal.append(
             "decoded",
             level=level,
@@ -95,7 +115,7 @@ def kept_audio(
             pcm_sha256=audio.pcm_sha256(sound),
             blob=blob.to_json(),
         )
-        return audio.read(audio.write(sound, "wav"))
+        return audio.read(data)
     ref = BlobRef.from_json(record.fields.get("blob"))
     try:
         data = run.journal.get_blob(ref)
@@ -118,7 +138,7 @@ def found_audio(run: OpenRun, level: int, row: int, codes: CodeArray) -> Audio:
     if record is not None:
         with suppress(StorageError):
             return audio.read(run.journal.get_blob(BlobRef.from_json(record.fields.get("blob"))))
-    return decode_codes(run, level, codes)
+    return run.decode(level, codes)
 
 
 def _decoded(run: OpenRun, level: int, row: int, codes: CodeArray) -> Event | None:

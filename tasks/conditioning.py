@@ -15,28 +15,25 @@ from musiccore.request.request import GenerationRequest
 from musiccore.scores.midi import read_midi
 from musiccore.storage.store import BlobRef
 from tasks.levels import CodeArray
-from tasks.policies import gpu_task, io_task
+from tasks.open_run import OpenRun
 from tasks.priming import file_sha256, primer_piece, sound_of, starts_from_score
-from tasks.resources import OpenRun, task_reporter, working
 from tasks.runs import Primer
 
 
-@io_task(task_run_name="score-of-{run_id}")
-def keep_score(run_id: str) -> dict[str, object]:
+def keep_score(run: OpenRun) -> bool:
     """Compose or read the score that a run starts from, once, and keep it with the run.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
 
     Returns:
         Whether the run starts from a score.
     """
-    with working(run_id) as run:
-        expected = Primer.recorded(run.journal.record)
-        begun = bool(run.journal.events_of("score", "primer"))
-        if expected is not None and not begun and starts_from_score(run.request):
-            record_score(run, _piece(run, expected))
-        return {"score": bool(run.journal.events_of("score"))}
+    expected = Primer.recorded(run.journal.record)
+    begun = bool(run.journal.events_of("score", "primer"))
+    if expected is not None and not begun and starts_from_score(run.request):
+        record_score(run, _piece(run, expected))
+    return bool(run.journal.events_of("score"))
 
 
 def record_score(run: OpenRun, midi: bytes) -> None:
@@ -52,22 +49,18 @@ def record_score(run: OpenRun, midi: bytes) -> None:
         run.journal.append("score", name=name, blob=blob.to_json())
 
 
-@gpu_task(task_run_name="condition-{run_id}")
-def condition(run_id: str) -> dict[str, object]:
+def condition(run: OpenRun) -> list[int]:
     """Encode the primer of a run, once; a score is played first.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
 
     Returns:
-        The codes known at each level before sampling.
+        How many codes are known at each level before sampling.
     """
-    with working(run_id) as run:
-        if run.request.has_primer and not run.journal.events_of("primer"):
-            encode_primer(run)
-        return {
-            "known": [len(known_codes(run, level)) for level in range(run.config.levels)],
-        }
+    if run.request.has_primer and not run.journal.events_of("primer"):
+        encode_primer(run)
+    return [len(known_codes(run, level)) for level in range(run.config.levels)]
 
 
 def encode_primer(run: OpenRun) -> None:
@@ -80,7 +73,7 @@ def encode_primer(run: OpenRun) -> None:
 
     expected = Primer.recorded(run.journal.record)
     assert expected is not None
-    task_reporter().say("encoding the primer")
+    run.say("encoding the primer")
     sound = _primer_sound(run, expected)
     samples = torch.from_numpy(sound.samples[None]).to(run.models.device)
     with torch.inference_mode():
@@ -115,7 +108,7 @@ def _piece(run: OpenRun, expected: Primer) -> bytes:
         except Corrupt:
             if file_sha256(Path(run.request.primer or "")) != expected.sha256:
                 raise
-    ffmpeg = run.settings.ffmpeg
+    ffmpeg = run.machine.ffmpeg
     return primer_piece(run.request, run.config, expected.n_samples, expected.sha256, ffmpeg)
 
 
@@ -154,7 +147,7 @@ def labels_of(
     run: OpenRun, level: int, request: GenerationRequest, top_codes: int
 ) -> tuple[Labeller, Labels] | None:
     """Return the labeller of a level and the labels of the whole piece; None without labels."""
-    makers = labellers(run.config, run.settings.labels, allow_unknown=request.allow_unknown)
+    makers = labellers(run.config, run.machine.labels, allow_unknown=request.allow_unknown)
     labeller, words = makers[level], request.conditioning
     if labeller is None:
         return None

@@ -27,7 +27,7 @@ from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
 from musiccore.work.stop import SafeStop, Stop
-from tasks.settings import Settings
+from tasks.resources import machine
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def convert_files(
         One row per file, in the order given.
     """
     watch = watch or Unwatched()
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     ledger = Ledger(remember, options) if remember is not None else None
     for folder in {each.target.parent for each in conversions}:
         if folder.local is not None:

@@ -13,11 +13,11 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -27,17 +27,16 @@ from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio
 from musiccore.errors import CheckpointError
 from musiccore.journal.journal import Journal
+from musiccore.models.machine import Machine
 from musiccore.pages import figures
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Round
 from tasks.codec import found_audio
-from tasks.extras import extra
 from tasks.levels import CodeArray, codes_sha256
 from tasks.models import Models
-from tasks.resources import OpenRun
-from tasks.sampling import take_codes
-from tasks.settings import Settings
+from tasks.open_run import OpenRun
+from tasks.work import RunCodes
 
 PEAKS: Final = 240
 """Columns of the small waveform that travels in the record."""
@@ -61,8 +60,21 @@ class Heard:
     files: Mapping[str, bytes]
 
 
-def hear(sound: Audio) -> Heard:
-    """Return everything that a person hears and sees of a sound."""
+class Extra(Protocol):
+    """Makes what goes with the music and may fail: `OpenRun.extra`."""
+
+    def __call__(self, what: str, make: Callable[[], bytes]) -> bytes | None:
+        """Return what `make` makes; None where it cannot be made."""
+        ...
+
+
+def hear(sound: Audio, extra: Extra) -> Heard:
+    """Return everything that a person hears and sees of a sound.
+
+    Args:
+        sound: what is heard.
+        extra: makes the pictures, as far as they can be drawn here.
+    """
     lufs = loudness_lufs(sound.samples, sound.sample_rate)
     return Heard(
         facts={
@@ -71,11 +83,11 @@ def hear(sound: Audio) -> Heard:
             "peak": round(sound.peak, 4),
             "peaks": list(peaks(sound)),
         },
-        files={"preview": audio.write_preview(sound), **_drawn(sound)},
+        files={"preview": audio.write_preview(sound), **_drawn(sound, extra)},
     )
 
 
-def _drawn(sound: Audio) -> dict[str, bytes]:
+def _drawn(sound: Audio, extra: Extra) -> dict[str, bytes]:
     """Return the pictures of a sound that can be drawn here."""
     wanted = {"waveform": figures.waveform, "spectrogram": figures.spectrogram}
     found = {name: extra(f"a {name}", partial(draw, sound)) for name, draw in wanted.items()}
@@ -117,13 +129,14 @@ class Hearing:
 
     Args:
         store: the root of the runs.
-        settings: of this process; the device is the CPU whatever they say.
+        machine: this one; the device is the CPU whatever it says.
+        cache: folder for what can be made again.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, machine: Machine, cache: Path) -> None:
         self._store = store
-        self._settings = replace(settings, device="cpu")
-        self._folder = settings.cache.expanduser() / "heard"
+        self._machine = replace(machine, device="cpu")
+        self._folder = cache.expanduser() / "heard"
         self._models: Models | None = None  # of the model that was heard last
         self._memory: dict[str, bytes] = {}  # where the folder cannot be written
 
@@ -143,7 +156,7 @@ class Hearing:
             MusicCoreError: if it cannot be decoded for another reason.
         """
         run = self._open(run_id)
-        codes = take_codes(run, take)
+        codes = RunCodes(run).take(take)
         network = run.config.vqvae.name
         weights = run.journal.record.models.get(network, network)
         name = f"{sha256(f'{weights} {codes_sha256(codes)}'.encode())}.json"
@@ -156,7 +169,7 @@ class Hearing:
             )
         top = run.config.levels - 1
         sound = found_audio(run, top, take - 1, codes)
-        heard = hear(sound)
+        heard = hear(sound, run.extra)
         rate = run.config.top.sample_rate / run.config.top.hop_length
         facts = {**heard.facts, "flags": fault_facts(sound, codes, rate)}
         for kind, data in heard.files.items():
@@ -173,14 +186,14 @@ class Hearing:
             CheckpointError, NotFound, MusicCoreError: as for `facts`.
         """
         run = self._open(run_id)
-        return found_audio(run, run.config.levels - 1, take - 1, take_codes(run, take))
+        return found_audio(run, run.config.levels - 1, take - 1, RunCodes(run).take(take))
 
     def _open(self, run_id: str) -> OpenRun:
         journal = Journal.open(self._store, run_id)
-        run = OpenRun(self._settings, journal, self._models)
+        run = OpenRun(self._store, journal, self._machine, models=self._models)
         if self._models is None or self._models.config != run.config:
-            self._models = Models(run.config, self._settings)
-            run = OpenRun(self._settings, journal, self._models)
+            self._models = Models(run.config, self._machine)
+            run = OpenRun(self._store, journal, self._machine, models=self._models)
         return run
 
     def file(self, digest: str) -> bytes | None:

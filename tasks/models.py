@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from musiccore.errors import CheckpointError, DeviceError
 from musiccore.models.config import ModelConfig, PriorConfig, VQVAEConfig
-from tasks.settings import Settings
+from musiccore.models.machine import Machine
 
 if TYPE_CHECKING:
     import torch
@@ -20,24 +22,23 @@ if TYPE_CHECKING:
     from musiccore.models.vqvae import VQVAE
 
 _SEED = 20200430
+_OURS = Path(str(files("musiccore"))) / "weights"
 Network = TypeVar("Network", bound="nn.Module")
 
 
-def weights_path(model: str, network: VQVAEConfig | PriorConfig, settings: Settings) -> Path | None:
+def weights_path(model: str, network: VQVAEConfig | PriorConfig, machine: Machine) -> Path | None:
     """Return where the weights of one network are, None if they are not on this machine.
 
     The folder of released checkpoints has their own layout: `5b/vqvae.pth.tar`,
     `5b/prior_level_0.pth.tar`, `1b_lyrics/prior_level_2.pth.tar`; files may also lie flat.
     """
-    import musiccore
-
     stem = "vqvae" if isinstance(network, VQVAEConfig) else f"prior_level_{network.level}"
-    folders = [Path(musiccore.__path__[0]) / "weights" / model]
-    if settings.models is not None:
+    folders = [_OURS / model]
+    if machine.models is not None:
         shared = stem != "prior_level_2"  # the families differ in the top-level prior only
-        folders += [settings.models / model]
-        folders += [settings.models / "5b"] if shared else []
-        folders += [settings.models]
+        folders += [machine.models / model]
+        folders += [machine.models / "5b"] if shared else []
+        folders += [machine.models]
     for folder in folders:
         for name in (f"{stem}.safetensors", f"{stem}.pth.tar"):
             if (folder / name).is_file():
@@ -50,7 +51,7 @@ def networks(config: ModelConfig) -> tuple[VQVAEConfig | PriorConfig, ...]:
     return (config.vqvae, *config.priors)
 
 
-def check_weights(config: ModelConfig, settings: Settings) -> None:
+def check_weights(config: ModelConfig, machine: Machine) -> None:
     """Check that every network of a model has weights here; reads none of them.
 
     Raises:
@@ -59,7 +60,7 @@ def check_weights(config: ModelConfig, settings: Settings) -> None:
     if not config.trained:
         return
     for network in networks(config):
-        if weights_path(config.name, network, settings) is None:
+        if weights_path(config.name, network, machine) is None:
             raise _missing_weights(config, network)
 
 
@@ -97,20 +98,20 @@ class Models:
 
     Args:
         config: the model.
-        settings: device, number type, threads, folders.
+        machine: device, number type, threads, folders.
     """
 
-    def __init__(self, config: ModelConfig, settings: Settings) -> None:
+    def __init__(self, config: ModelConfig, machine: Machine) -> None:
         import torch
 
         self.config = config
-        self.settings = settings
-        self.device = choose_device(settings.device)
-        self.dtype: torch.dtype = getattr(torch, settings.dtype)
+        self.machine = machine
+        self.device = choose_device(machine.device)
+        self.dtype: torch.dtype = getattr(torch, machine.dtype)
         self._digests: dict[str, str] = {}
         self._prior: Prior | None = None
         self._vqvae: VQVAE | None = None
-        torch.set_num_threads(settings.threads)
+        torch.set_num_threads(machine.threads)
 
     def digests(self) -> Mapping[str, str]:
         """Return name of each network → sha256 of its weights.
@@ -132,8 +133,8 @@ class Models:
             kind = f"{self.device.type} {torch.backends.cpu.get_cpu_capability()}"
         return {
             "device": kind,
-            "dtype": self.settings.dtype,
-            "threads": self.settings.threads,
+            "dtype": self.machine.dtype,
+            "threads": self.machine.threads,
             "torch": torch.__version__,
         }
 
@@ -168,7 +169,7 @@ class Models:
 
     def _weights(self, network: VQVAEConfig | PriorConfig) -> Path | None:
         """Return the file of a network; None for the test model, whose weights are random."""
-        path = weights_path(self.config.name, network, self.settings)
+        path = weights_path(self.config.name, network, self.machine)
         if path is None and self.config.trained:
             raise _missing_weights(self.config, network)
         return path
@@ -179,12 +180,11 @@ class Models:
         Raises:
             CheckpointError: if they are missing.
         """
-        from musiccore.models.checkpoints import file_sha256
-
         path = self._weights(network)
         if path is None:
             return hashlib.sha256(f"random {_SEED} {network!r}".encode()).hexdigest()
-        return file_sha256(path)
+        stat = path.stat()
+        return _file_sha256(path, stat.st_size, stat.st_mtime_ns)
 
     def _placed(self, network: Network) -> Network:
         import torch
@@ -196,6 +196,14 @@ class Models:
                 f"model {self.config.name} does not fit into the memory of {self.device}",
                 hint="close other programs, or set JUKEFLOW_DTYPE to float16",
             ) from error
+
+
+@cache
+def _file_sha256(path: Path, size: int, mtime: int) -> str:
+    """Return the digest of a file of weights, which is read once as long as it stays as it is."""
+    from musiccore.models.checkpoints import file_sha256
+
+    return file_sha256(path)
 
 
 def cpu_count() -> int:

@@ -7,9 +7,8 @@ neighbours are, and also when it goes on alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -222,24 +221,6 @@ def _pass_of(song: SongRows) -> tuple[object, ...]:
 
 def _apart(one: range, other: range) -> bool:
     return one.stop <= other.start or other.stop <= one.start
-
-
-_sharing: ContextVar[SharedPasses | None] = ContextVar("shared_passes", default=None)
-
-
-def shared_passes() -> SharedPasses | None:
-    """Return the passes that this call shares with other songs, None outside a pack."""
-    return _sharing.get()
-
-
-@contextmanager
-def sharing(passes: SharedPasses) -> Iterator[None]:
-    """Let every song sampled inside share the passes of one model."""
-    token = _sharing.set(passes)
-    try:
-        yield
-    finally:
-        _sharing.reset(token)
 
 
 # --------------------------------------------------------------------------------- who is with whom

@@ -6,8 +6,7 @@ The store remembers what is done, so Prefect's cache and persisted results are o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -40,29 +39,43 @@ def retry_transient(task: Task[..., object], run: TaskRun, state: State[object])
     return isinstance(error, BaseException) and is_transient(error)
 
 
-_durable = partial(
-    task,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    log_prints=False,
-)
+def gpu_task(*, task_run_name: str) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+    """Return what makes a step of a function that needs the model.
 
-gpu_task = partial(
-    _durable,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=retry_transient,
-    tags=["gpu"],
-)
-"""A step that needs the model; called directly, so that it runs in the main thread."""
+    It is called directly, so that it runs in the main thread.
 
-io_task = partial(
-    _durable,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=retry_transient,
-)
-"""A step that reads, converts and writes."""
+    Args:
+        task_run_name: of its runs, with the parameters in braces.
+    """
+    return _durable(task_run_name, tags=("gpu",))
+
+
+def io_task(*, task_run_name: str) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+    """Return what makes a step of a function that reads, converts and writes.
+
+    Args:
+        task_run_name: of its runs, with the parameters in braces.
+    """
+    return _durable(task_run_name)
+
+
+def _durable(
+    task_run_name: str, tags: tuple[str, ...] = ()
+) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
+    def made(step: Callable[Given, Made]) -> Callable[Given, Made]:
+        durable: Callable[[Callable[Given, Made]], Task[Given, Made]] = task(
+            task_run_name=task_run_name,
+            tags=tags or None,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+            retries=RETRIES,
+            retry_delay_seconds=RETRY_DELAYS_SECONDS,
+            retry_condition_fn=retry_transient,
+        )
+        return cast("Callable[Given, Made]", durable(step))
+
+    return made
 
 
 def durable_flow(

@@ -11,9 +11,7 @@ from musiccore.audio.sound import Audio
 from musiccore.takes.lineage import origin_json
 from musiccore.takes.takes import Kept, Rendition
 from tasks.conditioning import piece_samples, primer_score
-from tasks.levels import codes_sha256
-from tasks.resources import OpenRun
-from tasks.sampling import song_codes, take_codes
+from tasks.open_run import OpenRun
 
 _LONGEST_SCORE = 64 * 1024  # bytes of MIDI that go into a file's metadata
 _COMPUTED = ("batches", "windows", "primer", "pack")  # follow from the request, or stand elsewhere
@@ -27,7 +25,7 @@ def provenance(
     song: Rendition | None = None,
     level: int | None = None,
     part: str = "",
-    codes: Mapping[int, str] | None = None,
+    codes: Mapping[int, str],
 ) -> dict[str, object]:
     """Return what goes into the metadata of audio.
 
@@ -38,7 +36,7 @@ def provenance(
         song: upsampling of the take; None for the take itself.
         level: of the codes; the top one by default.
         part: "master", "level" or "take"; by default what the other arguments say.
-        codes: level → sha256, where the caller knows them.
+        codes: level → sha256 of its codes; those of lower levels are left out.
     """
     tree, record = run.tree(), run.journal.record
     level = run.config.levels - 1 if level is None else level
@@ -46,7 +44,6 @@ def provenance(
     request = tree.request(made_with)
     words = request.conditioning
     lineage = list(tree.ancestors(take))
-    known = codes_digests(run, take, song, lowest=level) if codes is None else codes
     facts: dict[str, object] = {
         "title": song_title(run, take),
         "artist": words.artist,
@@ -67,7 +64,7 @@ def provenance(
         },
         "recipe_sha256": request.digest(),
         "recipe": request.model_dump(mode="json", exclude_defaults=True),
-        "codes": {str(one): digest for one, digest in known.items() if one >= level},
+        "codes": {str(one): digest for one, digest in codes.items() if one >= level},
         "pcm_sha256": audio.pcm_sha256(sound),
         "origin": {
             **origin_json(tree, take, song),
@@ -120,23 +117,6 @@ def _score(run: OpenRun) -> dict[str, object]:
     if midi is None or len(midi) > _LONGEST_SCORE:
         return {}
     return {"score": b64encode(midi).decode("ascii")}
-
-
-def codes_digests(
-    run: OpenRun, take: int, song: Rendition | None, *, lowest: int = 0
-) -> dict[int, str]:
-    """Return level → sha256 of the finished codes of a take, or of a song of it.
-
-    Args:
-        run: the run.
-        take: its number.
-        song: upsampling of the take; None for the take itself, which has the top level alone.
-        lowest: the lowest level of interest.
-    """
-    top = run.config.levels - 1
-    if song is None:
-        return {top: codes_sha256(take_codes(run, take))}
-    return {level: codes_sha256(song_codes(run, song, level)) for level in range(lowest, top + 1)}
 
 
 def song_title(run: OpenRun, take: int) -> str:

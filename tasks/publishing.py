@@ -6,7 +6,6 @@ Everything here is made again from the store at any time; it is written once per
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -23,82 +22,52 @@ from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes.takes import Rendition
 from musiccore.timecode import length
-from tasks.artifacts import show_song
-from tasks.codec import song_audio
+from tasks.codec import FinishedSong
 from tasks.deliveries import hurt_songs, lost_files
-from tasks.extras import extra
-from tasks.levels import codes_sha256
-from tasks.policies import io_task
-from tasks.provenance import codes_digests, provenance, song_title
-from tasks.resources import OpenRun, safe_stop, shared_store, task_reporter, working
+from tasks.open_run import OpenRun
+from tasks.provenance import provenance, song_title
 from tasks.runs import program_versions
-from tasks.sampling import song_codes
 from tasks.scores import ROLL_FILE, SCORE_FILE, SongScore, starting_score
-from tasks.showing import Picture
-from tasks.story import story, tell
-
-log = logging.getLogger(__name__)
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 
 
-@io_task(task_run_name="publish-song-{number}")
-def publish_song(run_id: str, number: int) -> dict[str, object]:
+def publish_song(finished: FinishedSong) -> bool:
     """Write everything a listener gets of a song, unless it lies there already.
 
     Args:
-        run_id: the run.
-        number: of the song (rendition).
+        finished: a song of a claimed run.
 
     Returns:
-        Folder of the song and its master file.
+        Whether it was written now.
     """
-    with working(run_id) as run, safe_stop():  # a signal inside an encoder would be lost
-        song = run.tree().rendition(number)
-        inputs = delivery_digest(run, song)
-        if not _is_delivered(run, song, inputs):
-            again = "" if song.exported is None else " again, of which some were lost"
-            task_reporter().say(f"writing audio, pictures and the song page{again}")
-            _deliver(run, song, inputs)
-            _show(run, number)
-        exported = run.tree().rendition(number).exported
-        assert exported is not None
-        return {"song": number, "master": exported.fields.get("master")}
+    run, song = finished.run, finished.song
+    with run.safe_stop():  # a signal inside an encoder would be lost
+        inputs = delivery_digest(finished)
+        if _is_delivered(run, song, inputs):
+            return False
+        again = "" if song.exported is None else " again, of which some were lost"
+        run.say(f"writing audio, pictures and the song page{again}")
+        seconds = _deliver(finished, inputs)
+        place = run.journal.store.location(song_folder(run, run.tree().rendition(song.number)))
+        run.tell(f"Delivered song {song.number}, {length(seconds)}, to {place}.")
+        return True
 
 
-def _show(run: OpenRun, number: int) -> None:
-    """Show a song in the Prefect UI, where there is one; a song that is finished never fails."""
-    try:
-        if story() is not None:
-            show_song(Picture.of(shared_store(run.settings), run.run_id), number)
-        tell(_delivered(run, run.tree().rendition(number)))
-    except Exception as error:
-        log.warning("song %d is not shown in Prefect: %s", number, error)
-
-
-def _delivered(run: OpenRun, song: Rendition) -> str:
-    assert song.exported is not None
-    master = song.exported.fields.get("master")
-    seconds = float(str(master["seconds"])) if isinstance(master, dict) else 0.0
-    place = run.journal.store.location(str(song.exported.fields["folder"]))
-    return f"Delivered song {song.number}, {length(seconds)}, to {place}."
-
-
-@io_task(task_run_name="find-lost-songs")
-def lost_songs(run_id: str) -> list[int]:
+def lost_songs(run: OpenRun) -> list[int]:
     """Return the delivered songs of which a file is gone or damaged.
 
     Args:
-        run_id: the run.
+        run: the claimed run.
     """
-    with working(run_id) as run:
-        return list(hurt_songs(run.journal, run.tree()))
+    return list(hurt_songs(run.journal, run.tree()))
 
 
-def delivery_digest(run: OpenRun, song: Rendition) -> str:
+def delivery_digest(finished: FinishedSong) -> str:
     """Return the digest of everything that decides the delivered files."""
-    codes = [codes_sha256(song_codes(run, song, level)) for level in range(run.config.levels)]
-    facts = {"song": song.number, "codes": codes, "formats": list(run.request.formats)}
+    codes = list(finished.digests().values())
+    formats = list(finished.run.request.formats)
+    facts = {"song": finished.song.number, "codes": codes, "formats": formats}
     return hashlib.sha256(canonical_json(facts)).hexdigest()
 
 
@@ -119,26 +88,28 @@ def _is_delivered(run: OpenRun, song: Rendition, inputs: str) -> bool:
     return not lost_files(run.journal.store, export)
 
 
-def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:
+def _deliver(finished: FinishedSong, inputs: str) -> float:
+    """Write the files of a song and record them; return its length in seconds."""
+    run, song = finished.run, finished.song
     store, folder = run.journal.store, song_folder(run, song)
-    master = audio.limit_peak(song_audio(run, song, 0))
+    master = audio.limit_peak(finished.audio(0))
     files: list[Deliverable] = []
     previews: dict[str, bytes] = {}
-    score = extra("the score beside the song", lambda: starting_score(run, song))
-    for name, kind, data, pcm in _files(run, song, master, score):
+    score = run.extra("the score beside the song", lambda: starting_score(run, song))
+    for name, kind, data, pcm in _files(finished, master, score):
         path = f"{folder}/{name}"
         store.put(path, data)
         files.append(_deliverable(path, kind, data, pcm))
         if kind == "picture":
             previews[name] = data
-    page = extra(
+    page = run.extra(
         "the song page",
-        lambda: song_page(_page(run, song, master, score, previews, files, folder)).encode(),
+        lambda: song_page(_page(finished, master, score, previews, files, folder)).encode(),
     )
     if page is not None:
         store.put(f"{folder}/index.html", page)
         files.append(_deliverable(f"{folder}/index.html", "page", page, None))
-    manifest = _manifest(run, song, files).to_bytes()
+    manifest = _manifest(finished, files).to_bytes()
     store.put(f"{folder}/manifest.json", manifest)
     files.append(_deliverable(f"{folder}/manifest.json", "manifest", manifest, None))
     best = next(file for file in files if file.kind == "master")
@@ -156,59 +127,63 @@ def _deliver(run: OpenRun, song: Rendition, inputs: str) -> None:
             "sample_rate": master.sample_rate,
         },
     )
+    return master.seconds
 
 
 def _files(
-    run: OpenRun, song: Rendition, master: Audio, score: SongScore | None
+    finished: FinishedSong, master: Audio, score: SongScore | None
 ) -> Iterator[tuple[str, str, bytes, str | None]]:
     """Yield name, kind, bytes and PCM digest of every file but page and manifest."""
-    pcm, codes = audio.pcm_sha256(master), codes_digests(run, song.take, song)
+    run, song = finished.run, finished.song
+    pcm, codes = audio.pcm_sha256(master), finished.digests()
     for kind in ("wav", *(kind for kind in run.request.formats if kind != "wav")):
         facts = provenance(
             run, take=song.take, sound=master, song=song, level=0, part="master", codes=codes
         )
         data = write_tags(audio.write(master, kind), facts)
         yield f"master.{kind}", "master", data, pcm if kind != "mp3" else None
-    yield "codes.npz", "codes", _codes(run, song).to_npz(), None
+    yield "codes.npz", "codes", _codes(finished).to_npz(), None
     for level in reversed(range(run.config.levels)):
-        sound = song_audio(run, song, level)
+        sound = finished.audio(level)
         facts = provenance(run, take=song.take, sound=sound, song=song, level=level, codes=codes)
         data = write_tags(audio.write(sound, "flac"), facts)
         yield f"level_{level}.flac", "level", data, audio.pcm_sha256(sound)
         for kind, draw in (("waveform", figures.waveform), ("spectrogram", figures.spectrogram)):
-            picture = extra(f"the {kind} of level {level}", partial(draw, sound))
+            picture = run.extra(f"the {kind} of level {level}", partial(draw, sound))
             if picture is not None:
                 yield f"level_{level}_{kind}.png", "picture", picture, None
     if score is not None:
         yield SCORE_FILE, "score", score.midi, None
-        roll = extra("the piano roll of the score", score.roll)
+        roll = run.extra("the piano roll of the score", score.roll)
         if roll is not None:
             yield ROLL_FILE, "picture", roll, None
 
 
-def _codes(run: OpenRun, song: Rendition) -> Codes:
-    levels = [song_codes(run, song, level)[None] for level in range(run.config.levels)]
-    return Codes.of(levels, run.config.vqvae.name)
+def _codes(finished: FinishedSong) -> Codes:
+    config = finished.run.config
+    levels = [finished.level(level)[None] for level in range(config.levels)]
+    return Codes.of(levels, config.vqvae.name)
 
 
 def _page(
-    run: OpenRun,
-    song: Rendition,
+    finished: FinishedSong,
     master: Audio,
     score: SongScore | None,
     previews: dict[str, bytes],
     files: list[Deliverable],
     folder: str,
 ) -> SongPage:
+    run, song = finished.run, finished.song
     request, config = run.tree().work_request(song), run.config.vqvae
     words, sung = request.conditioning, request.sung(run.config)
-    facts = provenance(run, take=song.take, sound=master, song=song, level=0)
+    digests = finished.digests()
+    facts = provenance(run, take=song.take, sound=master, song=song, level=0, codes=digests)
     wanted = (
         *("run", "take", "parents", "version", "seed", "rng"),
         *("model", "software", "recipe_sha256", "weights"),
     )
     described = [words.artist, words.genre, f"{master.seconds:.1f} s", request.model]
-    codes, take = _codes(run, song), run.tree().take(song.take)
+    codes, take = _codes(finished), run.tree().take(song.take)
     title, detail = run.request.title or run.run_id, take.name or f"take {take.number}"
     detail += f", version {song.version + 1}" if song.version else ""
     return SongPage(
@@ -217,8 +192,8 @@ def _page(
         master=Track(
             title="Song",
             audio=audio.write_preview(master),
-            spectrogram=extra("the song's spectrogram", lambda: figures.spectrogram(master)),
-            waveform=extra("the song's waveform", lambda: figures.waveform(master)),
+            spectrogram=run.extra("the song's spectrogram", lambda: figures.spectrogram(master)),
+            waveform=run.extra("the song's waveform", lambda: figures.waveform(master)),
         ),
         files=[
             SongFile(
@@ -233,12 +208,14 @@ def _page(
         saved=saved_name(title, detail, kind="mp3"),
         score=None
         if score is None
-        else extra("the score on the page", lambda: score.on_page(master, previews.get(ROLL_FILE))),
+        else run.extra(
+            "the score on the page", lambda: score.on_page(master, previews.get(ROLL_FILE))
+        ),
         levels=[
             Track(
                 title=f"Level {level}",
                 note=f"hop length {config.hop_lengths[level]}, {codes.n_codes(level)} codes",
-                audio=audio.write_preview(song_audio(run, song, level)),
+                audio=audio.write_preview(finished.audio(level)),
                 spectrogram=previews.get(f"level_{level}_spectrogram.png"),
                 waveform=previews.get(f"level_{level}_waveform.png"),
             )
@@ -252,7 +229,8 @@ def _page(
     )
 
 
-def _manifest(run: OpenRun, song: Rendition, files: list[Deliverable]) -> Manifest:
+def _manifest(finished: FinishedSong, files: list[Deliverable]) -> Manifest:
+    run, song = finished.run, finished.song
     record = run.journal.record
     return Manifest(
         run_id=run.run_id,
@@ -263,10 +241,7 @@ def _manifest(run: OpenRun, song: Rendition, files: list[Deliverable]) -> Manife
         models=record.models,
         versions=program_versions(),
         licence=run.config.licence,
-        inputs={
-            f"codes_level_{level}": codes_sha256(song_codes(run, song, level))
-            for level in range(run.config.levels)
-        },
+        inputs={f"codes_level_{level}": sha256 for level, sha256 in finished.digests().items()},
         outputs=tuple(files),
     )
 

@@ -24,6 +24,7 @@ from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
+from musiccore.models.machine import Machine
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.sealed import Json
@@ -31,7 +32,6 @@ from musiccore.storage.store import AlreadyExists, Store
 from tasks.models import Models
 from tasks.packs import Place, form_packs
 from tasks.runs import Primer, check_request, create_run
-from tasks.settings import Settings
 
 FOLDER: Final = "batches"
 PASTED: Final = "pasted"
@@ -98,12 +98,12 @@ def batch_folder(store: Store, batch: str) -> Store:
     return store.at(f"{FOLDER}/{batch}")
 
 
-def queue_of(store: Store, settings: Settings, file: str, recipe: str, name: str) -> Queue:
+def queue_of(store: Store, machine: Machine, file: str, recipe: str, name: str) -> Queue:
     """Read the songs of a file or of a pasted text, check all of them, and open their queue.
 
     Args:
         store: the root of the store.
-        settings: of this process.
+        machine: that makes them.
         file: path of a file of songs; empty if they are pasted.
         recipe: the songs as text; empty if they are in a file.
         name: what the batch is called; by default the name of the file.
@@ -114,7 +114,7 @@ def queue_of(store: Store, settings: Settings, file: str, recipe: str, name: str
         StorageError: if the store cannot be written.
     """
     name = name or (Path(file).stem if file else PASTED)
-    return open_queue(store, songs_of(file, recipe), name, settings)
+    return open_queue(store, songs_of(file, recipe), name, machine)
 
 
 def songs_of(file: str, recipe: str) -> Sequence[Song]:
@@ -133,7 +133,7 @@ def songs_of(file: str, recipe: str) -> Sequence[Song]:
     return parse_songs(recipe, "toml" if "[[song]]" in recipe else "csv", Path.cwd())
 
 
-def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Settings) -> Queue:
+def open_queue(store: Store, songs: Sequence[Song], name: str, machine: Machine) -> Queue:
     """Write the queue of a batch, unless it is there: the same batch goes on.
 
     All songs are checked before anything is written. A wrong one stays in the queue with its error.
@@ -142,7 +142,7 @@ def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Setting
         store: the root of the store.
         songs: rows of the file.
         name: what the batch is called; the same songs under the same name are the same batch.
-        settings: of this process.
+        machine: that makes them.
 
     Raises:
         ConfigError: if no song can be made.
@@ -154,7 +154,7 @@ def open_queue(store: Store, songs: Sequence[Song], name: str, settings: Setting
             f"name: {name!r} holds no letter or digit", hint="for example --name demo"
         )
     runs = _run_names(prefix, songs)
-    checked, primers, errors = _check(store, songs, runs, settings)
+    checked, primers, errors = _check(store, songs, runs, machine)
     if not checked:
         first = min(errors)
         raise ConfigError(f"file: no song can be made; row {first}: {errors[first]}")
@@ -195,7 +195,7 @@ _Checked = dict[int, tuple[GenerationRequest, ModelConfig]]
 
 
 def _check(
-    store: Store, songs: Sequence[Song], runs: Mapping[int, str], settings: Settings
+    store: Store, songs: Sequence[Song], runs: Mapping[int, str], machine: Machine
 ) -> tuple[_Checked, dict[int, int], dict[int, str]]:
     """Look at the songs in the order of the queue.
 
@@ -211,7 +211,7 @@ def _check(
             continue
         try:
             _check_unattended(song.request)
-            config, n_samples = _check_song(store, song.request, runs[song.row], settings)
+            config, n_samples = _check_song(store, song.request, runs[song.row], machine)
             checked[song.row] = (song.request, config)
             primers[song.row] = n_samples
         except MusicCoreError as error:
@@ -220,15 +220,15 @@ def _check(
 
 
 def _check_song(
-    store: Store, request: GenerationRequest, run: str, settings: Settings
+    store: Store, request: GenerationRequest, run: str, machine: Machine
 ) -> tuple[ModelConfig, int]:
     """Return the model of a song and the samples of its primer; a run that is there keeps it."""
     if request.primer is not None and store.exists(f"{run}/run.json"):
-        config = check_request(request.without_primer(), settings)
+        config = check_request(request.without_primer(), machine)
         primer = Primer.recorded(Journal.open(store, run).record)
         return config, 0 if primer is None else primer.n_samples
-    config = check_request(request, settings)
-    return config, request.primer_samples(config, ffmpeg=settings.ffmpeg)
+    config = check_request(request, machine)
+    return config, request.primer_samples(config, ffmpeg=machine.ffmpeg)
 
 
 def _check_unattended(request: GenerationRequest) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from inspect import unwrap
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 import numpy as np
 
@@ -15,26 +14,27 @@ from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
-from musiccore.models.config import ModelConfig
+from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.sampling.windows import plan_holes
+from musiccore.storage.store import Store
 from musiccore.tags import write_tags
 from musiccore.takes.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.takes.takes import Rendition
 from tasks.calibration import known_speeds
 from tasks.candidates import record_round
-from tasks.codec import song_audio, take_audio
+from tasks.codec import FinishedSong, take_audio
 from tasks.conditioning import condition, keep_score, record_score
+from tasks.levels import codes_sha256
 from tasks.models import Models
-from tasks.policies import gpu_task, io_task
-from tasks.provenance import codes_digests, provenance
-from tasks.resources import OpenRun, safe_stop, shared_store, task_reporter, working
+from tasks.open_run import OpenRun
+from tasks.provenance import provenance
 from tasks.runs import Primer, check_request, create_run, run_exists
 from tasks.sampling import sample_round, sample_song
-from tasks.settings import Settings
 from tasks.trees import choices_of
 from tasks.wanted import Wanted, differences
+from tasks.work import RunCodes
 
 Verdict = Literal["identical", "same codes", "different"]
 
@@ -92,28 +92,34 @@ class Prospect:
     left: tuple[LevelLeft, ...]
 
 
-@io_task(task_run_name="begin-again")
-def begin_again(file: str, primer: str = "") -> Prospect:
-    """Create the run that makes a file again, with the choices that led to it.
+def create_again(
+    store: Store, wanted: Wanted, primer: str, machine: Machine
+) -> tuple[Difference, ...]:
+    """Create the run that makes a file again, unless it is there.
 
     Args:
-        file: path of the audio file.
+        store: the root of the store.
+        wanted: what the file says.
         primer: path of the primer, where the music starts from a recording or a score.
+        machine: that makes it.
 
     Returns:
-        The run, what differs here, and what it will cost.
+        What differs here.
+
+    Raises:
+        ConfigError: if the primer is missing or another one.
+        CheckpointError: if weights are missing.
     """
-    wanted, settings = Wanted.of(Path(file)), Settings.from_environment()
-    origin, store = wanted.origin, shared_store(settings)
+    origin = wanted.origin
     request, score = wanted.request(primer), b"" if primer else origin.score
     known: Primer | None = None
     if score:
         known = Primer(n_samples=origin.primer_samples, sha256=origin.primer_sha256)
-    config = check_request(request.without_primer() if score else request, settings)
-    found = known or Primer.of(request, config, ffmpeg=settings.ffmpeg)
+    config = check_request(request.without_primer() if score else request, machine)
+    found = known or Primer.of(request, config, ffmpeg=machine.ffmpeg)
     if (found.sha256 if found else "") != origin.primer_sha256:
         raise ConfigError("primer: this machine composes another one than the music starts from")
-    models = Models(config, settings)
+    models = Models(config, machine)
     unlike = differences(origin, models)
     if not run_exists(store, wanted.run_id):
         create_run(
@@ -126,12 +132,28 @@ def begin_again(file: str, primer: str = "") -> Prospect:
             score=score,
             pack=origin.pack,
         )
-    with working(wanted.run_id) as run:
-        if score:
-            record_score(run, score)
-        _choose_again(run, origin)
-        left = _left(run, origin, config, settings)
-    return Prospect(run_id=wanted.run_id, differences=unlike, left=left)
+    return unlike
+
+
+def begin_again(
+    run: OpenRun, wanted: Wanted, primer: str, unlike: tuple[Difference, ...]
+) -> Prospect:
+    """Make the choices that led to a file, in the run that makes it again.
+
+    Args:
+        run: as `create_again` made it, claimed.
+        wanted: what the file says.
+        primer: path of the primer; empty for the score that the file holds, if it holds one.
+        unlike: what differs here.
+
+    Returns:
+        The run, what differs here, and what it will cost.
+    """
+    origin = wanted.origin
+    if origin.score and not primer:
+        record_score(run, origin.score)
+    _choose_again(run, origin)
+    return Prospect(run_id=wanted.run_id, differences=unlike, left=_left(run, origin))
 
 
 def _choose_again(run: OpenRun, origin: Origin) -> None:
@@ -160,17 +182,16 @@ def _choose_again(run: OpenRun, origin: Origin) -> None:
         tree.rendition(origin.song)
 
 
-def _left(
-    run: OpenRun, origin: Origin, config: ModelConfig, settings: Settings
-) -> tuple[LevelLeft, ...]:
+def _left(run: OpenRun, origin: Origin) -> tuple[LevelLeft, ...]:
     """Return windows and time of everything that has to be sampled."""
-    device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
+    config = run.config
+    device: DeviceKind = "cuda" if run.machine.device.startswith("cuda") else "cpu"
     plan = Plan.of(
         config,
         run.request,
         device=device,
         primer_samples=origin.primer_samples,
-        speeds=known_speeds(run.root, config, settings),
+        speeds=known_speeds(run.root, config, run.machine),
     )
     tree, top = run.tree(), config.levels - 1
     rounds = [one for one in rounds_needed(tree, origin.take) if one.sampled]
@@ -192,70 +213,81 @@ def _song_windows(run: OpenRun, song: Rendition, level: int) -> int:
     return len(plan_holes(n_codes, prior.n_ctx, hop, [hole]))
 
 
-@gpu_task(task_run_name="make-again-{run_id}")
-def make_again(run_id: str, file: str) -> dict[str, str]:
+def make_again(run: OpenRun, origin: Origin) -> dict[str, str]:
     """Sample what the sound of a file is made of; every finished window is kept.
 
     Args:
-        run_id: the run that `begin_again` named.
-        file: path of the audio file.
+        run: that `begin_again` prepared, claimed.
+        origin: what the file says.
 
     Returns:
         Level → sha256 of the codes.
     """
-    origin = Wanted.of(Path(file)).origin
-    with working(run_id) as run:
-        _function(keep_score)(run_id)
-        _function(condition)(run_id)
-        for one in rounds_needed(run.tree(), origin.take):
-            _function(sample_round)(run_id, one.number)
-        if origin.song:
-            for song in needed_songs(run.tree(), origin.song):
-                for level in reversed(range(origin.level, run.config.levels - 1)):
-                    _function(sample_song)(run_id, song.number, level)
-        return {str(level): digest for level, digest in _digests(run, origin).items()}
+    keep_score(run)
+    condition(run)
+    for one in rounds_needed(run.tree(), origin.take):
+        sample_round(run, one.number)
+    if origin.song:
+        for song in needed_songs(run.tree(), origin.song):
+            for level in reversed(range(origin.level, run.config.levels - 1)):
+                sample_song(run, song.number, level)
+    return {str(level): digest for level, digest in _Made(run, origin).digests().items()}
 
 
-def _function(step: object) -> Callable[..., object]:
-    """Return the function of a task, for a call inside another task."""
-    found: Callable[..., object] = unwrap(cast("Callable[..., object]", step))
-    return found
+class _Made:
+    """What was made again: codes and sound of a take or a song, read once."""
+
+    def __init__(self, run: OpenRun, origin: Origin) -> None:
+        self.origin = origin
+        self.song = run.tree().rendition(origin.song) if origin.song else None
+        self._run = run
+        self._finished = None if self.song is None else FinishedSong(run, self.song)
+        self._codes = RunCodes(run)
+
+    def digests(self) -> dict[int, str]:
+        """Return level → sha256 of the codes that the sound of the file is made of."""
+        if self._finished is not None:
+            return self._finished.digests(self.origin.level)
+        top = self._run.config.levels - 1
+        return {top: codes_sha256(self._codes.take(self.origin.take))}
+
+    def sound(self) -> Audio:
+        """Return what the file was made from, as it was delivered."""
+        origin = self.origin
+        if self._finished is None:
+            return take_audio(self._run, origin.take, self._codes.take(origin.take))
+        sound = self._finished.audio(origin.level)
+        return audio.limit_peak(sound) if origin.part == "master" else sound
 
 
-def _digests(run: OpenRun, origin: Origin) -> dict[int, str]:
-    song = run.tree().rendition(origin.song) if origin.song else None
-    return codes_digests(run, origin.take, song, lowest=origin.level)
-
-
-@gpu_task(task_run_name="compare-again-{run_id}")
-def compare_again(run_id: str, file: str, out: str = "") -> Report:
+def compare_again(run: OpenRun, wanted: Wanted, path: Path, out: Path | None = None) -> Report:
     """Compare what was made again with the file.
 
     Args:
-        run_id: the run that `make_again` finished.
-        file: path of the audio file.
-        out: where the sound that was made again is written; empty for nowhere.
+        run: that `make_again` finished, claimed.
+        wanted: what the file says.
+        path: of the file.
+        out: where the sound that was made again is written; None for nowhere.
 
     Returns:
         What was compared, and the verdict.
     """
-    path = Path(file)
-    wanted = Wanted.of(path)
     origin = wanted.origin
-    with working(run_id) as run, safe_stop():
-        made = _sound(run, origin)
+    with run.safe_stop():
+        again = _Made(run, origin)
+        made = again.sound()
         codes = {
             level: (origin.codes.get(level, ""), digest)
-            for level, digest in _digests(run, origin).items()
+            for level, digest in again.digests().items()
         }
-        if out:
-            _write(run, wanted, made, Path(out))
+        if out is not None:
+            _write(run, again, made, out)
     held, reencoded = audio.read(path), False
     sound = compare(_as_delivered(made), held)
     if not sound.identical and wanted.kind == "mp3" and not wanted.conversions:
-        again = audio.read(audio.write(made, "mp3"))
-        if np.array_equal(again.samples, held.samples):
-            sound, reencoded = compare(again, held), True
+        lossy = audio.read(audio.write(made, "mp3"))
+        if np.array_equal(lossy.samples, held.samples):
+            sound, reencoded = compare(lossy, held), True
     pcm = (origin.pcm_sha256, audio.pcm_sha256(made))
     return Report(
         verdict=_verdict(codes, pcm, sound),
@@ -284,26 +316,17 @@ def _verdict(
     return "same codes"
 
 
-def _sound(run: OpenRun, origin: Origin) -> Audio:
-    """Return what the file was made from, as it was delivered."""
-    if not origin.song:
-        return take_audio(run, origin.take)
-    sound = song_audio(run, run.tree().rendition(origin.song), origin.level)
-    return audio.limit_peak(sound) if origin.part == "master" else sound
-
-
-def _write(run: OpenRun, wanted: Wanted, made: Audio, out: Path) -> None:
-    origin = wanted.origin
-    song = run.tree().rendition(origin.song) if origin.song else None
+def _write(run: OpenRun, again: _Made, made: Audio, out: Path) -> None:
+    origin = again.origin
     facts = provenance(
         run,
         take=origin.take,
         sound=made,
-        song=song,
+        song=again.song,
         level=origin.level,
         part=origin.part,
-        codes=_digests(run, origin),
+        codes=again.digests(),
     )
-    task_reporter().say(f"writing {out}")
+    run.say(f"writing {out}")
     data = write_tags(audio.write(made, out.suffix.lower().removeprefix(".")), facts)
     out.write_bytes(data)

@@ -8,7 +8,7 @@ from musiccore.pages.round import needed, round_page
 from musiccore.storage.store import BlobRef
 from tasks.deliveries import round_page_key
 from tasks.describing import describe
-from tasks.resources import OpenRun
+from tasks.open_run import OpenRun
 from tasks.showing import Picture, blob_sizes
 
 

@@ -16,13 +16,13 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
+from musiccore.models.machine import Machine
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 from tasks.models import Models, check_weights
 from tasks.priming import compose_primer, file_sha256, primer_piece
-from tasks.settings import Settings
 
 
 def program_versions() -> dict[str, str]:
@@ -68,7 +68,7 @@ def fresh_run_id(name: str) -> str:
     return name
 
 
-def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig:
+def check_request(request: GenerationRequest, machine: Machine) -> ModelConfig:
     """Check all of a request before weights load.
 
     Returns:
@@ -79,8 +79,8 @@ def check_request(request: GenerationRequest, settings: Settings) -> ModelConfig
         MissingProgram: if only ffmpeg could read the primer and there is none.
         CheckpointError: if weights are missing.
     """
-    config = request.check(label_tables=settings.labels, ffmpeg=settings.ffmpeg)
-    check_weights(config, settings)
+    config = request.check(label_tables=machine.labels, ffmpeg=machine.ffmpeg)
+    check_weights(config, machine)
     return config
 
 
@@ -197,7 +197,7 @@ def create_run(
     if run_exists(store, run_id):
         _check_same(store, request, run_id)
         return
-    ffmpeg = models.settings.ffmpeg
+    ffmpeg = models.machine.ffmpeg
     primer = primer or Primer.of(request, config, ffmpeg=ffmpeg)
     if primer is not None:
         data = score or primer_piece(request, config, primer.n_samples, primer.sha256, ffmpeg)
@@ -216,6 +216,30 @@ def create_run(
         Journal.create(store, record)
     except AlreadyExists:
         _check_same(store, request, run_id)
+
+
+def start(
+    store: Store, request: GenerationRequest, run_id: str, machine: Machine
+) -> tuple[ModelConfig, bool]:
+    """Check a request and create its run, unless it is there.
+
+    Args:
+        store: the root of the store.
+        request: what to make.
+        run_id: name of the run.
+        machine: that makes it.
+
+    Returns:
+        The model's configuration, and whether the run was created now.
+
+    Raises:
+        MusicCoreError: as for `check_request` and `create_run`.
+    """
+    begun = run_exists(store, run_id)
+    # a run that is there keeps what it uses of its primer
+    config = check_request(request.without_primer() if begun else request, machine)
+    create_run(store, request, run_id, config, Models(config, machine))
+    return config, not begun
 
 
 def _check_same(store: Store, request: GenerationRequest, run_id: str) -> None:

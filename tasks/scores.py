@@ -15,7 +15,7 @@ from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Score
 from musiccore.takes.takes import Rendition
 from tasks.conditioning import primer_score
-from tasks.resources import OpenRun
+from tasks.open_run import OpenRun
 
 SCORE_FILE: Final = "score.mid"
 ROLL_FILE: Final = "score_roll.png"

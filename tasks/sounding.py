@@ -9,9 +9,8 @@ from typing import Final
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.takes.takes import Rendition
-from tasks.decoding import decode_codes
 from tasks.levels import CodeArray, LevelWork, Unit
-from tasks.resources import OpenRun
+from tasks.open_run import OpenRun
 
 EVERY_SECONDS: Final = 4.0
 """Decoding after every window would cost a small model a tenth of its time."""
@@ -76,7 +75,7 @@ class Sounding:
     def _record(self, first: int, last: int, codes: CodeArray) -> None:
         begin = max(0, first - _MARGIN_CODES)
         hop = self._run.config.priors[self._level].hop_length
-        sound = decode_codes(self._run, self._level, codes[begin:last])
+        sound = self._run.decode(self._level, codes[begin:last])
         stretch = Audio(
             samples=sound.samples[:, (first - begin) * hop :], sample_rate=sound.sample_rate
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
@@ -14,7 +16,6 @@ from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
 from musiccore.units import samples_to_codes
 from tasks.runs import Primer
-from tasks.settings import Settings
 
 
 def facts_of(record: RunRecord) -> Facts:
@@ -69,13 +70,19 @@ def read_tree(store: Store, run_id: str) -> Tree:
 
 
 def check_wanted(
-    tree: Tree, choice: Choice, *, round_number: int | None = None, seen: int | None = None
+    tree: Tree,
+    choice: Choice,
+    *,
+    label_tables: Path | None = None,
+    round_number: int | None = None,
+    seen: int | None = None,
 ) -> int:
     """Check a choice; nothing is written.
 
     Args:
         tree: of the run.
         choice: what is wanted.
+        label_tables: folder of artist and genre tables, None without one.
         round_number: round that it answers; by default that of its take.
         seen: number of the last choice that its maker knew of.
 
@@ -87,8 +94,7 @@ def check_wanted(
     """
     if seen is not None and not 0 <= seen <= tree.seen:
         raise ConfigError(f"seen is {seen}; the run has {tree.seen} choices")
-    tables = Settings.from_environment().labels if choice.changes.given() else None
-    return check_choice(tree, choice, round_number=round_number, label_tables=tables)
+    return check_choice(tree, choice, round_number=round_number, label_tables=label_tables)
 
 
 def make_choice(
@@ -97,6 +103,7 @@ def make_choice(
     choice: Choice,
     *,
     by: Maker,
+    label_tables: Path | None = None,
     who: str = "",
     round_number: int | None = None,
     seen: int | None = None,
@@ -109,6 +116,7 @@ def make_choice(
         run_id: the run.
         choice: what is chosen.
         by: where it was made.
+        label_tables: folder of artist and genre tables, None without one.
         who: name of the person.
         round_number: round that it answers; by default that of its take.
         seen: number of the last choice that its maker knew of; all of them by default.
@@ -120,8 +128,43 @@ def make_choice(
         StorageError: if it could not be stored.
     """
     journal = Journal.open(store, run_id)
-    tree = tree_of(store, journal)
-    number = check_wanted(tree, choice, round_number=round_number, seen=seen)
+    return write_choice(
+        tree_of(store, journal),
+        choices_of(store, journal.record),
+        choice,
+        by=by,
+        label_tables=label_tables,
+        who=who,
+        round_number=round_number,
+        seen=seen,
+        branch=branch,
+    )
+
+
+def write_choice(
+    tree: Tree,
+    log: ChoiceLog,
+    choice: Choice,
+    *,
+    by: Maker,
+    label_tables: Path | None = None,
+    who: str = "",
+    round_number: int | None = None,
+    seen: int | None = None,
+    branch: bool = False,
+) -> MadeChoice:
+    """Check a choice against a tree that was read, and write it, as `make_choice` does.
+
+    Args:
+        tree: of the run.
+        log: its choices.
+        choice, by, label_tables, who, round_number, seen, branch: as for `make_choice`.
+
+    Raises:
+        ConfigError, Conflict, StorageError: as for `make_choice`.
+    """
+    number = check_wanted(
+        tree, choice, label_tables=label_tables, round_number=round_number, seen=seen
+    )
     choice = settled(tree, choice)
-    log = choices_of(store, journal.record)
     return log.append(choice, round_number=number, by=by, who=who, seen=seen, branch=branch)

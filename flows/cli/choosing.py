@@ -15,7 +15,7 @@ from musiccore.takes.tree import Tree
 from musiccore.timecode import clock, parse_parts, parse_range, parse_seconds
 from tasks.deliveries import round_page_key
 from tasks.purging import purge_takes, purgeable
-from tasks.resources import present_store
+from tasks.resources import machine, present_store
 from tasks.showing import Picture
 from tasks.trees import check_wanted, make_choice, read_tree
 
@@ -28,15 +28,22 @@ def choose(options: Namespace) -> int:
         store = present_store()
         run_id = validate_run_id(options.run)
         wanted = choices_of(options)
-        before = read_tree(store, run_id)
+        before, labels = read_tree(store, run_id), machine().labels
         for choice in wanted:  # all of them, before the first is written
-            check_wanted(before, choice, round_number=options.round, seen=options.seen)
+            check_wanted(
+                before,
+                choice,
+                label_tables=labels,
+                round_number=options.round,
+                seen=options.seen,
+            )
         made = [
             make_choice(
                 store,
                 run_id,
                 choice,
                 by="command",
+                label_tables=labels,
                 who=options.who,
                 round_number=options.round,
                 seen=options.seen,

@@ -6,8 +6,9 @@ import pytest
 
 from musiccore import audio
 from musiccore.audio.measures import loudness_lufs
-from musiccore.storage.store import BlobRef, open_store
+from musiccore.storage.store import BlobRef
 from tasks.links import room_link
+from tasks.resources import shared_store
 from tasks.settings import Settings
 from tasks.showing import Picture, blob_sizes
 from tasks.trees import read_tree
@@ -27,7 +28,7 @@ ROUND = "/runs/evening?round=1"
 
 
 def choices(run):
-    return read_tree(open_store(Settings.from_environment().store), run).choices
+    return read_tree(shared_store(), run).choices
 
 
 def test_the_list_says_who_waits_and_leads_to_the_round(enter, waiting):
@@ -64,7 +65,7 @@ def test_space_plays_and_digits_keep_the_position(enter):
 def test_candidates_play_equally_loud_and_below_full_scale(enter):
     page = enter(ROUND)
     loaded(page)
-    store = open_store(Settings.from_environment().store)
+    store = shared_store()
     picture = Picture.of(store, "evening")
     sizes = blob_sizes(picture)
     heard = []

@@ -9,10 +9,12 @@ import pytest
 
 import tasks.publishing
 import tasks.scores
+import tasks.steps
 from musiccore.pages import figures
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
 from musiccore.work.progress import Silent, reporting
+from tasks.codec import FinishedSong
 from tasks.describing import describe_run
 from tasks.story import Story, _story, tell
 from tests.flows.plain_steps import Talk, plain_steps
@@ -135,8 +137,11 @@ def test_log_that_takes_no_line_costs_nothing_else(steps, whole):
 
 
 def test_song_is_delivered_where_no_card_can_be_shown(steps, whole, monkeypatch):
-    monkeypatch.setattr(tasks.publishing, "story", fail)
-    assert master(sung(steps)) == whole
+    monkeypatch.setattr(tasks.steps, "story", fail)
+    talk = sung(steps)
+    with talk.opened() as run:
+        tasks.steps.show(FinishedSong(run, run.tree().renditions[0]))
+    assert master(talk) == whole
 
 
 @pytest.mark.parametrize("variable", ["JUKEFLOW_CACHE", "XDG_CACHE_HOME", "HOME"])

@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tasks.sampling
 from flows.__main__ import main
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
+from musiccore.models.machine import Machine
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
-from tasks.reproducing import begin_again, compare_again, make_again
+from tasks.model_sampler import ModelSampler
+from tasks.open_run import open_run
+from tasks.reproducing import begin_again, compare_again, create_again, make_again
+from tasks.resources import shared_store
+from tasks.wanted import Wanted
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -79,9 +83,12 @@ def tone(seconds: float) -> bytes:
 
 
 def reproduced(path: Path):
-    prospect = begin_again.fn(str(path))
-    make_again.fn(prospect.run_id, str(path))
-    return prospect, compare_again.fn(prospect.run_id, str(path))
+    wanted, store, here = Wanted.of(path), shared_store(), Machine()
+    unlike = create_again(store, wanted, "", here)
+    with open_run(store, wanted.run_id, here) as run:
+        prospect = begin_again(run, wanted, "", unlike)
+        make_again(run, wanted.origin)
+        return prospect, compare_again(run, wanted, path)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +164,7 @@ def test_delivered_mp3_is_identical(master, tmp_path, capsys):
 
 
 def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, capsys):
-    real, before = tasks.sampling.ModelSampler.__call__, len(steps)
+    real, before = ModelSampler.__call__, len(steps)
 
     def stopped(self, unit, codes, upper, on_step):
         if len(steps) == before + 3:
@@ -165,7 +172,7 @@ def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, caps
         return real(self, unit, codes, upper, on_step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.sampling.ModelSampler, "__call__", stopped)
+        patch.setattr(ModelSampler, "__call__", stopped)
         assert main(["reproduce", str(master)]) == 4
     (store,) = temporary.iterdir()
     sampled = list(steps)
