@@ -32,6 +32,7 @@ def attention_kind(order: int, layer: int) -> AttentionKind:
         ConfigError: if the pattern is unknown or uses a kind that no sampling path exists for.
 
     Paper: "Factorized attention"; patterns 7 to 12 are those of the released code.
+    `docs/model.md`, "Layer patterns".
     """
     three = _ROW3[layer % 3]
     if order == 0:
@@ -170,7 +171,7 @@ class LabelsConfig:
     """Artist and genre embeddings.
 
     Attributes:
-        rules: which text and name rules apply (`jukebox.md` section 8).
+        rules: which text and name rules apply (`docs/model.md`, "The label vector").
         genre_slots: genre words per request; unused slots are -1.
     """
 
@@ -244,7 +245,10 @@ class TransformerConfig:
 
     @property
     def lyrics_span(self) -> int:
-        """First positions that `lyrics` layers see; more than `lyrics_len` (spec 4.3)."""
+        """First positions that `lyrics` layers see; more than `lyrics_len`.
+
+        `docs/model.md`, "Attention kinds".
+        """
         blocks = self.blocks or 1
         return (self.lyrics_len // blocks + 1) * blocks
 
@@ -387,7 +391,7 @@ class PriorConfig:
 
     @property
     def label_length(self) -> int:
-        """Length of the label vector (spec 8.4); 0 without labels."""
+        """Length of the label vector; 0 without labels."""
         return 0 if self.labels is None else 4 + self.labels.genre_slots + self.n_lyrics_tokens
 
     @property
