@@ -33,19 +33,29 @@ TINY = ("--model", "tiny", "--seconds", "0.6")
 NANO = ("--model", "nano", "--genre", "piano minor", "--formats", "wav")
 
 REQUESTS: dict[str, tuple[str, ...]] = {
-    "takes": (*TINY, "--takes", "3", "--seed", "5", "--max-batch", "2,2,2"),
+    "takes": (
+        *TINY,
+        "--takes",
+        "3",
+        "--seed",
+        "5",
+        "--max-batch",
+        "2,2,2",
+        "--temperature",
+        "0.9,1,1.1",
+    ),
     "all": (*TINY, "--takes", "2", "--choose", "all", "--top-p", "0.9", "--window-hop", "16,32,8"),
     "lyrics": (*TINY, "--artist", "bach", "--lyrics", "Sing, sing a new song!", "--top-k", "9"),
     "best": (*NANO, "--seconds", "4", "--takes", "2", "--choose", "best", "--artist", "bach"),
     "primed": (*NANO, "--seconds", "4", "--primer", "render.wav", "--primer-seconds", "2"),
-    "composed": (*NANO, "--seconds", "5", "--primer-compose", "A minor", "--temperature", "0.95"),
+    "composed": (*NANO, "--seconds", "6", "--primer-compose", "A minor", "--temperature", "0.95"),
 }
 CHOICES: tuple[tuple[str, ...], ...] = (
     ("--take", "1", "--continue", "0.3s", "--artist", "bach", "--genre", "piano", "--go"),
-    ("--take", "3", "--cut", "0:00.2-0:00.7", "--go"),
-    ("--take", "1", "--splice", "1@0:00-0:00.4+4@0:00.4-0:00.8", "--go"),
-    ("--take", "6", "--upsample", "--copies", "2", "--go"),
-    ("--take", "6", "--redo", "0:00.2-0:00.4", "--go"),
+    ("--take", "3", "--cut", "0:00.2-0:00.7"),
+    ("--take", "1", "--splice", "1@0:00-0:00.4+4@0:00.4-0:00.8"),
+    ("--take", "1", "--upsample", "--copies", "2", "--go"),
+    ("--take", "1", "--redo", "0:00.2-0:00.4"),
 )
 BATCH = (
     ("title", "model", "seconds", "seed", "takes", "choose", "genre", "primer", "primer_seconds"),
@@ -132,10 +142,11 @@ def generated(program: Program, name: str) -> None:
 
 
 def conversation(program: Program) -> None:
-    """Compose, and choose until there are three songs."""
+    """Compose, choose, make songs of two takes, and a stretch of one of them again."""
     program("compose", *TINY, "--takes", "2", "--seed", "9", "--run", "talk", "--store", "runs")
     for words in CHOICES:
         program("choose", "talk", *words, "--store", "runs")
+    program("upsample", "talk", "--take", "4", "--store", "runs")
 
 
 def batch(program: Program) -> None:
