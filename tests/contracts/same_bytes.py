@@ -46,8 +46,8 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     ),
     "all": (*TINY, "--takes", "2", "--choose", "all", "--top-p", "0.9", "--window-hop", "16,32,8"),
     "lyrics": (*TINY, "--artist", "bach", "--lyrics", "Sing, sing a new song!", "--top-k", "9"),
-    "best": (*NANO, "--seconds", "4", "--takes", "2", "--choose", "best", "--artist", "bach"),
-    "primed": (*NANO, "--seconds", "4", "--primer", "render.wav", "--primer-seconds", "2"),
+    "best": (*NANO, "--seconds", "4.2", "--takes", "2", "--choose", "best", "--artist", "bach"),
+    "primed": (*NANO, "--seconds", "4.2", "--primer", "render.wav", "--primer-seconds", "2"),
     "composed": (*NANO, "--seconds", "6", "--primer-compose", "A minor", "--temperature", "0.95"),
 }
 CHOICES: tuple[tuple[str, ...], ...] = (
