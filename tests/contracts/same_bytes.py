@@ -12,11 +12,11 @@ are left out. With `--compare` it names what differs and ends with exit code 1.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -29,54 +29,45 @@ import soundfile
 
 AUDIO = (".wav", ".flac", ".mp3")
 WAITING = 3  # exit code of a run that waits for a choice
-TINY = ("--model", "tiny", "--seconds", "0.6")
-NANO = ("--model", "nano", "--genre", "piano minor", "--formats", "wav")
+TINY = "--model tiny --seconds 0.6"
+NANO = "--model nano --genre 'piano minor' --formats wav"
 
-REQUESTS: dict[str, tuple[str, ...]] = {
-    "takes": (
-        *TINY,
-        "--takes",
-        "3",
-        "--seed",
-        "5",
-        "--max-batch",
-        "2,2,2",
-        "--temperature",
-        "0.9,1,1.1",
-    ),
-    "all": (*TINY, "--takes", "2", "--choose", "all", "--top-p", "0.9", "--window-hop", "16,32,8"),
-    "lyrics": (*TINY, "--artist", "bach", "--lyrics", "Sing, sing a new song!", "--top-k", "9"),
-    "best": (*NANO, "--seconds", "4.2", "--takes", "2", "--choose", "best", "--artist", "bach"),
-    "primed": (*NANO, "--seconds", "4.2", "--primer", "render.wav", "--primer-seconds", "2"),
-    "composed": (*NANO, "--seconds", "6", "--primer-compose", "A minor", "--temperature", "0.95"),
+REQUESTS = {
+    "takes": f"{TINY} --takes 3 --seed 5 --max-batch 2,2,2 --temperature 0.9,1,1.1",
+    "all": f"{TINY} --takes 2 --choose all --top-p 0.9 --window-hop 16,32,8",
+    "lyrics": f"{TINY} --artist bach --lyrics 'Sing, sing a new song!' --top-k 9",
+    "best": f"{NANO} --seconds 4.2 --takes 2 --choose best --artist bach",
+    "primed": f"{NANO} --seconds 4.2 --primer render.wav --primer-seconds 2",
+    "composed": f"{NANO} --seconds 6 --primer-compose 'A minor' --temperature 0.95",
 }
-CHOICES: tuple[tuple[str, ...], ...] = (
-    ("--take", "1", "--continue", "0.3s", "--artist", "bach", "--genre", "piano", "--go"),
-    ("--take", "3", "--cut", "0:00.2-0:00.7"),
-    ("--take", "1", "--splice", "1@0:00-0:00.4+4@0:00.4-0:00.8"),
-    ("--take", "1", "--upsample", "--copies", "2", "--go"),
-    ("--take", "1", "--redo", "0:00.2-0:00.4"),
+CONVERSATION = (
+    f"compose {TINY} --takes 2 --seed 9 --run talk",
+    "choose talk --take 1 --continue 0.3s --artist bach --genre piano --go",
+    "choose talk --take 3 --cut 0:00.2-0:00.7",
+    "choose talk --take 1 --splice 1@0:00-0:00.4+4@0:00.4-0:00.8",
+    "choose talk --take 1 --upsample --copies 2 --go",
+    "choose talk --take 1 --redo 0:00.2-0:00.4",
+    "upsample talk --take 4",
 )
-BATCH = (
-    ("title", "model", "seconds", "seed", "takes", "choose", "genre", "primer", "primer_seconds"),
-    ("one", "tiny", "0.5", "1", "2", "first", "piano", "", ""),
-    ("two", "tiny", "0.5", "2", "2", "all", "major", "", ""),
-    ("three", "tiny", "0.8", "3", "1", "first", "", "render.wav", "0.3"),
+BATCH = """title,model,seconds,seed,takes,choose,genre,primer,primer_seconds
+one,tiny,0.5,1,2,first,piano,,
+two,tiny,0.5,2,2,all,major,,
+three,tiny,0.8,3,1,first,,render.wav,0.3
+"""
+CONVERSIONS = (
+    "convert in.wav plain.flac --bits 16",
+    "convert plain.flac lossy.mp3 --bitrate 128",
+    "convert in.wav slow.wav --rate 22050",
+    "convert in.wav mono.wav --channels 1 --bits 16",
+    "convert in.wav loud.wav --loudness -14 --start 0.5s --fade-out 1s",
 )
-CONVERSIONS: tuple[tuple[str, ...], ...] = (
-    ("in.wav", "plain.flac", "--bits", "16"),
-    ("plain.flac", "lossy.mp3", "--bitrate", "128"),
-    ("in.wav", "slow.wav", "--rate", "22050"),
-    ("in.wav", "mono.wav", "--channels", "1", "--bits", "16"),
-    ("in.wav", "loud.wav", "--loudness", "-14", "--start", "0.5s", "--fade-out", "1s"),
-)
-SCORES: tuple[tuple[str, ...], ...] = (
-    ("compose", "--seed", "1", "--seconds", "8", "-o", "new.mid"),
-    ("compose", "--seed", "2", "--harmonise", "new.mid", "--top-p", "0.9", "-o", "voices.mid"),
-    ("render", "new.mid", "--engine", "own", "-o", "render.wav"),
-    ("render", "voices.mid", "--engine", "own", "--tempo-scale", "2", "-o", "fast.wav"),
-    ("tokenise", "new.mid", "voices.mid", "--form", "events", "-o", "events.json"),
-    ("tokenise", "new.mid", "voices.mid", "--form", "grid", "-o", "grid.json"),
+SCORES = (
+    "midi compose --seed 1 --seconds 8 -o new.mid",
+    "midi compose --seed 2 --harmonise new.mid --top-p 0.9 -o voices.mid",
+    "midi render new.mid --engine own -o render.wav",
+    "midi render voices.mid --engine own --tempo-scale 2 -o fast.wav",
+    "midi tokenise new.mid voices.mid --form events -o events.json",
+    "midi tokenise new.mid voices.mid --form grid -o grid.json",
 )
 
 
@@ -127,61 +118,36 @@ class Program:
             k: v for k, v in os.environ.items() if not k.startswith(("JUKEFLOW", "PREFECT"))
         }
         self.env |= {"JUKEFLOW_CACHE": str(folder / "cache"), "PREFECT_HOME": str(folder / "home")}
+        self.env["JUKEFLOW_STORE"] = str(folder / "runs")
 
-    def __call__(self, *words: str) -> None:
-        """Run it with these words; it may end waiting for a choice."""
-        line = [*self.command, *words]
-        ended = subprocess.run(line, cwd=self.folder, env=self.env, capture_output=True, text=True)
-        if ended.returncode not in (0, WAITING):
-            sys.exit(f"{' '.join(line)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
-
-
-def generated(program: Program, name: str) -> None:
-    """Make one of the requests."""
-    program("generate", *REQUESTS[name], "--run", name, "--store", "runs")
-
-
-def conversation(program: Program) -> None:
-    """Compose, choose, make songs of two takes, and a stretch of one of them again."""
-    program("compose", *TINY, "--takes", "2", "--seed", "9", "--run", "talk", "--store", "runs")
-    for words in CHOICES:
-        program("choose", "talk", *words, "--store", "runs")
-    program("upsample", "talk", "--take", "4", "--store", "runs")
-
-
-def batch(program: Program) -> None:
-    """Make three songs of one file."""
-    with (program.folder / "songs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(BATCH)
-    program("batch", "songs.csv", "--store", "many")
-
-
-def in_turn(program: Program, *lines: Sequence[str]) -> None:
-    """Run lines one after the other, each on what those before it wrote."""
-    for words in lines:
-        program(*words)
+    def run(self, *lines: str) -> None:
+        """Run lines one after the other; each may end waiting for a choice."""
+        for line in lines:
+            words = [*self.command, *shlex.split(line)]
+            ended = subprocess.run(
+                words, cwd=self.folder, env=self.env, capture_output=True, text=True
+            )
+            if ended.returncode not in (0, WAITING):
+                sys.exit(f"{line} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
 
 
 def digests(command: Sequence[str], folder: Path) -> dict[str, str]:
     """Return everything that two versions must have in common: name → digest."""
     program = Program(command, folder)
     source(folder / "in.wav")
-    last = "primed"  # like the batch, it reads a score that was rendered
+    (folder / "songs.csv").write_text(BATCH)
+    songs = {name: f"generate {words} --run {name}" for name, words in REQUESTS.items()}
+    later = ("batch songs.csv", songs.pop("primed"))  # they read what SCORES have rendered
     with ThreadPoolExecutor(2) as pool:
-        first = [
-            pool.submit(in_turn, program, *(("midi", *words) for words in SCORES)),
-            pool.submit(conversation, program),
-            pool.submit(in_turn, program, *(("convert", *words) for words in CONVERSIONS)),
-            *(pool.submit(generated, program, name) for name in REQUESTS if name != last),
-        ]
-        for each in first:
-            each.result()
-        for each in (pool.submit(batch, program), pool.submit(generated, program, last)):
-            each.result()
+        works = (SCORES, CONVERSATION, CONVERSIONS, *((line,) for line in songs.values()))
+        for done in [pool.submit(program.run, *lines) for lines in works]:
+            done.result()
+        for done in [pool.submit(program.run, line) for line in later]:
+            done.result()
     found = {f"file {key}": value for key, value in heard(folder, "*").items()}
     for path in sorted(folder.glob("*.json")):
         found[f"tokens {path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    for log in sorted(folder.glob("*/*/log")):
+    for log in sorted(folder.glob("runs/*/log")):
         name = log.parent.name
         found |= {f"run {name} {key}": value for key, value in stored(log.parent).items()}
         found |= {f"run {name} {key}": value for key, value in heard(log.parent, "**/*").items()}
