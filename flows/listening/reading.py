@@ -17,7 +17,7 @@ from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal, list_runs
 from musiccore.storage.sealed import canonical_json
 from musiccore.storage.store import Store
-from musiccore.takes.choice import ChoiceLog
+from musiccore.takes.choice_log import ChoiceLog
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
 from tasks.describing import describe

@@ -12,7 +12,8 @@ from musiccore.journal.journal import Journal, list_runs
 from musiccore.runs.mend import mend_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, Store, open_store
-from musiccore.takes.choice import Choice, ChoiceLog
+from musiccore.takes.choice import Choice
+from musiccore.takes.choice_log import ChoiceLog
 from tests.contracts.store_suite import run_record
 
 MASTER = b"RIFF of the song"
