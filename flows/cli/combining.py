@@ -30,9 +30,9 @@ def combine(options: Namespace) -> int:
         how = conversion_options(options, asked.kind)
     if options.dry_run:
         source = " + ".join(str(found.place) for found in asked.sources)
-        row = {"source": source, "destination": str(asked.target), "result": "planned"}
+        planned = {"source": source, "destination": str(asked.target), "result": "planned"}
         if options.json:
-            data_json({"files": [row]})
+            data_json({"files": [planned]})
         else:
             data(f"{source} -> {asked.target}")
         return Exit.DONE

@@ -20,7 +20,7 @@ from musiccore.storage.atomic import check_place
 from musiccore.storage.files import STANDARD_INPUT, look, taken
 from musiccore.timecode import parse_seconds
 from musiccore.work.stop import Interrupted
-from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count
+from tasks.converting import Row, convert_files, find_news, list_files, memory_of, worker_count
 
 
 def convert(options: Namespace) -> int:
@@ -42,7 +42,8 @@ def convert(options: Namespace) -> int:
         worker_count(options.jobs, 1)
         _refuse_taken(listing, options)
         _check_places(listing)
-    conversions, waiting, memory, notes = listing.conversions, (), None, listing.notes
+    conversions, memory, notes = listing.conversions, None, listing.notes
+    waiting: tuple[Row, ...] = ()
     if options.new:
         memory = memory_of(sources[0], out)
         news = find_news(listing, memory, how, options.quiet_seconds)
