@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from flows.cli.convert_options import conversion_options
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
-from flows.cli.converting import conversion_options
 from flows.cli.output import Exit, checking, data, data_json, numbers
 from musiccore.errors import ConfigError
 from musiccore.timecode import parse_seconds
