@@ -10,8 +10,8 @@ from math import prod
 from typing import Literal, cast
 
 from musiccore.errors import CheckpointError
+from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
-    AttentionKind,
     ConditionerConfig,
     LabelsConfig,
     LyricsConfig,

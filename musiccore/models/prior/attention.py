@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.attention_kinds import AttentionKind
+from musiccore.models.config import TransformerConfig
 
 
 class Projection(nn.Module):

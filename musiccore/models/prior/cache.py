@@ -30,7 +30,8 @@ import torch
 from torch import Tensor
 
 from musiccore.errors import ConfigError
-from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.attention_kinds import AttentionKind
+from musiccore.models.config import TransformerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
