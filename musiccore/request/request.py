@@ -23,6 +23,7 @@ from pydantic import (
 
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig, PriorConfig, TimeConfig
+from musiccore.models.presets import preset
 from musiccore.request.parts import (
     MAX_LYRICS,
     MAX_SECONDS,
@@ -371,7 +372,7 @@ class GenerationRequest(FrozenModel):
             AudioError: if the primer cannot be read.
             MissingProgram: if only ffmpeg could read the primer and there is none.
         """
-        config = ModelConfig.from_name(self.model) if config is None else config
+        config = preset(self.model) if config is None else config
         self._check_levels(config)
         self._check_length(config)
         self._check_time(config)
