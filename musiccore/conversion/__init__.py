@@ -10,6 +10,7 @@ from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pydub_bridge import from_segment, to_segment
+from musiccore.conversion.reader import read
 from musiccore.conversion.sources import Sound, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 
@@ -28,6 +29,7 @@ __all__ = [
     "Levels",
     "open_sound",
     "plan_target",
+    "read",
     "Sound",
     "stereo",
     "SUFFIXES",

@@ -11,6 +11,7 @@ import pytest
 from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
+from musiccore.conversion.reader import read
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.presets import preset
@@ -170,7 +171,7 @@ def noise(seconds: float, rate: int, channels: int = 1) -> Audio:
 def test_beginning_of_a_recording_is_that_of_all_of_it(tmp_path, rate, kind) -> None:
     path = tmp_path / f"long.{kind}"
     path.write_bytes(audio.write(noise(9.0, rate, 2), kind))
-    whole = audio.resample(audio.to_mono(audio.read(path)), 16_000)
+    whole = audio.resample(audio.to_mono(read(path)), 16_000)
     part = primers.read_primer(path, 40_000, 16_000)
     assert np.array_equal(whole.samples[:, :40_000], part.samples)
 
@@ -223,7 +224,7 @@ def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
     wav.write_bytes(audio.write(noise(8.0, 44_100), "wav"))
     command = [find_ffmpeg(None, ""), "-v", "error", "-i", str(wav), "-c:a", "aac", str(path)]
     subprocess.run(command, check=True)
-    whole = audio.resample(audio.read(path), 16_000)
+    whole = audio.resample(read(path), 16_000)
     assert primers.primer_extent(path, 2.0, 16_000, most=80_000).n_samples == 32_000
     part = primers.read_primer(path, 32_000, 16_000)
     assert np.array_equal(whole.samples[:, :32_000], part.samples)
