@@ -9,7 +9,7 @@ from typing import Final
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import replace_range
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.records import Event
 from musiccore.storage.store import BlobRef

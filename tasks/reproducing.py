@@ -13,7 +13,7 @@ import numpy as np
 from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
 from musiccore.models.config import ModelConfig

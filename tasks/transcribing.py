@@ -8,7 +8,7 @@ from pathlib import Path
 from musiccore.audio.sound import Audio
 from musiccore.conversion import SUFFIXES, write_file
 from musiccore.conversion.hearing import heard_all
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Score

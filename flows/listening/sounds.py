@@ -11,7 +11,7 @@ from flows.listening.ear import Ear
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import overlay
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import NotFound
 from musiccore.pages.filenames import disposition, saved_name
 from musiccore.storage.store import BlobRef

@@ -1,7 +1,7 @@
 """Audio in memory, and the only door to soundfile and soxr.
 
 `write` takes what we made and gives the same bytes every time (of what we deliver; OGG, for
-conversions, is the exception). Files that users hand in are read by `musiccore.conversion.reader`.
+conversions, is the exception). Files that users hand in are read by `musiccore.conversion.memory`.
 """
 
 from __future__ import annotations

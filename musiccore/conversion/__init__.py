@@ -8,9 +8,9 @@ from musiccore.conversion.cutting import fade, trim
 from musiccore.conversion.ffmpeg import find_ffmpeg
 from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
+from musiccore.conversion.memory import read
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pydub_bridge import from_segment, to_segment
-from musiccore.conversion.reader import read
 from musiccore.conversion.sources import Sound, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from musiccore.audio.measures import loudness_lufs
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.storage.store import BlobRef, open_store
 from tasks.links import room_link
 from tasks.settings import Settings

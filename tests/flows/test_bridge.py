@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
 from musiccore.request.primer import play_primer

@@ -21,7 +21,7 @@ from flows.cli.output import in_option_words
 from flows.cli.parser import parser
 from flows.cli.signals import conclude, handlers_kept, stoppable
 from musiccore import audio
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.verify import verify_run

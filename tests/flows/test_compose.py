@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.storage.store import open_store
 from musiccore.tags import read_tags
 

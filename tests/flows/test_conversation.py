@@ -11,7 +11,7 @@ import pytest
 import musiccore.takes.tree
 import tasks.choosing
 from musiccore import audio
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.runs.verify import verify_run

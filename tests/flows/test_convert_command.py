@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from musiccore.audio.sound import Audio, sniff, write
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from tests.contracts.gcs_server import gcs_server
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]

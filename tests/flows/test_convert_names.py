@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from musiccore.audio.sound import Audio, write
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -8,7 +8,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from flows.listening.speaking import plain
 from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.storage.store import open_store
 from tasks.candidates import begin_round

@@ -14,7 +14,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.audio.sound import FULL_SCALE_24, Audio, write
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Part, Reading, Score, ScoreNote, Tempo

@@ -15,7 +15,7 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
 from tasks.reproducing import begin_again, compare_again, make_again

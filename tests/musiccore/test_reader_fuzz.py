@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musiccore.conversion import open_sound
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from tests.damage import LIMIT, Changes, edits, mutated
 

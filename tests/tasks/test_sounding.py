@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.storage.store import BlobRef
 from tasks.resources import working
 from tasks.sampling import song_work

@@ -16,7 +16,7 @@ import soundfile
 
 from musiccore.audio import sound as door
 from musiccore.audio.sound import Audio, pcm_sha256, resample, to_mono, write
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError
 
 

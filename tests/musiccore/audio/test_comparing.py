@@ -9,7 +9,7 @@ import pytest
 
 from musiccore.audio.comparison import compare
 from musiccore.audio.sound import Audio, resample, write
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 
 
 @pytest.fixture(scope="module")

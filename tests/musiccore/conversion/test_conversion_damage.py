@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from musiccore.conversion import ConversionOptions, convert
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, MissingProgram
 
 RATE = 44100

@@ -10,7 +10,7 @@ import pytest
 from musiccore.audio.sound import EXPORTS, Audio, sniff, write
 from musiccore.conversion import ConversionOptions, format_of, write_file
 from musiccore.conversion import convert as convert_file
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError
 from musiccore.tags import read_tags, write_tags
 

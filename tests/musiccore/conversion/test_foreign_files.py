@@ -15,7 +15,7 @@ import soundfile
 
 from musiccore.conversion import ConversionOptions, convert, open_sound
 from musiccore.conversion.flac import frame_at
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATE = 8000

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from musiccore.conversion import ConversionOptions, convert, open_sound
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError
 
 FRAME = 1152

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from musiccore.audio.sound import Audio, write, write_preview
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from musiccore.pages import figures
 from musiccore.pages.song import SongFile, SongPage, StartingScore, Track, song_page

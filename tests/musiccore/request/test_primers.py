@@ -11,7 +11,7 @@ import pytest
 from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
-from musiccore.conversion.reader import read
+from musiccore.conversion.memory import read
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.presets import preset
