@@ -32,7 +32,6 @@ CLASSES: dict[str, int] = {
     "Facts": 2,
     "Found": 2,
     "Gate": 2,
-    "Interrupted": 2,
     "Part": 3,
     "Performance": 2,
     "Picture": 2,
