@@ -8,6 +8,7 @@ from musiccore.conversion.cutting import fade, trim
 from musiccore.conversion.ffmpeg import find_ffmpeg
 from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
+from musiccore.conversion.memory import read
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pydub_bridge import from_segment, to_segment
 from musiccore.conversion.sources import Sound, open_sound
@@ -28,6 +29,7 @@ __all__ = [
     "Levels",
     "open_sound",
     "plan_target",
+    "read",
     "Sound",
     "stereo",
     "SUFFIXES",

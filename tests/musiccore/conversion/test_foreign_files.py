@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio.sound import read
 from musiccore.conversion import ConversionOptions, convert, open_sound
 from musiccore.conversion.flac import frame_at
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATE = 8000

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio.sound import read
 from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError
 
 FRAME = 1152
