@@ -14,6 +14,7 @@ import stat
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -203,11 +204,26 @@ def _file_bytes(path: Path, name: str, max_bytes: int) -> bytes:
         raise AudioError(f"{name} cannot be read: {reason}") from error
 
 
+def open_onward(source: object) -> Any:
+    """Open a file that is read from its beginning to its end, without a jump between blocks.
+
+    soundfile jumps behind each block to where it is already. libmpg123 then begins anew, without
+    the bits that the frames before hold for the next ones, and decodes noise.
+
+    Args:
+        source: whatever `soundfile.SoundFile` takes.
+    """
+    import soundfile
+
+    onward = type("Onward", (soundfile.SoundFile,), {"seekable": lambda _: False})
+    return onward(source)
+
+
 def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     import soundfile
 
     try:
-        with overheard(), soundfile.SoundFile(io.BytesIO(data)) as file:
+        with overheard(), open_onward(io.BytesIO(data)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
             _check_header(name, rate, channels, frames, max_seconds)
             samples = np.empty((frames, channels), dtype=np.float32)
