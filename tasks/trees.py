@@ -8,7 +8,8 @@ from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
-from musiccore.takes.choice import Choice, ChoiceLog, MadeChoice, Maker
+from musiccore.takes.choice import Choice, MadeChoice, Maker
+from musiccore.takes.choice_log import ChoiceLog
 from musiccore.takes.rounds import check_choice, settled
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree

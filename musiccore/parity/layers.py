@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from musiccore.errors import CheckpointError
+from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
-    AttentionKind,
     LabelsConfig,
     ModelConfig,
     PriorConfig,

@@ -23,6 +23,7 @@ from musiccore import audio
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.pages import figures
+from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, MadeChoice
@@ -51,7 +52,7 @@ class Talk:
     def begin(self, **request: object) -> Talk:
         asked = {"model": "tiny", "seconds": 0.4, "takes": 2, "choose": "wait", **request}
         whole = GenerationRequest.parse({"formats": ("wav",), **asked})
-        config = whole.check()
+        config = check(whole)
         settings = Settings(store=self.root)
         create_run(self.store, whole, "song", config, Models(config, settings))
         return self

@@ -15,7 +15,8 @@ from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.runs.verify import verify_run
 from musiccore.tags import read_tags
-from musiccore.takes.choice import Choice, Conflict
+from musiccore.takes.choice import Choice
+from musiccore.takes.choice_log import Conflict
 from musiccore.testing import sine
 from tasks.codec import CROSSFADE_SECONDS, song_audio
 from tasks.conditioning import known_codes

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from musiccore.journal.journal import Journal
+from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
@@ -98,7 +99,7 @@ class Run:
         self.side_log = folder / f"{name}.log"
         self.options = options
         settings = Settings(store=str(self.root))
-        config = REQUEST.check()
+        config = check(REQUEST)
         create_run(self.store, REQUEST, "song", config, Models(config, settings))
 
     def job(self) -> dict[str, object]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from musiccore.errors import CodesError
 from musiccore.models.config import ModelConfig
+from musiccore.request.check import check
 from musiccore.request.plan import Plan, level_plan, parameter_count, total_new_codes
 from musiccore.request.request import GenerationRequest
 
@@ -66,7 +67,7 @@ def test_every_code_is_new_once_and_upper_codes_fit(
         takes=takes,
         max_batch=[1, 1, batch],
     )
-    request.check()
+    check(request)
     for plan, prior in zip(level_plan(config, request), config.priors, strict=True):
         new = [p for w in plan.windows for p in range(w.first_new, w.end)]
         assert new == list(range(plan.n_codes))

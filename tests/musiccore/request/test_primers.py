@@ -15,6 +15,7 @@ from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
 from musiccore.request import primer as primers
+from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 from musiccore.scores.check import check_against_score, score_chroma
 from musiccore.scores.midi import write_midi
@@ -82,7 +83,7 @@ def test_request_counts_a_score_in_codes_without_playing_it(tmp_path) -> None:
 
 def test_two_primers_are_refused(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"^primer: .* and another one is to be composed"):
-        GenerationRequest.parse({"primer": "a.mid", "primer_compose": {}, "seconds": 12}).check()
+        check(GenerationRequest.parse({"primer": "a.mid", "primer_compose": {}, "seconds": 12}))
 
 
 def test_nano_hears_its_own_piano_at_its_own_level() -> None:

@@ -13,6 +13,7 @@ import pytest
 from musiccore import audio
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
 from musiccore.models.config import ModelConfig
+from musiccore.request.check import check
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 
 NAN, INF = float("nan"), float("inf")
@@ -107,7 +108,7 @@ def test_requests_that_do_not_fit_nano_are_refused(
     error: type[MusicCoreError], pattern: str, data: dict[str, Any]
 ) -> None:
     with pytest.raises(error, match=pattern) as caught:
-        _request(**data).check()
+        check(_request(**data))
     assert "\n" not in caught.value.message
     assert caught.value.hint or "top_k" in pattern or "seconds is 900" in pattern or "#9" in pattern
 
@@ -120,25 +121,25 @@ def test_requests_that_do_not_fit_nano_are_refused(
 def test_lyrics_that_cannot_be_sung_are_refused(lyrics: str) -> None:
     request = _request(model="tiny", conditioning={"lyrics": lyrics})
     with pytest.raises(ConditioningError, match=r"^lyrics hold"):
-        request.check()
+        check(request)
 
 
 def test_allowing_unknown_accepts_what_the_model_cannot_read() -> None:
     wanted = {"artist": "nobody", "genre": "polka", "lyrics": "50% \U0001f600"}
     request = _request(model="tiny", conditioning=wanted, allow_unknown=True)
-    assert request.check().name == "tiny"
+    assert check(request).name == "tiny"
 
 
 @pytest.mark.parametrize("model", ["nano", "tiny", "5b", "5b_lyrics", "1b_lyrics"])
 def test_the_default_request_fits_every_model(model: str) -> None:
-    config = _request(model=model).check()
+    config = check(_request(model=model))
     assert config == ModelConfig.from_name(model)
 
 
 def test_names_for_released_models_need_tables_and_ids_do_not() -> None:
     with pytest.raises(ConditioningError, match="need the v2 label tables"):
-        _request(model="5b", conditioning={"artist": "the beatles"}).check()
-    _request(model="5b_lyrics", conditioning={"artist": "#5", "genre": "#1 #2"}).check()
+        check(_request(model="5b", conditioning={"artist": "the beatles"}))
+    check(_request(model="5b_lyrics", conditioning={"artist": "#5", "genre": "#1 #2"}))
 
 
 def test_lengths_of_the_released_models() -> None:
@@ -197,7 +198,7 @@ def test_primers_that_do_not_fit_are_refused(
 ) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0))
     with pytest.raises(ConfigError, match=pattern):
-        _request(model="tiny", primer=path, **data).check()
+        check(_request(model="tiny", primer=path, **data))
 
 
 @pytest.mark.parametrize("content", [b"", b"not audio", None], ids=["empty", "text", "folder"])
@@ -205,7 +206,7 @@ def test_unreadable_primers_are_refused(tmp_path: Path, content: bytes | None) -
     path = tmp_path / "p.wav"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(AudioError, match=r"p\.wav"):
-        _request(model="tiny", primer=str(path)).check()
+        check(_request(model="tiny", primer=str(path)))
 
 
 # --------------------------------------------------------------------- recipe, identity
@@ -271,6 +272,7 @@ def test_importing_and_checking_a_request_does_not_import_torch() -> None:
     code = (
         "import sys; from musiccore.request.request import GenerationRequest; "
         "assert 'numpy' not in sys.modules, 'numpy'; "
-        "GenerationRequest().check(); assert 'torch' not in sys.modules"
+        "from musiccore.request.check import check; check(GenerationRequest()); "
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
