@@ -107,3 +107,11 @@ def _length(said: int) -> int:
     """What a header says, 0 where that means "to the end": writers into pipes use such numbers."""
     unsaid = 0x7FFFF000 <= said < 0x80001000 or 0xFFFFF000 <= said <= 0xFFFFFFFF or said >= 1 << 62
     return 0 if unsaid else said
+
+
+def id3_length(head: bytes) -> int:
+    """Bytes of the ID3v2 block whose first ten bytes are given, 0 if it is none."""
+    if len(head) < 10 or head[:3] != b"ID3" or head[3] == 0xFF or max(head[6:10]) > 0x7F:
+        return 0
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return size + (20 if head[5] & 0x10 else 10)
