@@ -16,7 +16,7 @@ from musiccore.errors import MusicCoreError, StorageError
 from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
 from musiccore.storage.store import BlobRef
-from musiccore.takes.choice import Conflict
+from musiccore.takes.choice_log import Conflict
 from musiccore.timecode import length
 from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain

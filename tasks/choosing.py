@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from musiccore.storage.sealed import Json
-from musiccore.takes.choice import Choice, Conflict, MadeChoice
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.choice_log import Conflict
 from musiccore.takes.takes import takes_in_words
 from tasks.candidates import best_take
 from tasks.open_run import OpenRun

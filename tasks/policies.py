@@ -6,7 +6,7 @@ The store remembers what is done, so Prefect's cache and persisted results are o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -39,41 +39,47 @@ def retry_transient(task: Task[..., object], run: TaskRun, state: State[object])
     return isinstance(error, BaseException) and is_transient(error)
 
 
-def gpu_task(*, task_run_name: str) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
-    """Return what makes a step of a function that needs the model.
-
-    It is called directly, so that it runs in the main thread.
-
-    Args:
-        task_run_name: of its runs, with the parameters in braces.
-    """
-    return _durable(task_run_name, tags=("gpu",))
-
-
-def io_task(*, task_run_name: str) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
-    """Return what makes a step of a function that reads, converts and writes.
+def gpu_task(
+    *, name: str | None = None, task_run_name: str | None = None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task of a step that needs the model; called in the main thread.
 
     Args:
+        name: of the task, by default that of the function.
         task_run_name: of its runs, with the parameters in braces.
     """
-    return _durable(task_run_name)
+    return _durable_task(name, task_run_name, ["gpu"])
 
 
-def _durable(
-    task_run_name: str, tags: tuple[str, ...] = ()
-) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
-    def made(step: Callable[Given, Made]) -> Callable[Given, Made]:
-        durable: Callable[[Callable[Given, Made]], Task[Given, Made]] = task(
+def io_task(
+    *, name: str | None = None, task_run_name: str | None = None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task of a step that reads, converts and writes.
+
+    Args:
+        name: of the task, by default that of the function.
+        task_run_name: of its runs, with the parameters in braces.
+    """
+    return _durable_task(name, task_run_name, None)
+
+
+def _durable_task(
+    name: str | None, task_run_name: str | None, tags: list[str] | None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task that is tried again while the store does not answer."""
+
+    def made(body: Callable[Given, Made]) -> Task[Given, Made]:
+        return task(
+            name=name,
             task_run_name=task_run_name,
-            tags=tags or None,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-            log_prints=False,
+            tags=tags,
             retries=RETRIES,
             retry_delay_seconds=RETRY_DELAYS_SECONDS,
             retry_condition_fn=retry_transient,
-        )
-        return cast("Callable[Given, Made]", durable(step))
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+        )(body)
 
     return made
 

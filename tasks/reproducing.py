@@ -12,6 +12,7 @@ import numpy as np
 from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
 from musiccore.models.machine import Machine
@@ -282,10 +283,10 @@ def compare_again(run: OpenRun, wanted: Wanted, path: Path, out: Path | None = N
         }
         if out is not None:
             _write(run, again, made, out)
-    held, reencoded = audio.read(path), False
+    held, reencoded = read(path), False
     sound = compare(_as_delivered(made), held)
     if not sound.identical and wanted.kind == "mp3" and not wanted.conversions:
-        lossy = audio.read(audio.write(made, "mp3"))
+        lossy = read(audio.write(made, "mp3"))
         if np.array_equal(lossy.samples, held.samples):
             sound, reencoded = compare(lossy, held), True
     pcm = (origin.pcm_sha256, audio.pcm_sha256(made))
@@ -300,7 +301,7 @@ def compare_again(run: OpenRun, wanted: Wanted, path: Path, out: Path | None = N
 
 def _as_delivered(made: Audio) -> Audio:
     """Return sound as a lossless file of 24 bits holds it."""
-    return audio.read(audio.write(made, "wav"))
+    return read(audio.write(made, "wav"))
 
 
 def _verdict(

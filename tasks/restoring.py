@@ -12,6 +12,7 @@ from musiccore.errors import MusicCoreError
 from musiccore.journal.chain import record_key
 from musiccore.journal.manifest import RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES
+from musiccore.request.check import check
 from musiccore.request.plan import level_plan
 from musiccore.storage.sealed import Json, unseal
 from musiccore.storage.store import Store
@@ -48,7 +49,7 @@ def _record(made: dict[str, object]) -> RunRecord:
     told = Origin.of(made)
     origin = made["origin"]
     assert isinstance(origin, dict)  # `Origin.of` has looked
-    config = told.request.check()
+    config = check(told.request)
     plans = level_plan(config, told.request, primer_samples=told.primer_samples)
     pack: dict[str, Json] = {} if told.pack is None else {"pack": told.pack}
     return RunRecord(

@@ -17,6 +17,7 @@ from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
 from musiccore.models.machine import Machine
+from musiccore.request.check import check
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.sealed import Json
@@ -79,7 +80,7 @@ def check_request(request: GenerationRequest, machine: Machine) -> ModelConfig:
         MissingProgram: if only ffmpeg could read the primer and there is none.
         CheckpointError: if weights are missing.
     """
-    config = request.check(label_tables=machine.labels, ffmpeg=machine.ffmpeg)
+    config = check(request, label_tables=machine.labels, ffmpeg=machine.ffmpeg)
     check_weights(config, machine)
     return config
 

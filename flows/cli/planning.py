@@ -10,6 +10,7 @@ from flows.cli.output import Exit, checking, data, data_json, range_text, table,
 from flows.cli.request import request_of
 from musiccore.errors import ConfigError
 from musiccore.request.budget import Fit, fit_into
+from musiccore.request.check import check
 from musiccore.request.plan import Plan
 from tasks.calibration import calibrate
 from tasks.models import check_weights
@@ -20,7 +21,7 @@ def plan(options: Namespace) -> int:
     with checking():
         here = machine()
         request = request_of(options)
-        config = request.check(label_tables=here.labels, ffmpeg=here.ffmpeg)
+        config = check(request, label_tables=here.labels, ffmpeg=here.ffmpeg)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)

@@ -27,7 +27,7 @@ from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.pages.html import asset
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
-from musiccore.takes.choice import Conflict
+from musiccore.takes.choice_log import Conflict
 from tasks import resources
 from tasks.hearing import Hearing
 from tasks.links import SHORTEST_TOKEN

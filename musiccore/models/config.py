@@ -12,59 +12,10 @@ from math import prod
 from typing import Literal
 
 from musiccore.errors import ConfigError
+from musiccore.models.attention_kinds import AttentionKind, attention_kind
 
-AttentionKind = Literal["dense", "row", "column", "previous_row", "summary", "cross", "lyrics"]
 LabelRules = Literal["v2", "v3", "nano"]
 LyricsMode = Literal["encoder", "single"]
-
-_ROW3: tuple[AttentionKind, ...] = ("row", "column", "previous_row")
-_SPECIAL_PERIOD = 16
-
-
-def attention_kind(order: int, layer: int) -> AttentionKind:
-    """Return the attention kind of one layer under a published layer pattern.
-
-    Args:
-        order: number of the pattern, as published configurations give it (0 to 12).
-        layer: index of the layer, from 0.
-
-    Raises:
-        ConfigError: if the pattern is unknown or uses a kind that no sampling path exists for.
-
-    Paper: "Factorized attention"; patterns 7 to 12 are those of the released code.
-    """
-    three = _ROW3[layer % 3]
-    if order == 0:
-        return "dense"
-    if order == 1:
-        return _ROW3[layer % 2]
-    if order == 2:
-        return three
-    if order == 3:
-        return ("row", "summary")[layer % 2]
-    if order == 6:
-        return (*_ROW3, "cross")[layer % 4]
-    if order in (7, 8):
-        period = 16 if order == 7 else 10
-        place = layer % period
-        return "cross" if place == period - 1 else _ROW3[place % 3]
-    if order == 9:
-        return (*_ROW3, "dense")[layer % 4]
-    if order == 10:
-        place = layer % 79
-        if place < 9:
-            return _ROW3[place % 3]
-        place = (place - 9) % 10
-        return "cross" if place == 9 else _ROW3[place % 3]
-    if order in (11, 12):
-        if layer % _SPECIAL_PERIOD != _SPECIAL_PERIOD - 1:
-            return three
-        special: AttentionKind = "cross" if order == 11 else "lyrics"
-        return (special, special, "dense")[layer % 3]
-    raise ConfigError(
-        f"attention_order is {order}; patterns 0, 1, 2, 3 and 6 to 12 are implemented",
-        hint="patterns 4 and 5 have no sampling path in any release",
-    )
 
 
 def _positive(owner: str, **values: float) -> None:
@@ -170,7 +121,7 @@ class LabelsConfig:
     """Artist and genre embeddings.
 
     Attributes:
-        rules: which text and name rules apply (`jukebox.md` section 8).
+        rules: which text and name rules apply (`docs/model.md`, "The label vector").
         genre_slots: genre words per request; unused slots are -1.
     """
 
@@ -244,7 +195,10 @@ class TransformerConfig:
 
     @property
     def lyrics_span(self) -> int:
-        """First positions that `lyrics` layers see; more than `lyrics_len` (spec 4.3)."""
+        """First positions that `lyrics` layers see; more than `lyrics_len`.
+
+        `docs/model.md`, "Attention kinds".
+        """
         blocks = self.blocks or 1
         return (self.lyrics_len // blocks + 1) * blocks
 
@@ -387,7 +341,7 @@ class PriorConfig:
 
     @property
     def label_length(self) -> int:
-        """Length of the label vector (spec 8.4); 0 without labels."""
+        """Length of the label vector; 0 without labels."""
         return 0 if self.labels is None else 4 + self.labels.genre_slots + self.n_lyrics_tokens
 
     @property
@@ -456,19 +410,3 @@ class ModelConfig:
     def default_window_hop(self, level: int) -> int:
         """Codes between window starts at a level."""
         return int(self.window_hop_fractions[level] * self.priors[level].n_ctx)
-
-    @classmethod
-    def from_name(cls, name: str) -> ModelConfig:
-        """Return a named preset.
-
-        Raises:
-            ConfigError: if no preset has this name.
-        """
-        from musiccore.models.presets import PRESETS  # the table imports the classes above
-
-        if name not in PRESETS:
-            raise ConfigError(
-                f"model is {name!r}; known models are {', '.join(sorted(PRESETS))}",
-                hint="run `jukeflow models list`",
-            )
-        return PRESETS[name]()

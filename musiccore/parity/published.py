@@ -1,6 +1,6 @@
 """Published hyper-parameters, as a golden file carries them, to our configurations.
 
-`jukebox.md` section 1 names the hyper-parameters.
+What they mean here: `docs/model.md`, "Levels and names", "Layer patterns".
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from math import prod
 from typing import Literal, cast
 
 from musiccore.errors import CheckpointError
+from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
-    AttentionKind,
     ConditionerConfig,
     LabelsConfig,
     LyricsConfig,

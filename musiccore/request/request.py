@@ -1,6 +1,6 @@
 """What a user asks for: one definition for recipe files, the command line, forms and run records.
 
-Importing this module is cheap; `check` does the rest, still without weights and without torch.
+Importing this module is cheap; `check` beside it does the rest, still without weights and torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,8 +20,8 @@ from pydantic import (
     field_validator,
 )
 
-from musiccore.errors import AudioError, ConditioningError, ConfigError, MissingProgram
-from musiccore.models.config import ModelConfig, PriorConfig, TimeConfig
+from musiccore.errors import AudioError, ConfigError, MissingProgram
+from musiccore.models.config import ModelConfig
 from musiccore.request.parts import (
     MAX_LYRICS,
     MAX_SECONDS,
@@ -345,145 +344,6 @@ class GenerationRequest(FrozenModel):
         except (AudioError, MissingProgram) as error:
             error.message = f"primer: {error.message}"
             raise
-
-    def check(
-        self,
-        *,
-        config: ModelConfig | None = None,
-        label_tables: Path | None = None,
-        verify_tables: bool = True,
-        ffmpeg: str | None = None,
-    ) -> ModelConfig:
-        """Check all of the request against its model, before any weight is loaded.
-
-        Args:
-            config: the model; by default the preset that `model` names.
-            label_tables: folder with the user's copy of the v2 and v3 label tables.
-            verify_tables: refuse label tables that differ from the published ones.
-            ffmpeg: path of the program, for primers that only it reads; None looks for it.
-
-        Returns:
-            The model's configuration.
-
-        Raises:
-            ConfigError: if an option does not fit the model.
-            ConditioningError: if artist, genre or lyrics do not fit the model.
-            AudioError: if the primer cannot be read.
-            MissingProgram: if only ffmpeg could read the primer and there is none.
-        """
-        config = ModelConfig.from_name(self.model) if config is None else config
-        self._check_levels(config)
-        self._check_length(config)
-        self._check_time(config)
-        self._check_labels(config, label_tables, verify_tables)
-        if self.primer_seconds is not None and not self.has_primer:
-            raise ConfigError(
-                f"primer_seconds is {self.primer_seconds}, but there is no primer",
-                hint="give the path of an audio file or a score as {primer}",
-            )
-        if self.primer is not None and self.primer_compose is not None:
-            raise ConfigError(
-                f"primer: {self.primer!r} is given, and another one is to be composed",
-                hint="leave one of {primer} and {primer_compose} out",
-            )
-        self.primer_samples(config, ffmpeg=ffmpeg)
-        return config
-
-    def _check_levels(self, config: ModelConfig) -> None:
-        per_level = {
-            "window_hop": self.window_hops(config),
-            "max_batch": self.batch_limits(config),
-            "temperature": self.temperatures(config),
-        }
-        for name, values in per_level.items():
-            if len(values) != config.levels:
-                raise ConfigError(
-                    f"{name} has {len(values)} numbers; model {config.name} has "
-                    f"{config.levels} levels",
-                    hint="give one number per level, level 0 first",
-                )
-        for prior, hop in zip(config.priors, self.window_hops(config), strict=True):
-            if not 1 <= hop <= prior.n_ctx or hop % prior.upper_factor:
-                multiple = f" and a multiple of {prior.upper_factor}" * (prior.upper_factor > 1)
-                raise ConfigError(
-                    f"window_hop of level {prior.level} is {hop}; it must be {prior.upper_factor} "
-                    f"to {prior.n_ctx}{multiple}",
-                    hint=f"the model's own is {config.default_window_hop(prior.level)}",
-                )
-        for prior in config.priors:
-            if self.sampling.top_k > prior.codebook_size:
-                raise ConfigError(
-                    f"top_k is {self.sampling.top_k}; level {prior.level} of model {config.name} "
-                    f"has {prior.codebook_size} codes"
-                )
-
-    def _check_length(self, config: ModelConfig) -> None:
-        rate, top_hop = config.vqvae.sample_rate, config.top.hop_length
-
-        def least(prior: PriorConfig) -> int:
-            whole = prior.window_samples if prior.conditioner is not None else top_hop
-            return ceil(whole / top_hop) * top_hop
-
-        longest = max(config.priors, key=least)
-        if self.n_samples(config) < least(longest):
-            needed = ceil(least(longest) * 100 / rate) / 100
-            raise ConfigError(
-                f"seconds is {self.seconds}; model {config.name} makes at least {needed} s, "
-                f"one window of level {longest.level}",
-                hint=f"ask for {{seconds}} of {needed} or more",
-            )
-
-    def _check_time(self, config: ModelConfig) -> None:
-        time, rate = config.top.time, config.vqvae.sample_rate
-        total, n_samples = self.total_samples(config), self.n_samples(config)
-        if total < n_samples:
-            raise ConfigError(
-                f"total_seconds is {self.total_seconds}, less than seconds {self.seconds}",
-                hint="{total_seconds} is the length of the whole piece; leave it out to use "
-                "{seconds}",
-            )
-        if time is None:
-            return
-        self._check_total(config, time, total)
-        reach = max(n_samples, config.top.window_samples)
-        if reach > time.max_seconds * rate:
-            raise ConfigError(
-                f"seconds is {self.seconds}; model {config.name} knows pieces of at most "
-                f"{time.max_seconds} s"
-            )
-
-    def _check_total(self, config: ModelConfig, time: TimeConfig, total: int) -> None:
-        rate = config.vqvae.sample_rate
-        if samples_in(time.min_seconds, rate) <= total < samples_in(time.max_seconds, rate):
-            return
-        name, value = "total_seconds", self.total_seconds
-        if value is None:
-            name, value = "seconds", self.seconds
-        raise ConfigError(
-            f"{name} is {value}; model {config.name} knows pieces of {time.min_seconds} s to less "
-            f"than {time.max_seconds} s",
-            hint="{total_seconds} is the length of the piece that the audio begins",
-        )
-
-    def _check_labels(self, config: ModelConfig, tables: Path | None, verify: bool) -> None:
-        from musiccore.models.labels import labellers
-
-        wanted = self.conditioning
-        if wanted.lyrics and config.top.lyrics is None:
-            raise ConditioningError(
-                f"lyrics are given, and model {config.name} sings none",
-                hint="leave {lyrics} empty, or choose a {model} with lyrics in its name",
-            )
-        makers = labellers(config, tables, allow_unknown=self.allow_unknown, verify=verify)
-        if makers[-1] is None and (wanted.artist or wanted.genre):
-            raise ConditioningError(
-                f"artist or genre is given, and model {config.name} has no labels",
-                hint="leave both empty",
-            )
-        for maker in reversed(makers):  # the top prior first: the request is written for it
-            if maker is not None:
-                total = self.total_samples(config)
-                maker.full(wanted.artist, wanted.genre, wanted.lyrics, total)
 
 
 def read_lyrics(path: Path) -> str:

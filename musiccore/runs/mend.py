@@ -20,7 +20,7 @@ from musiccore.journal.records import MAX_RECORD_BYTES, link_of
 from musiccore.runs.verify import TIPS, Report, references, verify_run
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
-from musiccore.takes.choice import ChoiceLog
+from musiccore.takes.choice_log import ChoiceLog
 
 _MAX_NUMBERS: Final = 4000  # of one record; each takes up to eight of its 64 KiB
 

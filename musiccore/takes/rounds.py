@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from musiccore.errors import ConditioningError, ConfigError
+from musiccore.request.check import check
 from musiccore.request.request import MAX_SECONDS
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.keeping import kept, song_to_keep
@@ -184,7 +185,7 @@ def _check_changes(tree: Tree, choice: Choice, number: int, tables: Path | None)
     for before in there:
         request = tree.request(merged(before, choice.changes))
         try:
-            request.without_primer().check(config=tree.facts.config, label_tables=tables)
+            check(request.without_primer(), config=tree.facts.config, label_tables=tables)
         except ConditioningError as error:
             raise ConfigError(
                 f"changes: {error.message}",

@@ -11,8 +11,10 @@ from prefect.client.orchestration import get_client
 
 import tasks.packs
 from musiccore.errors import ConfigError
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
+from musiccore.journal.runs import list_runs
 from musiccore.models.machine import Machine
+from musiccore.request.check import check
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
 from tasks.batching import ending_of
@@ -161,7 +163,7 @@ def test_song_of_a_pack_comes_out_the_same_when_it_goes_on_alone(made, store_roo
     queue = open_queue(store, songs_of("", SONGS), "Demo", machine)
     entry = queue.entry(2)
     assert [(place.rows, place.first) for place in entry.places] == [(3, 2), (3, 2), (1, 0)]
-    create_song(store, entry, Models(entry.request.check(), machine))
+    create_song(store, entry, Models(check(entry.request), machine))
     alone = resume(entry.run)
     assert alone["master"]["pcm_sha256"] == digests(made[0])["two"]
     assert "pack" in Journal.open(store, entry.run).record.numerics
@@ -250,7 +252,7 @@ def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(data, store_root
     machine, songs = Machine(), SONGS.partition('[[song]]\ntitle = "broken"')[0]
     queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", machine)
     entry = queue.entry(1)
-    create_song(open_store(store_root), entry, Models(entry.request.check(), machine))
+    create_song(open_store(store_root), entry, Models(check(entry.request), machine))
     record = Path(store_root) / entry.run / "run.json"
     if data is None:
         with Journal.open(open_store(store_root), entry.run) as journal, journal.claimed():

@@ -11,6 +11,7 @@ import pytest
 from flows.forms import Song
 from musiccore.doors import COMMAND, FORM, LIBRARY, ROOM, TABLE, Door
 from musiccore.errors import ConditioningError, ConfigError, MusicCoreError
+from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def test_braces_that_mark_nothing_stay() -> None:
 def test_same_mistake_names_the_field_of_its_door() -> None:
     asked = {"conditioning": {"artist": "bachh"}}
     with pytest.raises(ConditioningError) as refused:
-        GenerationRequest.parse(asked).check()
+        check(GenerationRequest.parse(asked))
     assert "nearest: 'bach'" in refused.value.message
     assert "--allow-unknown" in str(refused.value.hint_at(COMMAND))
     assert "“Allow unknown”" in str(refused.value.hint_at(FORM))

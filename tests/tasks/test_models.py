@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from musiccore.errors import CheckpointError
-from musiccore.models.config import ModelConfig
 from musiccore.models.machine import Machine
+from musiccore.models.presets import preset
 from tasks.models import check_weights, weights_path
 
 
@@ -20,7 +20,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_families_share_the_upsamplers_of_5b(machine: Machine) -> None:
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     for network in (config.vqvae, *config.priors[:2]):
         path = weights_path("1b_lyrics", network, machine)
         assert path is not None
@@ -28,13 +28,13 @@ def test_families_share_the_upsamplers_of_5b(machine: Machine) -> None:
 
 
 def test_a_missing_top_prior_is_not_that_of_another_family(machine: Machine) -> None:
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     assert weights_path("1b_lyrics", config.top, machine) is None
     with pytest.raises(CheckpointError, match="prior_1b_lyrics"):
         check_weights(config, machine)
-    check_weights(ModelConfig.from_name("5b"), machine)
+    check_weights(preset("5b"), machine)
 
 
 def test_nano_is_in_the_package(machine: Machine) -> None:
-    config = ModelConfig.from_name("nano")
+    config = preset("nano")
     check_weights(config, replace(machine, models=None))

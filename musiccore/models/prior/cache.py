@@ -17,7 +17,8 @@ them reach a result.
 
 Shapes: B batch rows, H heads, D/H = d width of a head, C positions per block.
 
-Paper: "Factorized attention" (cached sampling). `speed.md` section 7, `jukebox.md` section 4.5.
+Paper: "Factorized attention" (cached sampling).
+`docs/model.md`, "Attention kinds", "Step by step".
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ import torch
 from torch import Tensor
 
 from musiccore.errors import ConfigError
-from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.attention_kinds import AttentionKind
+from musiccore.models.config import TransformerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The stack of layers, and the autoregressive wrapper around it.
 
-Paper: "Music priors and upsamplers". `jukebox.md` sections 4.1, 4.7, 4.8 and 5.
+Paper: "Music priors and upsamplers".
+`docs/model.md`, "One layer", "The sequence", "Precision", "First weights".
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.attention_kinds import AttentionKind
+from musiccore.models.config import TransformerConfig
 from musiccore.models.prior.attention import Attention, Projection
 
 

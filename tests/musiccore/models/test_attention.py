@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from musiccore.models.config import AttentionKind, TransformerConfig
+from musiccore.models.attention_kinds import AttentionKind
+from musiccore.models.config import TransformerConfig
 from musiccore.models.prior.attention import Attention
 from musiccore.models.prior.transformer import Layer
 

@@ -12,7 +12,8 @@ import pytest
 
 from musiccore import audio
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
+from musiccore.request.check import check
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 
 NAN, INF = float("nan"), float("inf")
@@ -107,7 +108,7 @@ def test_requests_that_do_not_fit_nano_are_refused(
     error: type[MusicCoreError], pattern: str, data: dict[str, Any]
 ) -> None:
     with pytest.raises(error, match=pattern) as caught:
-        _request(**data).check()
+        check(_request(**data))
     assert "\n" not in caught.value.message
     assert caught.value.hint or "top_k" in pattern or "seconds is 900" in pattern or "#9" in pattern
 
@@ -120,30 +121,30 @@ def test_requests_that_do_not_fit_nano_are_refused(
 def test_lyrics_that_cannot_be_sung_are_refused(lyrics: str) -> None:
     request = _request(model="tiny", conditioning={"lyrics": lyrics})
     with pytest.raises(ConditioningError, match=r"^lyrics hold"):
-        request.check()
+        check(request)
 
 
 def test_allowing_unknown_accepts_what_the_model_cannot_read() -> None:
     wanted = {"artist": "nobody", "genre": "polka", "lyrics": "50% \U0001f600"}
     request = _request(model="tiny", conditioning=wanted, allow_unknown=True)
-    assert request.check().name == "tiny"
+    assert check(request).name == "tiny"
 
 
 @pytest.mark.parametrize("model", ["nano", "tiny", "5b", "5b_lyrics", "1b_lyrics"])
 def test_the_default_request_fits_every_model(model: str) -> None:
-    config = _request(model=model).check()
-    assert config == ModelConfig.from_name(model)
+    config = check(_request(model=model))
+    assert config == preset(model)
 
 
 def test_names_for_released_models_need_tables_and_ids_do_not() -> None:
     with pytest.raises(ConditioningError, match="need the v2 label tables"):
-        _request(model="5b", conditioning={"artist": "the beatles"}).check()
-    _request(model="5b_lyrics", conditioning={"artist": "#5", "genre": "#1 #2"}).check()
+        check(_request(model="5b", conditioning={"artist": "the beatles"}))
+    check(_request(model="5b_lyrics", conditioning={"artist": "#5", "genre": "#1 #2"}))
 
 
 def test_lengths_of_the_released_models() -> None:
     request = _request(model="5b", seconds=20.0)
-    config = ModelConfig.from_name("5b")
+    config = preset("5b")
     assert request.n_samples(config) == 881920
     assert [request.n_codes(config, level) for level in range(3)] == [110240, 27560, 6890]
     assert request.total_samples(config) == 60 * 44100
@@ -151,7 +152,7 @@ def test_lengths_of_the_released_models() -> None:
 
 
 def test_options_per_level_default_to_the_model() -> None:
-    config = ModelConfig.from_name("5b")
+    config = preset("5b")
     request = _request(model="5b")
     assert request.window_hops(config) == (4096, 4096, 1024)
     assert request.batch_limits(config) == (16, 16, 3)
@@ -172,7 +173,7 @@ def _wav(path: Path, seconds: float, rate: int = 8000) -> Path:
 
 
 def test_primer_is_cut_to_whole_top_level_codes(tmp_path: Path) -> None:
-    config = ModelConfig.from_name("tiny")
+    config = preset("tiny")
     path = str(_wav(tmp_path / "p.wav", 2.0))
     assert _request(primer=path).primer_samples(config) == 16000
     assert _request(primer=path, primer_seconds=1.0).primer_samples(config) == 7936
@@ -181,7 +182,7 @@ def test_primer_is_cut_to_whole_top_level_codes(tmp_path: Path) -> None:
 
 def test_primer_at_another_rate_is_counted_at_the_rate_of_the_model(tmp_path: Path) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0, rate=16000))
-    assert _request(primer=path).primer_samples(ModelConfig.from_name("tiny")) == 16000
+    assert _request(primer=path).primer_samples(preset("tiny")) == 16000
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_primers_that_do_not_fit_are_refused(
 ) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0))
     with pytest.raises(ConfigError, match=pattern):
-        _request(model="tiny", primer=path, **data).check()
+        check(_request(model="tiny", primer=path, **data))
 
 
 @pytest.mark.parametrize("content", [b"", b"not audio", None], ids=["empty", "text", "folder"])
@@ -205,7 +206,7 @@ def test_unreadable_primers_are_refused(tmp_path: Path, content: bytes | None) -
     path = tmp_path / "p.wav"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(AudioError, match=r"p\.wav"):
-        _request(model="tiny", primer=str(path)).check()
+        check(_request(model="tiny", primer=str(path)))
 
 
 # --------------------------------------------------------------------- recipe, identity
@@ -271,6 +272,7 @@ def test_importing_and_checking_a_request_does_not_import_torch() -> None:
     code = (
         "import sys; from musiccore.request.request import GenerationRequest; "
         "assert 'numpy' not in sys.modules, 'numpy'; "
-        "GenerationRequest().check(); assert 'torch' not in sys.modules"
+        "from musiccore.request.check import check; check(GenerationRequest()); "
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from musiccore.errors import CodesError, ConfigError
+from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
-    AttentionKind,
     ConditionerConfig,
     LabelsConfig,
     LyricsConfig,

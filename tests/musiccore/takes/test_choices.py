@@ -18,7 +18,8 @@ from musiccore.journal.records import MAX_RECORD_BYTES
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
 from musiccore.storage.store import Store, open_store
-from musiccore.takes.choice import Choice, ChoiceLog, Conflict, MadeChoice
+from musiccore.takes.choice import Choice, MadeChoice
+from musiccore.takes.choice_log import ChoiceLog, Conflict
 from tests.contracts.store_suite import run_record
 
 SPAWN = multiprocessing.get_context("spawn")

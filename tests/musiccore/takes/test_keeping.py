@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from musiccore.errors import ConfigError
-from musiccore.takes.choice import Choice, contradiction
+from musiccore.takes.choice import Choice
+from musiccore.takes.choice_log import contradiction
 from musiccore.takes.lineage import lineage, origin_json
 from musiccore.takes.takes import Kept
 from tests.musiccore.takes.tree_story import Story
