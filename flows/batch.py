@@ -8,10 +8,13 @@ from prefect.client.schemas.objects import State
 
 from flows.resume import resume
 from musiccore.errors import Fenced, Gone, MusicCoreError
+from musiccore.runs.batch_report import Ending, write_batch
+from musiccore.runs.packs import SharedPasses
+from musiccore.runs.queue import Entry, Queue
 from musiccore.work.joint_progress import Ensemble
 from musiccore.work.progress import reporting
 from musiccore.work.stop import Interrupted, OutOfTime, Stop, limited, until
-from tasks.batching import (
+from tasks.batch import (
     begun,
     ending_of,
     find_queue,
@@ -20,11 +23,8 @@ from tasks.batching import (
     show_songs,
     unfinished_songs,
 )
-from tasks.batchreport import Ending, write_batch
+from tasks.context import safe_stop, shared_store, task_reporter
 from tasks.outcome import rows_flow
-from tasks.packs import SharedPasses
-from tasks.queues import Entry, Queue
-from tasks.resources import safe_stop, shared_store, task_reporter
 from tasks.story import tell
 
 _HOUR = 3600.0

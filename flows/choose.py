@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flows.forms import ChoiceForm
 from flows.waking import wake
+from musiccore.runs.choose import make_choice
 from tasks.artifacts import artifact_key, show_text
+from tasks.context import machine, shared_store
 from tasks.links import room_link
 from tasks.policies import durable_flow
-from tasks.resources import machine, shared_store
 from tasks.story import tell
-from tasks.trees import make_choice
 
 
 @durable_flow(name="choose", flow_run_name="choose-{choice.run}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flows.conversation import converse
+from musiccore.runs.choose import make_choice
 from musiccore.takes.choice import Choice
+from tasks.context import machine, shared_store
 from tasks.policies import durable_flow
-from tasks.resources import machine, shared_store
-from tasks.trees import make_choice
 
 
 @durable_flow(name="upsample", flow_run_name="upsample-take-{take}-of-{run_id}")

@@ -16,8 +16,8 @@ from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from musiccore.work.stop import SafeStop
+from tasks.context import machine
 from tasks.converting import Row, Watch, row_of
-from tasks.resources import machine
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1

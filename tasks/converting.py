@@ -26,7 +26,7 @@ from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
 from musiccore.work.stop import SafeStop, Stop
-from tasks.resources import machine
+from tasks.context import machine
 
 if TYPE_CHECKING:
     from musiccore.conversion.ledger import Ledger

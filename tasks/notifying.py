@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from http.client import HTTPException
 
 from musiccore.errors import ConfigError
+from tasks.context import settings
 from tasks.links import room_link
-from tasks.resources import settings
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
 from musiccore.synth.programs import program_of
 from musiccore.tags import tag_file
+from tasks.context import safe_stop, settings
 from tasks.policies import io_task
-from tasks.resources import safe_stop, settings
 
 SAMPLE_RATE = 44_100
 

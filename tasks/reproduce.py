@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks import reproducing
+from musiccore.delivery import reproduce
+from musiccore.delivery.origin import Wanted
+from musiccore.delivery.reproduce import Prospect, Report
+from tasks.context import machine, shared_store, working
 from tasks.policies import gpu_task, io_task
-from tasks.reproducing import Prospect, Report
-from tasks.resources import machine, shared_store, working
-from tasks.wanted import Wanted
 
 
 @io_task(task_run_name="begin-again")
@@ -23,9 +23,9 @@ def begin_again(file: str, primer: str = "") -> Prospect:
         The run, what differs here, and what it will cost.
     """
     wanted = Wanted.of(Path(file))
-    unlike = reproducing.create_again(shared_store(), wanted, primer, machine())
+    unlike = reproduce.create_again(shared_store(), wanted, primer, machine())
     with working(wanted.run_id) as run:
-        return reproducing.begin_again(run, wanted, primer, unlike)
+        return reproduce.begin_again(run, wanted, primer, unlike)
 
 
 @gpu_task(task_run_name="make-again-{run_id}")
@@ -40,7 +40,7 @@ def make_again(run_id: str, file: str) -> dict[str, str]:
         Level → sha256 of the codes.
     """
     with working(run_id) as run:
-        return reproducing.make_again(run, Wanted.of(Path(file)).origin)
+        return reproduce.make_again(run, Wanted.of(Path(file)).origin)
 
 
 @gpu_task(task_run_name="compare-again-{run_id}")
@@ -58,4 +58,4 @@ def compare_again(run_id: str, file: str, out: str = "") -> Report:
     path = Path(file)
     with working(run_id) as run:
         wanted = Wanted.of(path)
-        return reproducing.compare_again(run, wanted, path, Path(out) if out else None)
+        return reproduce.compare_again(run, wanted, path, Path(out) if out else None)

@@ -11,9 +11,9 @@ from flows.cli.progress import shown
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
+from musiccore.runs.queue import batch_folder, queue_of, sung_words
 from musiccore.storage.store import Store
-from tasks.queues import batch_folder, queue_of, sung_words
-from tasks.resources import machine, new_store
+from tasks.context import machine, new_store
 
 
 def batch(options: Namespace) -> int:

@@ -13,12 +13,12 @@ from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.calibrate import known_speeds
+from musiccore.runs.status import RunStatus
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Facts
 from musiccore.timecode import parse_hours
 from musiccore.work.stop import until
-from tasks.calibration import known_speeds
-from tasks.describing import RunStatus
 
 
 def budget_seconds(options: Namespace) -> float | None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.errors import ConfigError
 from musiccore.request.request import read_lyrics
+from musiccore.runs.choose import check_wanted, make_choice, read_tree
+from musiccore.runs.purge import purge_takes, purgeable
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import validate_run_id
 from musiccore.takes.choice import DECISIONS, Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
-from tasks.purging import purge_takes, purgeable
-from tasks.resources import machine, present_store
-from tasks.showing import Picture
-from tasks.trees import check_wanted, make_choice, read_tree
+from tasks.context import machine, present_store
 
 _ANSWERS = DECISIONS - {"back"}
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")

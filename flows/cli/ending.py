@@ -11,10 +11,10 @@ from flows.cli.output import Exit, data, data_json, talk
 from flows.cli.take_list import show_candidates
 from musiccore.errors import MusicCoreError
 from musiccore.request.budget import LevelLeft
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import MasterStatus, describe_run
 from musiccore.storage.store import Store
-from tasks.describing import MasterStatus, describe_run
-from tasks.resources import machine, shared_store
-from tasks.showing import Picture
+from tasks.context import machine, shared_store
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, line, table, talk
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
-from tasks.resources import settings
+from tasks.context import settings
 
 _PARITY_WIDTHS = (56, 8, 9, 6, 0)
 

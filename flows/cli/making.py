@@ -17,16 +17,16 @@ from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import check_request, fresh_run_id, new_run_id, run_exists, start
+from musiccore.runs.deliveries import hurt_runs, is_hurt
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.status import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_hours
 from musiccore.work.progress import Reporter
-from tasks.deliveries import hurt_runs, is_hurt
-from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
-from tasks.open_run import OpenRun
-from tasks.resources import machine, new_store, present_store, shared_store, working
-from tasks.runs import check_request, fresh_run_id, new_run_id, run_exists, start
-from tasks.trees import make_choice, read_tree
+from tasks.context import machine, new_store, present_store, shared_store, working
 
 Work = Callable[[str], object]
 

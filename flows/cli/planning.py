@@ -9,12 +9,12 @@ from flows.cli.budget import budget_seconds, plan_of
 from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
 from musiccore.errors import ConfigError
+from musiccore.models.loading import check_weights
 from musiccore.request.budget import Fit, fit_into
 from musiccore.request.check import check
 from musiccore.request.plan import Plan
-from tasks.calibration import calibrate
-from tasks.models import check_weights
-from tasks.resources import machine, new_store
+from musiccore.runs.calibrate import calibrate
+from tasks.context import machine, new_store
 
 
 def plan(options: Namespace) -> int:

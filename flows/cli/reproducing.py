@@ -17,8 +17,8 @@ from flows.cli.output import BadRequest, Exit, checking, data, data_json, table,
 from flows.cli.progress import shown
 from flows.cli.signals import is_interruption, stoppable
 from musiccore.audio.sound import FORMATS
-from musiccore.errors import ConfigError
-from tasks.reproducing import (
+from musiccore.delivery.origin import Wanted
+from musiccore.delivery.reproduce import (
     Prospect,
     Report,
     begin_again,
@@ -26,8 +26,8 @@ from tasks.reproducing import (
     create_again,
     make_again,
 )
-from tasks.resources import machine, shared_store, working
-from tasks.wanted import Wanted
+from musiccore.errors import ConfigError
+from tasks.context import machine, shared_store, working
 
 _SHOWN = 16  # digits of a digest in the table
 

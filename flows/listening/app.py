@@ -23,16 +23,16 @@ from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
 from flows.listening.tended import Tending
 from flows.listening.wishes import Wish
+from musiccore.delivery.impression import Hearing
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.pages.html import asset
+from musiccore.runs.choose import make_choice
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
 from musiccore.takes.choice_log import Conflict
-from tasks import resources
-from tasks.hearing import Hearing
+from tasks import context
 from tasks.links import SHORTEST_TOKEN
 from tasks.settings import Settings
-from tasks.trees import make_choice
 
 MOST_BYTES = 200_000
 """Longest body of a choice: lyrics of 50,000 characters fit."""
@@ -70,7 +70,7 @@ class RoomSettings:
     store: str
     token: str = field(repr=False)
     tending: Tending
-    settings: Settings = field(default_factory=resources.settings)
+    settings: Settings = field(default_factory=context.settings)
     begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     abroad: bool = False

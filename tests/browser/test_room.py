@@ -6,12 +6,12 @@ import pytest
 
 from musiccore.audio.measures import loudness_lufs
 from musiccore.conversion.memory import read
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
+from tasks.context import shared_store
 from tasks.links import room_link
-from tasks.resources import shared_store
 from tasks.settings import Settings
-from tasks.showing import Picture, blob_sizes
-from tasks.trees import read_tree
 from tests.browser.pages import (
     SCREENSHOTS,
     WIDTHS,

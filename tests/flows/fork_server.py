@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import musiccore.runs.sample
 import musiccore.sampling.sampler as sampler
-import tasks.sampling
 from musiccore import audio, tags
+from musiccore.delivery.steps import HERE, Steps, carry_out
 from musiccore.errors import Fenced
 from musiccore.models.machine import Machine
 from musiccore.pages import figures, song
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import open_run
 from musiccore.storage.store import open_store
-from tasks.carrying import HERE, Steps, carry_out
-from tasks.model_sampler import ModelSampler
-from tasks.open_run import open_run
 
 FENCED = 7
 LOADED = (audio, figures, song, tags)  # imported here, before the forks
@@ -60,7 +60,7 @@ def note_windows(path: Path) -> None:
             os.close(fd)
             return super().__call__(unit, codes, upper, on_step)
 
-    tasks.sampling.ModelSampler = Noting
+    musiccore.runs.sample.ModelSampler = Noting
 
 
 def reseed_per_process() -> None:

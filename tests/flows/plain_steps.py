@@ -9,20 +9,20 @@ from functools import cache
 import pytest
 
 from musiccore import audio
+from musiccore.delivery.steps import carry_out
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.models.machine import Machine
 from musiccore.pages import figures
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import start
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import OpenRun, open_run
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.work.progress import reporter
-from tasks.carrying import carry_out
-from tasks.model_sampler import ModelSampler
-from tasks.open_run import OpenRun, open_run
-from tasks.runs import start
-from tasks.trees import make_choice, read_tree
 
 Window = tuple[int, tuple[int, ...], int]
 

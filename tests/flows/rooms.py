@@ -14,14 +14,14 @@ from fastapi import FastAPI
 
 from flows.listening.app import RoomSettings, create_app
 from flows.listening.tended import Tended
+from musiccore.delivery.steps import HERE, carry_out
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import start
+from musiccore.runs.open_run import OpenRun, open_run
+from musiccore.runs.snapshot import Picture
 from musiccore.takes.choice import Choice, MadeChoice
-from tasks.carrying import HERE, carry_out
-from tasks.open_run import OpenRun, open_run
-from tasks.resources import machine, settings, shared_store
-from tasks.runs import start
-from tasks.showing import Picture
-from tasks.trees import make_choice, read_tree
+from tasks.context import machine, settings, shared_store
 
 TOKEN = "a-token-for-the-tests"
 EVIL = "</script><img src=x onerror=alert(1)>"

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-import tasks.packs
+import musiccore.runs.packs
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.request.check import check
+from musiccore.runs.batch_report import BatchState, SongState
+from musiccore.runs.queue import create_song, open_queue, songs_of
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.batching import ending_of
-from tasks.batchreport import BatchState, SongState
-from tasks.describing import describe_run
-from tasks.models import Models
-from tasks.queues import create_song, open_queue, songs_of
+from tasks.batch import ending_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -68,16 +68,18 @@ def run_batch(**options) -> dict[str, object]:
 
 def note_passes(patch: pytest.MonkeyPatch) -> list[int]:
     """Note how many songs are in each pass of the model."""
-    import_module("tasks.model_sampler")  # which takes the real function, before it is replaced
+    import_module(
+        "musiccore.runs.model_sampler"
+    )  # which takes the real function, before it is replaced
 
     seen: list[int] = []
-    sample_rows = tasks.packs.sample_rows
+    sample_rows = musiccore.runs.packs.sample_rows
 
     def noting(model, songs):
         seen.append(len(songs))
         return sample_rows(model, songs)
 
-    patch.setattr(tasks.packs, "sample_rows", noting)
+    patch.setattr(musiccore.runs.packs, "sample_rows", noting)
     return seen
 
 

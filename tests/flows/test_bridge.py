@@ -17,7 +17,7 @@ from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
-from tasks.resources import working
+from tasks.context import working
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -107,9 +107,9 @@ def test_score_file_may_go_once_the_run_has_it(tmp_path, monkeypatch):
 
     from flows.__main__ import main
     from flows.resume import resume
-    from tasks.conditioning import keep_score
-    from tasks.resources import machine, shared_store
-    from tasks.runs import start
+    from musiccore.runs.conditioning import keep_score
+    from musiccore.runs.create import start
+    from tasks.context import machine, shared_store
 
     monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))
     notes = tuple(ScoreNote(start=i * 96, duration=96, pitch=60 + i) for i in range(4))

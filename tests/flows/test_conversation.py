@@ -8,26 +8,26 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+import musiccore.delivery.policy
 import musiccore.takes.tree
-import tasks.choosing
 from musiccore import audio
 from musiccore.conversion.memory import read
+from musiccore.delivery.decode import CROSSFADE_SECONDS, FinishedSong
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
+from musiccore.runs.choose import make_choice
+from musiccore.runs.conditioning import known_codes
+from musiccore.runs.create import Primer
+from musiccore.runs.levels import stored_level
+from musiccore.runs.purge import purge_takes, purgeable
+from musiccore.runs.run_codes import RunCodes
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe_run, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.takes.choice_log import Conflict
 from musiccore.testing import sine
-from tasks.codec import CROSSFADE_SECONDS, FinishedSong
-from tasks.conditioning import known_codes
-from tasks.describing import describe_run, unfinished_runs
-from tasks.levels import stored_level
-from tasks.purging import purge_takes, purgeable
-from tasks.runs import Primer
-from tasks.showing import Picture
-from tasks.trees import make_choice
-from tasks.work import RunCodes
 from tests.flows.plain_steps import Talk, plain_steps
 
 PART = {"take": 1, "start": 0, "end": 0.1}
@@ -352,13 +352,13 @@ def test_policy_with_hours_waits_for_a_person_first(steps, monkeypatch):
 
 def test_person_who_is_quicker_than_the_policy_decides(steps, monkeypatch):
     talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(choose="first")
-    real = tasks.choosing.policy_takes
+    real = musiccore.delivery.policy.policy_takes
 
     def slow(run, takes):
         talk.choose("continue", 2, seconds=0.1)
         return real(run, takes)
 
-    monkeypatch.setattr(tasks.choosing, "policy_takes", slow)
+    monkeypatch.setattr(musiccore.delivery.policy, "policy_takes", slow)
     talk.work()
     assert [made.choice.action for made in talk.tree.choices] == ["continue"]
     assert describe_run(talk.store, "song").state == "waiting"

@@ -19,12 +19,12 @@ import pytest
 import flows.cli.making
 from flows.__main__ import _run, main
 from flows.cli.signals import handlers_kept, is_interruption
+from musiccore.delivery.steps import carry_out
+from musiccore.runs.create import run_exists
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
 from musiccore.work.stop import Interrupted
-from tasks.carrying import carry_out
-from tasks.describing import describe_run
-from tasks.resources import working
-from tasks.runs import run_exists
+from tasks.context import working
 from tests.flows.plain_steps import plain_steps
 
 SONG = ("generate", "--model", "tiny", "--seconds", "0.45", "--formats", "wav", "--takes", "1")

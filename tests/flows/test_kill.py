@@ -17,10 +17,10 @@ import pytest
 from musiccore.journal.journal import Journal
 from musiccore.models.machine import Machine
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import start
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.describing import describe_run
-from tasks.runs import start
 
 ROOT = Path(__file__).parents[2]
 FENCED = 7

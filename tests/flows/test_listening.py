@@ -18,14 +18,14 @@ from flows.listening.speaking import plain
 from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
 from musiccore.conversion.memory import read
+from musiccore.delivery.candidates import begin_round
 from musiccore.errors import ConfigError
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
-from tasks.candidates import begin_round
+from tasks.context import shared_store, working
 from tasks.links import LINK_DAYS, audio_link, enter_link, key_of, room_link, room_token
-from tasks.resources import shared_store, working
 from tasks.settings import Settings
-from tasks.showing import Picture
-from tasks.trees import read_tree
 from tests.flows.rooms import (
     EVIL,
     TOKEN,

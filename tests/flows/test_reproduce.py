@@ -15,14 +15,14 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
 from musiccore.conversion.memory import read
+from musiccore.delivery.origin import Wanted
+from musiccore.delivery.reproduce import begin_again, compare_again, create_again, make_again
 from musiccore.models.machine import Machine
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import open_run
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
-from tasks.model_sampler import ModelSampler
-from tasks.open_run import open_run
-from tasks.reproducing import begin_again, compare_again, create_again, make_again
-from tasks.resources import shared_store
-from tasks.wanted import Wanted
+from tasks.context import shared_store
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -178,7 +178,7 @@ def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, caps
     (store,) = temporary.iterdir()
     sampled = list(steps)
     with monkeypatch.context() as patch:  # again, before anything is sampled
-        patch.setattr("tasks.models.Models.digests", _interrupted)
+        patch.setattr("musiccore.models.loading.Models.digests", _interrupted)
         assert main(["reproduce", str(master)]) == 4
     assert steps == sampled
     assert f"--store {store}" in capsys.readouterr().err

@@ -10,9 +10,9 @@ import pytest
 from flows.__main__ import main
 from musiccore.models.labels import clean_lyrics
 from musiccore.models.machine import Machine
+from musiccore.runs.queue import queue_of, sung_words
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
-from tasks.queues import queue_of, sung_words
-from tasks.showing import Picture
 from tasks.songcard import SongCard
 from tests.flows.plain_steps import Talk, plain_steps
 

@@ -10,8 +10,8 @@ from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
 from musiccore.request.plan import Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.calibrate import calibrate, known_speeds
 from musiccore.storage.store import open_store
-from tasks.calibration import calibrate, known_speeds
 
 TINY = preset("tiny")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from musiccore.errors import CheckpointError
+from musiccore.models.loading import check_weights, weights_path
 from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
-from tasks.models import check_weights, weights_path
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from musiccore.journal.heartbeat import told_progress
+from musiccore.runs.outlook import Telling, outlook
 from musiccore.work.progress import Silent, Status
-from tasks.outlook import Telling, outlook
-from tasks.resources import shared_store
+from tasks.context import shared_store
 from tests.flows.rooms import chosen, new_run, opened, sample
 
 

@@ -9,13 +9,11 @@ import pytest
 
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
-from musiccore.sampling.sampler import LevelOptions
-from musiccore.sampling.windows import Window
-from tasks.models import Models
-from tasks.packs import (
+from musiccore.runs.packs import (
     Place,
     SharedPasses,
     SongRows,
@@ -24,6 +22,8 @@ from tasks.packs import (
     place_of,
     sample_rows,
 )
+from musiccore.sampling.sampler import LevelOptions
+from musiccore.sampling.windows import Window
 
 TINY = preset("tiny")
 WINDOW = Window(index=0, start=0, end=20, known=0)

@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from musiccore.conversion.memory import read
+from musiccore.runs.preview import EVERY_SECONDS, Sounding
+from musiccore.runs.run_codes import RunCodes
 from musiccore.storage.store import BlobRef
-from tasks.sounding import EVERY_SECONDS, Sounding
-from tasks.work import RunCodes
 from tests.flows.plain_steps import Talk, plain_steps
 
 

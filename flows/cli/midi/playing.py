@@ -21,7 +21,7 @@ def play(options: Namespace) -> int:
     from musiccore.synth.playback import Output, find_mixer, load_sound
     from musiccore.synth.playback import play as start
     from musiccore.synth.player import Player, check_effects
-    from tasks.resources import settings
+    from tasks.context import settings
 
     with checking():
         output = Output(

@@ -9,13 +9,13 @@ from musiccore.journal.heartbeat import Worker
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.journal.runs import list_runs
+from musiccore.runs.choose import tree_and_losses, tree_of
+from musiccore.runs.deliveries import missing_files
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Rendition, Round
 from musiccore.takes.tree import Tree
-from tasks.deliveries import missing_files
-from tasks.trees import tree_and_losses, tree_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

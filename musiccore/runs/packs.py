@@ -16,13 +16,13 @@ import numpy as np
 
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
+from musiccore.models.loading import Models
 from musiccore.request.plan import LevelPlan, level_plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.levels import CodeArray
 from musiccore.sampling.windows import Window
 from musiccore.storage.sealed import Json
 from musiccore.work.turns import Outcome, Turns
-from tasks.levels import CodeArray
-from tasks.models import Models
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel, LevelOptions

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.levels import LevelWork, finish_level, stored_level
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.outlook import Telling
+from musiccore.runs.preview import Sounding
+from musiccore.runs.run_codes import RunCodes, reused
 from musiccore.takes.lineage import needed_songs
 from musiccore.takes.takes import Audition, Rendition, takes_in_words
 from musiccore.timecode import length
-from tasks.levels import LevelWork, finish_level, stored_level
-from tasks.model_sampler import ModelSampler
-from tasks.open_run import OpenRun
-from tasks.outlook import Telling
-from tasks.sounding import Sounding
-from tasks.work import RunCodes, reused
 
 
 def sample_round(run: OpenRun, number: int) -> dict[str, object]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import RNG_SCHEME, Difference
+from musiccore.models.loading import Models
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import program_versions
+from musiccore.runs.primer import file_sha256
 from musiccore.storage.sealed import canonical_json, sha256
 from musiccore.tags import read_tags
 from musiccore.takes.lineage import Origin
-from tasks.models import Models
-from tasks.priming import file_sha256
-from tasks.runs import program_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,11 @@ import numpy as np
 from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import labellers
+from musiccore.models.loading import Models, cpu_count
 from musiccore.models.machine import Machine
 from musiccore.request.speed import LevelSpeed, Speeds, spread_of
 from musiccore.sampling.windows import Window
 from musiccore.storage.store import Store
-from tasks.models import Models, cpu_count
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel

@@ -8,12 +8,12 @@ from musiccore.models.config import ModelConfig
 from musiccore.models.machine import Machine
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import Primer, new_run_id, run_exists, start
 from musiccore.storage.store import Store, validate_run_id
 from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
+from tasks.context import current_run, flow_run_id, machine, new_store
 from tasks.policies import io_task
-from tasks.resources import current_run, flow_run_id, machine, new_store
-from tasks.runs import Primer, new_run_id, run_exists, start
 from tasks.story import tell
 
 

@@ -12,12 +12,12 @@ from musiccore.models.codes import Codes
 from musiccore.models.labels import Labeller, Labels, labellers
 from musiccore.request.primer import play_primer
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import Primer
+from musiccore.runs.levels import CodeArray
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.primer import file_sha256, primer_piece, sound_of, starts_from_score
 from musiccore.scores.midi import read_midi
 from musiccore.storage.store import BlobRef
-from tasks.levels import CodeArray
-from tasks.open_run import OpenRun
-from tasks.priming import file_sha256, primer_piece, sound_of, starts_from_score
-from tasks.runs import Primer
 
 
 def keep_score(run: OpenRun) -> bool:

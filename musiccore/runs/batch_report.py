@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from musiccore.errors import MusicCoreError, NotFound
+from musiccore.runs.queue import Entry, Queue, batch_folder
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import Store
-from tasks.describing import describe_run
-from tasks.queues import Entry, Queue, batch_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,13 @@ from musiccore.audio.sound import Audio
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import choices_of, facts_of, write_choice
+from musiccore.runs.create import Primer, run_numerics
+from musiccore.runs.levels import CodeArray
+from musiccore.runs.packs import SharedPasses
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice, MadeChoice, Maker
 from musiccore.takes.takes import Facts
@@ -21,11 +26,6 @@ from musiccore.takes.tree import Tree
 from musiccore.work.extra import extra
 from musiccore.work.progress import Careful, Reporter, Silent
 from musiccore.work.stop import SafeStop
-from tasks.levels import CodeArray
-from tasks.models import Models
-from tasks.packs import SharedPasses
-from tasks.runs import Primer, run_numerics
-from tasks.trees import choices_of, facts_of, write_choice
 
 Made = TypeVar("Made")
 

@@ -12,22 +12,22 @@ from functools import partial
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
+from musiccore.delivery.decode import FinishedSong
+from musiccore.delivery.provenance import provenance, song_title
+from musiccore.delivery.score import ROLL_FILE, SCORE_FILE, SongScore, starting_score
 from musiccore.journal.manifest import Deliverable, Manifest
 from musiccore.models.codes import Codes
 from musiccore.pages import figures
 from musiccore.pages.filenames import saved_name
 from musiccore.pages.song import SongFile, SongPage, Track, song_page
+from musiccore.runs.create import program_versions
+from musiccore.runs.deliveries import hurt_songs, lost_files
+from musiccore.runs.open_run import OpenRun
 from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes.takes import Rendition
 from musiccore.timecode import length
-from tasks.codec import FinishedSong
-from tasks.deliveries import hurt_songs, lost_files
-from tasks.open_run import OpenRun
-from tasks.provenance import provenance, song_title
-from tasks.runs import program_versions
-from tasks.scores import ROLL_FILE, SCORE_FILE, SongScore, starting_score
 
 _LABELS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "mp3": "MP3"}
 

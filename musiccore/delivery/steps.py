@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from musiccore.takes.choice import MadeChoice
-from tasks.candidates import (
+from musiccore.delivery.candidates import (
     begin_round,
     publish_audition,
     publish_lost_takes,
     publish_round,
     write_lost_pages,
 )
-from tasks.choosing import choose_by_policy, next_choice
-from tasks.codec import FinishedSong, decode_song
-from tasks.conditioning import condition, keep_score
-from tasks.open_run import OpenRun
-from tasks.publishing import lost_songs, publish_song
-from tasks.sampling import sample_audition, sample_round, sample_song
+from musiccore.delivery.decode import FinishedSong, decode_song
+from musiccore.delivery.policy import choose_by_policy, next_choice
+from musiccore.delivery.song import lost_songs, publish_song
+from musiccore.runs.conditioning import condition, keep_score
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.sample import sample_audition, sample_round, sample_song
+from musiccore.takes.choice import MadeChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,18 +25,18 @@ from musiccore import audio
 from musiccore.audio.faults import find_faults
 from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio
+from musiccore.delivery.decode import found_audio
 from musiccore.errors import CheckpointError
 from musiccore.journal.journal import Journal
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.pages import figures
+from musiccore.runs.levels import CodeArray, codes_sha256
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.run_codes import RunCodes
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Round
-from tasks.codec import found_audio
-from tasks.levels import CodeArray, codes_sha256
-from tasks.models import Models
-from tasks.open_run import OpenRun
-from tasks.work import RunCodes
 
 PEAKS: Final = 240
 """Columns of the small waveform that travels in the record."""

@@ -24,15 +24,15 @@ from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import Primer, check_request, create_run
+from musiccore.runs.packs import Place, form_packs
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, Store
-from tasks.models import Models
-from tasks.packs import Place, form_packs
-from tasks.runs import Primer, check_request, create_run
 
 FOLDER: Final = "batches"
 PASTED: Final = "pasted"

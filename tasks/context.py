@@ -15,11 +15,11 @@ from contextvars import ContextVar
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.models.machine import Machine
+from musiccore.runs.open_run import OpenRun, open_run
+from musiccore.runs.packs import SharedPasses
 from musiccore.storage.store import Store, open_store
 from musiccore.work.progress import Careful, Reporter, Silent, reporter
 from musiccore.work.stop import SafeStop
-from tasks.open_run import OpenRun, open_run
-from tasks.packs import SharedPasses
 from tasks.settings import Settings
 
 _current: ContextVar[OpenRun | None] = ContextVar("open_run", default=None)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from musiccore import audio
 from musiccore.audio.measures import longest_silence, tuned
 from musiccore.audio.sound import Audio
+from musiccore.delivery.decode import take_audio
+from musiccore.delivery.impression import fault_facts, hear
+from musiccore.delivery.provenance import provenance
+from musiccore.delivery.round_page import write_round_page
 from musiccore.journal.records import Event
+from musiccore.runs.deliveries import hurt_takes, missing_pages, round_page_key
+from musiccore.runs.levels import CodeArray, codes_sha256
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.run_codes import RunCodes
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
 from musiccore.takes.rounds import next_round
 from musiccore.takes.takes import Audition, Round
-from tasks.codec import take_audio
-from tasks.deliveries import hurt_takes, missing_pages, round_page_key
-from tasks.hearing import fault_facts, hear
-from tasks.levels import CodeArray, codes_sha256
-from tasks.open_run import OpenRun
-from tasks.provenance import provenance
-from tasks.roundfile import write_round_page
-from tasks.work import RunCodes
 
 
 def publish_round(run: OpenRun, number: int) -> dict[str, object]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from musiccore.delivery.candidates import best_take
+from musiccore.runs.open_run import OpenRun
 from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.choice_log import Conflict
 from musiccore.takes.takes import takes_in_words
-from tasks.candidates import best_take
-from tasks.open_run import OpenRun
 
 
 def next_choice(run: OpenRun) -> MadeChoice | None:

@@ -12,11 +12,11 @@ from musiccore.audio.splicing import replace_range
 from musiccore.conversion.memory import read
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.records import Event
+from musiccore.runs.levels import CodeArray, codes_sha256
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.run_codes import RunCodes, SongCodes
 from musiccore.storage.store import BlobRef
 from musiccore.takes.takes import Rendition
-from tasks.levels import CodeArray, codes_sha256
-from tasks.open_run import OpenRun
-from tasks.work import RunCodes, SongCodes
 
 CROSSFADE_SECONDS: Final = 0.02
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
+from musiccore.runs.levels import CodeArray, LevelWork, Unit
+from musiccore.runs.open_run import OpenRun
 from musiccore.takes.takes import Rendition
-from tasks.levels import CodeArray, LevelWork, Unit
-from tasks.open_run import OpenRun
 
 EVERY_SECONDS: Final = 4.0
 """Decoding after every window would cost a small model a tenth of its time."""

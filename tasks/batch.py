@@ -8,21 +8,21 @@ from contextlib import contextmanager, suppress
 from prefect import State
 
 from musiccore.errors import StorageError
+from musiccore.models.loading import Models
 from musiccore.models.presets import preset
-from tasks.batchreport import (
+from musiccore.runs.batch_report import (
     BatchState,
     is_finished,
     write_batch,
 )
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.packs import SharedPasses
+from musiccore.runs.queue import Entry, Queue, create_song, queue_of, sung_words
+from tasks.context import machine, new_store, shared_store, working
 from tasks.editing import show_table
 from tasks.links import room_link
-from tasks.models import Models
-from tasks.open_run import OpenRun
 from tasks.outcome import outcome
-from tasks.packs import SharedPasses
 from tasks.policies import io_task
-from tasks.queues import Entry, Queue, create_song, queue_of, sung_words
-from tasks.resources import machine, new_store, shared_store, working
 from tasks.story import tell
 
 

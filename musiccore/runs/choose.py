@@ -9,6 +9,7 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import Primer
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice, MadeChoice, Maker
 from musiccore.takes.choice_log import ChoiceLog
@@ -16,7 +17,6 @@ from musiccore.takes.rounds import check_choice, settled
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
 from musiccore.units import samples_to_codes
-from tasks.runs import Primer
 
 
 def facts_of(record: RunRecord) -> Facts:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from musiccore.pages.round import needed, round_page
+from musiccore.runs.deliveries import round_page_key
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.snapshot import Picture, blob_sizes
+from musiccore.runs.status import describe
 from musiccore.storage.store import BlobRef
-from tasks.deliveries import round_page_key
-from tasks.describing import describe
-from tasks.open_run import OpenRun
-from tasks.showing import Picture, blob_sizes
 
 
 def write_round_page(run: OpenRun, number: int) -> str:

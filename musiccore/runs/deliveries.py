@@ -13,11 +13,11 @@ from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.journal.runs import list_runs
+from musiccore.runs.choose import tree_of
 from musiccore.runs.verify import references
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.takes.tree import Tree
-from tasks.trees import tree_of
 
 
 def lost_files(store: Store, export: Event) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
+from musiccore.runs.conditioning import piece_samples, primer_score
+from musiccore.runs.open_run import OpenRun
 from musiccore.takes.lineage import origin_json
 from musiccore.takes.takes import Kept, Rendition
-from tasks.conditioning import piece_samples, primer_score
-from tasks.open_run import OpenRun
 
 _LONGEST_SCORE = 64 * 1024  # bytes of MIDI that go into a file's metadata
 _COMPUTED = ("batches", "windows", "primer", "pack")  # follow from the request, or stand elsewhere

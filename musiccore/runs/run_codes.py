@@ -11,12 +11,12 @@ import numpy as np
 
 from musiccore.errors import NotFound
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.conditioning import known_codes, piece_samples
+from musiccore.runs.levels import CodeArray, LevelResult, LevelWork, codes_sha256, stored_level
+from musiccore.runs.open_run import OpenRun
 from musiccore.sampling.windows import Window, island_windows, pieces, plan_holes
 from musiccore.storage.sealed import Json
 from musiccore.takes.takes import Audition, Rendition, Round
-from tasks.conditioning import known_codes, piece_samples
-from tasks.levels import CodeArray, LevelResult, LevelWork, codes_sha256, stored_level
-from tasks.open_run import OpenRun
 
 
 class RunCodes:

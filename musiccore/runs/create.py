@@ -16,14 +16,14 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.config import ModelConfig
 from musiccore.models.labels import transliterator_name
+from musiccore.models.loading import Models, check_weights
 from musiccore.models.machine import Machine
 from musiccore.request.check import check
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.primer import compose_primer, file_sha256, primer_piece
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
-from tasks.models import Models, check_weights
-from tasks.priming import compose_primer, file_sha256, primer_piece
 
 
 def program_versions() -> dict[str, str]:

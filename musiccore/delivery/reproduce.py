@@ -13,29 +13,29 @@ from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.conversion.memory import read
+from musiccore.delivery.candidates import record_round
+from musiccore.delivery.decode import FinishedSong, take_audio
+from musiccore.delivery.origin import Wanted, differences
+from musiccore.delivery.provenance import provenance
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
+from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
+from musiccore.runs.calibrate import known_speeds
+from musiccore.runs.choose import choices_of
+from musiccore.runs.conditioning import condition, keep_score, record_score
+from musiccore.runs.create import Primer, check_request, create_run, run_exists
+from musiccore.runs.levels import codes_sha256
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.run_codes import RunCodes
+from musiccore.runs.sample import sample_round, sample_song
 from musiccore.sampling.windows import plan_holes
 from musiccore.storage.store import Store
 from musiccore.tags import write_tags
 from musiccore.takes.lineage import Origin, begin, needed_songs, rounds_needed
 from musiccore.takes.takes import Rendition
-from tasks.calibration import known_speeds
-from tasks.candidates import record_round
-from tasks.codec import FinishedSong, take_audio
-from tasks.conditioning import condition, keep_score, record_score
-from tasks.levels import codes_sha256
-from tasks.models import Models
-from tasks.open_run import OpenRun
-from tasks.provenance import provenance
-from tasks.runs import Primer, check_request, create_run, run_exists
-from tasks.sampling import sample_round, sample_song
-from tasks.trees import choices_of
-from tasks.wanted import Wanted, differences
-from tasks.work import RunCodes
 
 Verdict = Literal["identical", "same codes", "different"]
 

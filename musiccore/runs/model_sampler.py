@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from musiccore.request.request import GenerationRequest
-from tasks.conditioning import labels_of
-from tasks.levels import CodeArray, Unit
-from tasks.open_run import OpenRun
-from tasks.packs import SongRows, place_of, sample_rows
+from musiccore.runs.conditioning import labels_of
+from musiccore.runs.levels import CodeArray, Unit
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.packs import SongRows, place_of, sample_rows
 
 if TYPE_CHECKING:
     from musiccore.sampling.sampler import CodeModel

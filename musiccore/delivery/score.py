@@ -10,12 +10,12 @@ from musiccore.audio.sound import Audio
 from musiccore.pages import figures
 from musiccore.pages.song import SongFile, StartingScore, Track
 from musiccore.request.primer import play_primer
+from musiccore.runs.conditioning import primer_score
+from musiccore.runs.open_run import OpenRun
 from musiccore.scores.check import ScoreCheck, check_against_score
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Score
 from musiccore.takes.takes import Rendition
-from tasks.conditioning import primer_score
-from tasks.open_run import OpenRun
 
 SCORE_FILE: Final = "score.mid"
 ROLL_FILE: Final = "score_roll.png"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
+from musiccore.runs.choose import tree_and_losses
+from musiccore.runs.outlook import song_part
+from musiccore.runs.status import RunStatus, describe, page_of
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import Store
 from musiccore.takes.rounds import shortest_song
 from musiccore.takes.takes import Rendition, Round, Take
 from musiccore.takes.tree import Tree
-from tasks.describing import RunStatus, describe, page_of
-from tasks.outlook import song_part
-from tasks.trees import tree_and_losses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
