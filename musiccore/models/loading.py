@@ -142,7 +142,7 @@ class Models:
         """Return the VQ-VAE."""
         if self._vqvae is None:
             from musiccore.models.checkpoints import load_vqvae
-            from musiccore.testing import tiny_vqvae
+            from musiccore.models.random_weights import tiny_vqvae
 
             config = self.config.vqvae
             path = self._weights(config)
@@ -155,7 +155,7 @@ class Models:
         config = self.config.priors[level]
         if self._prior is None or self._prior.config.name != config.name:
             from musiccore.models.checkpoints import load_prior
-            from musiccore.testing import random_prior
+            from musiccore.models.random_weights import random_prior
 
             self.drop_prior()
             path = self._weights(config)
