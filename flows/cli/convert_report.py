@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from json import dumps
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
-from musiccore.doors import COMMAND
+from musiccore.errors.doors import COMMAND
 from tasks.converting import Row
 
 RESULTS = ("written", "exists", "changing", "failed")

@@ -38,7 +38,7 @@ from musiccore.units import codes_in, samples_in
 
 if TYPE_CHECKING:
     from musiccore.models.sung import Sung
-    from musiccore.request.primer import Extent
+    from musiccore.runs.primer_audio import Extent
 
 __all__ = [
     "MAX_LYRICS",
@@ -240,7 +240,7 @@ class GenerationRequest(FrozenModel):
     @property
     def composed_limit(self) -> float:
         """Return the most seconds that a composed primer may last."""
-        from musiccore.request.primer import LONGEST_COMPOSED
+        from musiccore.runs.primer_audio import LONGEST_COMPOSED
 
         return self.primer_seconds or min(self.seconds / 2, LONGEST_COMPOSED)
 
@@ -328,9 +328,7 @@ class GenerationRequest(FrozenModel):
 
     def _primer_extent(self, rate: int, most: int, ffmpeg: str | None) -> Extent | None:
         """Return what is used of the primer; None without one."""
-        from musiccore.request import (
-            primer,  # reads and decodes; only requests with a primer need it
-        )
+        from musiccore.runs import primer_audio as primer  # only requests with a primer need it
 
         if self.primer_compose is not None:
             tempo, longest = self.primer_compose.tempo, self.composed_limit

@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
+from musiccore.errors.doors import TABLE
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
 from musiccore.models.loading import Models

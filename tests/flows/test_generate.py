@@ -10,13 +10,13 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.conversion.memory import read
 from musiccore.delivery.provenance import provenance
-from musiccore.delivery.song import _show
+from musiccore.delivery.publish import _show
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.runs.mend import mend_run
 from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run

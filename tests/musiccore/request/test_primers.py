@@ -12,12 +12,12 @@ from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
 from musiccore.conversion.memory import read
-from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
+from musiccore.errors.doors import COMMAND, FORM, TABLE
 from musiccore.models.presets import preset
-from musiccore.request import primer as primers
 from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
+from musiccore.runs import primer_audio as primers
 from musiccore.scores.check import check_against_score, score_chroma
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
