@@ -15,9 +15,6 @@ from musiccore.composer.options import (
     DEFAULT_TEMPO,
     MAX_BARS,
     ComposeOptions,
-    Key,
-    key_named,
-    parse_key,
 )
 from musiccore.composer.sampler import Drawing, Drawn, Rules
 from musiccore.composer.to_score import (
@@ -30,6 +27,7 @@ from musiccore.composer.to_score import (
 from musiccore.composer.voices import VoiceGrid, fold
 from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
+from musiccore.scores.key import Key, key_named, parse_key
 from musiccore.scores.score import Score, ScoreNote, Tempo
 
 N_PIECES = 12
