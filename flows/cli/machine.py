@@ -13,7 +13,7 @@ from flows.embedded import configured_api_url, configured_password
 from flows.serving.passwords import check_password
 from musiccore.errors import MusicCoreError
 from musiccore.models.config import ModelConfig
-from musiccore.models.presets import PRESETS
+from musiccore.models.presets import PRESETS, preset
 from tasks.models import cpu_count, networks, weights_path
 from tasks.resources import new_store
 from tasks.settings import Settings
@@ -55,7 +55,7 @@ def models_list(options: Namespace) -> int:
     settings = Settings.from_environment()
     rows, lines = [], []
     for name in sorted(PRESETS):
-        config = ModelConfig.from_name(name)
+        config = preset(name)
         missing = _missing(config, settings)
         hop_lengths, sings = list(config.vqvae.hop_lengths), config.top.lyrics is not None
         rows.append(
@@ -165,7 +165,7 @@ def _store(settings: Settings) -> tuple[str, bool, str]:
 
 
 def _weights(name: str, settings: Settings) -> tuple[str, bool, str]:
-    missing = _missing(ModelConfig.from_name(name), settings)
+    missing = _missing(preset(name), settings)
     return (
         f"model {name}",
         not missing,
