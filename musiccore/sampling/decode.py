@@ -1,6 +1,6 @@
 """Decoding: prime the caches of a window in one pass, then one position per step.
 
-A `Decoder` is a `with` block around one prior. It prepares the weights once and allocates the
+A `StepDecoder` is a `with` block around one prior. It prepares the weights once and allocates the
 caches once; windows of a level follow each other in it. Nothing inside a step waits for the device
 or allocates a cache.
 
@@ -101,7 +101,7 @@ def _norm(x: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
     return torch.native_layer_norm(x.float(), weight.shape, weight, bias, _EPS)[0].to(x.dtype)
 
 
-class Decoder:
+class StepDecoder:
     """Caches and weights of one prior while a level is sampled; use it as a `with` block.
 
     Rows of a batch are independent: each has its own labels, upper codes and number of known codes.
@@ -123,7 +123,7 @@ class Decoder:
         self._modules: list[Layer] = []
         self._open = False
 
-    def __enter__(self) -> Decoder:
+    def __enter__(self) -> StepDecoder:
         with torch.inference_mode():
             for layer, kind in zip(
                 self.prior.decoder.layers, self.prior.decoder.config.kinds, strict=True
