@@ -25,7 +25,6 @@ LONG: dict[str, int] = {
 
 CLASSES: dict[str, int] = {
     "Chain": 2,
-    "Encoder": 2,
     "Ending": 2,
     "Facts": 2,
     "Found": 2,
