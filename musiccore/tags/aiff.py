@@ -9,7 +9,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import id3
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import MOST_FIELDS, Found, Tags, cut
+from musiccore.tags.fields import MOST_FIELDS, FoundFields, Tags, cut
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, is_name, limited, take_raw
 
 HOME: Final = "aiff"
@@ -22,7 +22,7 @@ _FILE_BYTES: Final = 1 << 32
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of an AIFF or AIFF-C file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     names = {chunk: name for name, chunk in _TEXTS.items()}
     for chunk in _chunks(source):
         if chunk.name in _ID3:

@@ -7,7 +7,15 @@ from typing import Final, Literal
 
 from musiccore.errors import AudioError
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.fields import (
+    LIMIT,
+    MOST_FIELDS,
+    PROVENANCE,
+    FoundFields,
+    Tags,
+    from_json,
+    to_json,
+)
 from musiccore.tags.objects import from_object, to_object
 from musiccore.tags.pieces import Piece, Source, Span
 
@@ -23,7 +31,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     raw = source.read(_HEADER, offset - _HEADER).rstrip(b"\0")
     text = old(raw)
     rows = dict(line.partition("=")[::2] for line in text.split("\n", MOST_FIELDS) if "=" in line)
-    found = Found()
+    found = FoundFields()
     if _ALL in rows:
         found.fill(from_object(from_json(rows[_ALL])))
     elif not any(name in rows for name in _SHOWN):

@@ -8,7 +8,7 @@ from typing import Final
 
 from musiccore.errors import AudioError
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, Found, Tags, from_json, to_json
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, FoundFields, Tags, from_json, to_json
 from musiccore.tags.objects import from_object, to_object
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
 
@@ -32,7 +32,7 @@ _OURS: Final = bytes.fromhex("9c1d5e0a6b7f4c3e8a52d04be1f7386d")
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a CAF file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS:
             whole = from_json(source.read(chunk.start + 16, chunk.size - 16).decode())

@@ -98,7 +98,7 @@ class Tags:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundFields:
     """Collects what a file says, in the order of the file."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import comments, id3, mp3, pictures
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
 
@@ -21,7 +21,7 @@ _MAGIC: Final = b"fLaC"
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a FLAC file; those of ID3 and APE around it count where FLAC has none."""
-    found = Found()
+    found = FoundFields()
     for block in _blocks(source):
         body = b"" if block.name == _INFO else source.read(block.start, block.size)
         if block.name == _COMMENT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from musiccore.tags import ape, id3
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import Found, Tags
+from musiccore.tags.fields import FoundFields, Tags
 from musiccore.tags.pieces import Piece, Source, Span
 
 HOME = id3.HOME
@@ -12,7 +12,7 @@ HOME = id3.HOME
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags around a file: what is in front, then APE, then ID3v1 at its end."""
-    found = Found()
+    found = FoundFields()
     found.fill(id3.read_front(source, old))
     found.fill(ape.read(source, old))
     found.fill(id3.read_v1(source, old))

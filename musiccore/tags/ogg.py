@@ -17,7 +17,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import comments, pictures
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.pieces import Piece, Source, Span
 
 _HEAD: Final = struct.Struct("<4sBBqIIIB")  # up to the number of lacing values
@@ -67,7 +67,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     Raises:
         ValueError: if no stream holds tags that are known.
     """
-    found, streams = Found(), _first_packets(source)
+    found, streams = FoundFields(), _first_packets(source)
     known = [packets for packets in streams if _comment(packets[0], packets[1:]) is not None]
     if not known:
         raise ValueError("no stream in it has tags that are known")

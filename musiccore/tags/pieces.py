@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from musiccore.tags.fields import LIMIT, Found
+from musiccore.tags.fields import LIMIT, FoundFields
 from musiccore.tags.parts import Raw
 
 _BLOCK: Final = 1 << 20
@@ -102,7 +102,7 @@ def limited(chunks: Iterable[Chunk]) -> list[Chunk]:
     return found
 
 
-def take_raw(found: Found, source: Source, chunk: Chunk, home: str, name: str = "") -> None:
+def take_raw(found: FoundFields, source: Source, chunk: Chunk, home: str, name: str = "") -> None:
     """Take in a chunk that only its own family of formats can hold; if it is huge, say so.
 
     Args:

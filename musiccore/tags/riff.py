@@ -12,7 +12,7 @@ from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import (
     MOST_FIELDS,
     PROVENANCE,
-    Found,
+    FoundFields,
     Tags,
     cut,
     from_json,
@@ -36,7 +36,7 @@ _WAV_BYTES: Final = 1 << 32
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a WAV or RF64 file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name in _ID3:
             found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
@@ -106,7 +106,7 @@ def encode_info(tags: Tags) -> bytes:
 
 def decode_info(body: bytes, old: OldTexts) -> Tags:
     """Return what INFO chunks say."""
-    found, position = Found(), 0
+    found, position = FoundFields(), 0
     for _ in range(MOST_FIELDS):
         if position + 8 > len(body):
             break

@@ -8,7 +8,7 @@ from typing import Final
 
 from musiccore.tags import id3
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import MOST_FIELDS, Found, Tags
+from musiccore.tags.fields import MOST_FIELDS, FoundFields, Tags
 from musiccore.tags.names import INFO
 from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
 
@@ -24,7 +24,7 @@ _HEAD: Final = 24
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a Wave64 file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name == _ID3:
             found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
@@ -71,7 +71,7 @@ def _list(tags: Tags) -> bytes:
 
 
 def _texts(body: bytes) -> Tags:
-    found, position = Found(), 4
+    found, position = FoundFields(), 4
     names = {chunk: name for name, chunk in INFO.items()}
     for _ in range(MOST_FIELDS):
         if position + 8 > len(body):
