@@ -26,7 +26,6 @@ LONG: dict[str, int] = {
 CLASSES: dict[str, int] = {
     "Chain": 2,
     "Ending": 2,
-    "Gate": 2,
     "Part": 3,
     "Performance": 2,
     "Picture": 2,
