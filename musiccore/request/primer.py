@@ -26,7 +26,7 @@ from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
 from musiccore.scores.notation import SCORE_SUFFIXES, Note, read_score
 from musiccore.scores.score import Score
-from musiccore.synth.nano_piano import Performance, render
+from musiccore.synth.nano_piano import PlayingStyle, render
 from musiccore.units import samples_in
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ def play_primer(score: Score, n_samples: int, config: ModelConfig) -> Audio:
         notes = tuple(
             Note(onset=n.onset, duration=n.duration, pitch=n.pitch, part=n.part) for n in heard
         )
-        samples = render(notes, Performance(quarter_seconds=1.0), rate, seconds=n_samples / rate)
+        samples = render(notes, PlayingStyle(quarter_seconds=1.0), rate, seconds=n_samples / rate)
         return _fitted(samples[None], n_samples, rate)
     from musiccore.audio.measures import loudness_lufs
     from musiccore.synth.player import perform

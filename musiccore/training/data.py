@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
 from musiccore.scores.notation import Note, Piece, chorale_names, read_chorale
-from musiccore.synth.nano_piano import Performance, render
+from musiccore.synth.nano_piano import PlayingStyle, render
 
 QUARTER_SECONDS = 0.7
 LONGEST_SECONDS = 48.0
@@ -105,7 +105,7 @@ def play(piece: Piece, *, tempo: float = 1.0, seed: int = 1) -> npt.NDArray[np.f
     quarter = QUARTER_SECONDS * tempo
     last = max(note.onset + note.duration for note in piece.notes)
     seconds = min(last * quarter + 0.5, LONGEST_SECONDS)
-    performance = Performance(quarter_seconds=quarter, seed=seed)
+    performance = PlayingStyle(quarter_seconds=quarter, seed=seed)
     return render(piece.notes, performance, SAMPLE_RATE, seconds=seconds)
 
 
