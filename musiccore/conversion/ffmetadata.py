@@ -14,7 +14,7 @@ from musiccore.errors import AudioError
 from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.names import vorbis_name
 from musiccore.tags.parts import Chapter, ended, lrc
-from musiccore.tags.pictures import KINDS, Picture, media_type
+from musiccore.tags.pictures import KINDS, EmbeddedPicture, media_type
 
 _SECONDS = 20.0
 _MOST_PICTURES = 16
@@ -152,7 +152,7 @@ def _add_chapter(found: FoundFields, rows: list[tuple[str, str]]) -> None:
     found.chapters.append(Chapter(start=max(start, 0), end=end, title=known.get("TITLE", "")))
 
 
-def _pictures(program: str, path: Path, streams: str) -> Iterator[Picture]:
+def _pictures(program: str, path: Path, streams: str) -> Iterator[EmbeddedPicture]:
     """Yield the pictures that ffmpeg shows as streams of one frame."""
     for found in list(_PICTURE.finditer(streams))[:_MOST_PICTURES]:
         command = [program, "-v", "quiet", "-nostdin", "-i", f"file:{os.fspath(path)}", "-map",
@@ -164,7 +164,7 @@ def _pictures(program: str, path: Path, streams: str) -> Iterator[Picture]:
         words = dict(re.findall(r"^ {6}(title|comment) *: (.*)$", found[2], re.MULTILINE))
         shows = words.get("comment", "").strip().casefold()
         kind = _SHOWS.get(shows, KINDS.index(shows) if shows in KINDS else 0)
-        yield Picture(
+        yield EmbeddedPicture(
             data=done.stdout,
             mime=media_type(done.stdout),
             kind=kind,

@@ -9,7 +9,7 @@ from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import LIMIT, MOST_FIELDS, FoundFields, Tags
 from musiccore.tags.id3 import v1_start
 from musiccore.tags.parts import from_lrc
-from musiccore.tags.pictures import FRONT_COVER, KINDS, Picture, media_type
+from musiccore.tags.pictures import FRONT_COVER, KINDS, EmbeddedPicture, media_type
 from musiccore.tags.pieces import Source
 
 _FOOTER: Final = struct.Struct("<8sIIII8x")  # magic, version, size, items, flags
@@ -77,7 +77,9 @@ def _item(found: FoundFields, name: str, kind: int, value: bytes, old: OldTexts)
             description = words.decode(errors="replace")
             description = "" if description.casefold().startswith(_COVER) else description
             found.pictures.append(
-                Picture(data=data, mime=media_type(data), kind=number, description=description)
+                EmbeddedPicture(
+                    data=data, mime=media_type(data), kind=number, description=description
+                )
             )
     elif kind == _BINARY:
         found.extra(f"an APE item {name!r}")

@@ -107,7 +107,7 @@ def _add_picture(found: FoundFields, name: str, text: str, mime: str) -> None:
     try:
         data = base64.b64decode(text, validate=False)
         if name == _COVER:
-            one = pictures.Picture(data=data, mime=pictures.media_type(data, mime))
+            one = pictures.EmbeddedPicture(data=data, mime=pictures.media_type(data, mime))
         else:
             one = pictures.decode(data)
     except (ValueError, struct.error, binascii.Error):

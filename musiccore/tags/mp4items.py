@@ -11,7 +11,7 @@ from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, FoundFields, Tags, cu
 from musiccore.tags.genres import genre_name
 from musiccore.tags.names import MP4
 from musiccore.tags.parts import Chapter, Raw, from_lrc, lrc
-from musiccore.tags.pictures import Picture, media_type
+from musiccore.tags.pictures import EmbeddedPicture, media_type
 from musiccore.tags.pieces import Chunk
 
 HOME: Final = "mp4"
@@ -118,7 +118,7 @@ def _take_item(found: FoundFields, name: bytes, body: bytes, keys: list[str]) ->
         text = _text(name, kind, raw)
         if name == b"covr":
             if raw:
-                found.pictures.append(Picture(data=raw, mime=media_type(raw)))
+                found.pictures.append(EmbeddedPicture(data=raw, mime=media_type(raw)))
         elif text is None:
             label = free or name.decode("latin-1")
             found.raws.append(Raw(home=HOME, name=label, body=atom(name, body)))

@@ -7,7 +7,7 @@ import binascii
 
 from musiccore.tags.fields import PROVENANCE, SHOWN, FoundFields, Tags
 from musiccore.tags.parts import Chapter, TimedLyrics
-from musiccore.tags.pictures import KINDS, Picture
+from musiccore.tags.pictures import KINDS, EmbeddedPicture
 
 _FIELDS, _PICTURES, _CHAPTERS, _TIMED = "tags", "pictures", "chapters", "synchronised_lyrics"
 
@@ -87,7 +87,7 @@ def _add_picture(found: FoundFields, one: dict[str, object]) -> None:
         return
     shows = str(one.get("shows"))
     found.pictures.append(
-        Picture(
+        EmbeddedPicture(
             data=data,
             mime=str(one.get("mime", "")),
             kind=KINDS.index(shows) if shows in KINDS else 0,

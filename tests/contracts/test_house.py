@@ -27,7 +27,6 @@ CLASSES: dict[str, int] = {
     "Chain": 2,
     "Ending": 2,
     "Part": 3,
-    "Picture": 2,
     "Place": 3,
     "Plan": 2,
     "Reading": 2,
