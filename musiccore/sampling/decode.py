@@ -25,7 +25,7 @@ from torch import Tensor
 from musiccore.errors import CodesError
 from musiccore.models.prior import Prior
 from musiccore.models.prior.attention import Attention, Projection
-from musiccore.models.prior.cache import Cache, Place, make_cache
+from musiccore.models.prior.cache import BatchPosition, Cache, make_cache
 from musiccore.models.prior.transformer import Layer
 
 _GELU = 1.702
@@ -310,7 +310,7 @@ class StepDecoder:
     def _step_each(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """One step of rows at positions [B] of their own: fixed shapes, no host synchronisation."""
         rows = self._rows
-        place = Place(positions=positions, rows=self._row_numbers)
+        place = BatchPosition(positions=positions, rows=self._row_numbers)
         embedded = F.embedding(tokens, self._embedding)
         first = torch.where((positions == 0).unsqueeze(1), self._start, embedded)
         h = (first + self._at(self._base, place)).to(self.dtype)
@@ -327,7 +327,7 @@ class StepDecoder:
         return self._logits(h, None if self._cond is None else self._at(self._cond, place))
 
     @staticmethod
-    def _at(table: Tensor, place: Place) -> Tensor:
+    def _at(table: Tensor, place: BatchPosition) -> Tensor:
         """Return the entry [B, W] of a table [B or 1, n, W] at each row's position."""
         if table.shape[0] == 1:
             return table[0].index_select(0, place.positions)

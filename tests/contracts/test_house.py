@@ -27,7 +27,7 @@ CLASSES: dict[str, int] = {
     "Chain": 2,
     "Ending": 2,
     "Part": 3,
-    "Place": 3,
+    "Place": 2,
     "Plan": 2,
     "Reading": 2,
     "Rendition": 2,
