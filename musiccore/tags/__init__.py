@@ -35,7 +35,7 @@ __all__ = [
     "load_tags",
     "lost",
     "opened",
-    "Reading",
+    "TagReading",
     "read_tags",
     "save_tags",
     "SHOWN",
@@ -79,7 +79,7 @@ _DAMAGE: Final = (ValueError, struct.error, IndexError, OverflowError, Recursion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TagReading:
     """What was read from one file.
 
     Attributes:
@@ -157,7 +157,7 @@ def read_tags(
         return found
 
 
-def load_tags(source: Path, *, encoding: str | None = None) -> Reading:
+def load_tags(source: Path, *, encoding: str | None = None) -> TagReading:
     """Read everything that the tags of an audio file hold.
 
     Raises:
@@ -307,7 +307,7 @@ def _checked(provenance: Mapping[str, object]) -> str:
     return whole
 
 
-def _read(file: Source, name: str, encoding: str | None) -> Reading:
+def _read(file: Source, name: str, encoding: str | None) -> TagReading:
     wanted = None if encoding is None else checked_encoding(encoding)
     try:
         kind = kind_of(file)
@@ -321,8 +321,8 @@ def _read(file: Source, name: str, encoding: str | None) -> Reading:
         if wanted == AUTO and (guess := old.guess()) is not None:
             old = OldTexts(guess)
             tags = _READERS[kind].read(file, old)
-            return Reading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
-        return Reading(kind=kind, tags=tags, doubts=old.doubts())
+            return TagReading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
+        return TagReading(kind=kind, tags=tags, doubts=old.doubts())
     except _DAMAGE as error:
         raise AudioError(f"{name} has damaged tags: {error}") from error
 
