@@ -28,7 +28,6 @@ CLASSES: dict[str, int] = {
     "Ending": 2,
     "Part": 3,
     "Place": 2,
-    "Rendition": 2,
     "Report": 2,
     "Song": 2,
     "Sound": 2,
