@@ -11,7 +11,7 @@ from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, forma
 from musiccore.conversion.memory import read
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pydub_bridge import from_segment, to_segment
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "open_sound",
     "plan_target",
     "read",
-    "Sound",
+    "SoundSource",
     "stereo",
     "SUFFIXES",
     "sweep",
