@@ -17,7 +17,7 @@ from musiccore.tags.fields import (
     to_json,
 )
 from musiccore.tags.objects import from_object, to_object
-from musiccore.tags.pieces import Piece, Source, Span
+from musiccore.tags.pieces import ByteSpan, Piece, Source
 
 HOME: Final = "au"
 _HEADER: Final = 24  # bytes, without the annotation
@@ -57,7 +57,7 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     if len(text) >= LIMIT:
         raise AudioError(f"tags of {len(text)} bytes are too long for an AU file (16 MiB)")
     start = (_HEADER + len(text)).to_bytes(4, order)
-    return [Span(0, 4), start, Span(8, _HEADER), text, Span(offset, source.size)]
+    return [ByteSpan(0, 4), start, ByteSpan(8, _HEADER), text, ByteSpan(offset, source.size)]
 
 
 def _order(source: Source) -> Literal["little", "big"]:

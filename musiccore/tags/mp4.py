@@ -20,7 +20,7 @@ from musiccore.tags.mp4items import (
     take_user_text,
     within,
 )
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited
 
 __all__ = ["HOME", "read", "write"]
 
@@ -79,7 +79,7 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     new = atom(b"moov", body + user)
     moved = len(new) - (place.end - place.header)
     shifted = new[:8] + _shifted(new[8:], place.end, moved)
-    return [Span(0, place.header), shifted, Span(place.end, source.size)]
+    return [ByteSpan(0, place.header), shifted, ByteSpan(place.end, source.size)]
 
 
 def _movie(source: Source) -> Chunk:

@@ -18,7 +18,7 @@ from musiccore.errors import AudioError
 from musiccore.tags import comments, pictures
 from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import LIMIT, FoundFields, Tags
-from musiccore.tags.pieces import Piece, Source, Span
+from musiccore.tags.pieces import ByteSpan, Piece, Source
 
 _HEAD: Final = struct.Struct("<4sBBqIIIB")  # up to the number of lacing values
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
@@ -139,7 +139,7 @@ def write(source: Source, tags: Tags) -> Iterator[Piece]:
 
 
 def _pieces(source: Source, headers: _Headers, packets: list[bytes]) -> Iterator[Piece]:
-    yield Span(0, headers.first.end)
+    yield ByteSpan(0, headers.first.end)
     number = headers.first.number + 1
     for flags, position, lacing, body in _paginated(packets):
         page = replace(headers.first, flags=flags, position=position, number=number, lacing=lacing)
@@ -147,19 +147,19 @@ def _pieces(source: Source, headers: _Headers, packets: list[bytes]) -> Iterator
         number += 1
     moved = number - headers.next_number
     if not moved:
-        yield Span(headers.end, source.size)
+        yield ByteSpan(headers.end, source.size)
         return
     position = headers.end
     for page in _pages(source, headers.end):
         position = page.end
         if page.serial != headers.first.serial:
-            yield Span(page.start, page.end)
+            yield ByteSpan(page.start, page.end)
             continue
         renumbered = replace(page, number=(page.number + moved) & 0xFFFFFFFF)
         yield _bytes(renumbered, source.read(page.body, page.end - page.body))
         if page.flags & _LAST:
             break
-    yield Span(position, source.size)
+    yield ByteSpan(position, source.size)
 
 
 def _headers(source: Source) -> _Headers:
