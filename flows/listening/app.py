@@ -20,7 +20,7 @@ from flows.listening.guard import COOKIE, Guard, is_visited, protect, run_of
 from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
 from flows.listening.wishes import Wish
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.pages.html import asset
@@ -67,7 +67,7 @@ class RoomSettings:
 
     store: str
     token: str = field(repr=False)
-    tending: Tending
+    tending: RunTender
     settings: Settings = field(default_factory=Settings.from_environment)
     begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -123,7 +123,7 @@ class Room:
         tending: lets runs go on.
     """
 
-    def __init__(self, library: Library, pages: Pages, guard: Guard, tending: Tending) -> None:
+    def __init__(self, library: Library, pages: Pages, guard: Guard, tending: RunTender) -> None:
         self._tending = tending
         self._library = library
         self._pages = pages
