@@ -17,7 +17,7 @@ from musiccore.journal.manifest import Deliverable, Manifest
 from musiccore.models.codes import Codes
 from musiccore.pages import figures
 from musiccore.pages.filenames import saved_name
-from musiccore.pages.song import SongFile, SongPage, Track, song_page
+from musiccore.pages.song import PlayerTrack, SongFile, SongPage, song_page
 from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef
 from musiccore.tags import write_tags
@@ -214,7 +214,7 @@ def _page(
     return SongPage(
         title=song_title(run, song.take),
         summary=" · ".join(part for part in described if part),
-        master=Track(
+        master=PlayerTrack(
             title="Song",
             audio=audio.write_preview(master),
             spectrogram=extra("the song's spectrogram", lambda: figures.spectrogram(master)),
@@ -235,7 +235,7 @@ def _page(
         if score is None
         else extra("the score on the page", lambda: score.on_page(master, previews.get(ROLL_FILE))),
         levels=[
-            Track(
+            PlayerTrack(
                 title=f"Level {level}",
                 note=f"hop length {config.hop_lengths[level]}, {codes.n_codes(level)} codes",
                 audio=audio.write_preview(song_audio(run, song, level)),
