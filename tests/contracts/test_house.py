@@ -30,7 +30,6 @@ CLASSES: dict[str, int] = {
     "Place": 2,
     "Report": 2,
     "Song": 2,
-    "_Work": 2,
 }
 """Class → how many of that name there are."""
 
