@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from musiccore.composer.cadences import Ending, best_ending, key_of, triad
+from musiccore.composer.cadences import DrawnEnding, best_ending, key_of, triad
 from musiccore.composer.harmonise import harmonise
 from musiccore.composer.model import Composer
 from musiccore.composer.options import (
@@ -178,7 +178,7 @@ def _harmonised(work: _Composition, source: Score) -> Score:
 
 def _search(
     work: _Composition, key: Key, wanted: int, rules: Rules, given: VoiceGrid | None
-) -> tuple[Drawn, Ending]:
+) -> tuple[Drawn, DrawnEnding]:
     """Draw pieces until one of them ends well near the wanted number of steps."""
     beat = work.beat
     final = _FINAL_QUARTERS * beat
@@ -188,7 +188,7 @@ def _search(
     earliest, latest = max(start - slack, before + beat, 2 * beat), start + slack
     start = max(start, earliest)
     fixed = None if given is None else given.pitches
-    best: tuple[Drawn, Ending] | None = None
+    best: tuple[Drawn, DrawnEnding] | None = None
     for attempt in range(N_ROUNDS):
         seeds = [(work.options.seed, _SEED_OF_NOTES, attempt, n) for n in range(N_PIECES)]
         drawn = Drawing(work.model, seeds, latest + beat, rules, fixed).run()
@@ -201,7 +201,7 @@ def _search(
     return best
 
 
-def _finished(work: _Composition, drawn: Drawn, ending: Ending, given: VoiceGrid) -> VoiceGrid:
+def _finished(work: _Composition, drawn: Drawn, ending: DrawnEnding, given: VoiceGrid) -> VoiceGrid:
     """Cut a piece after its final chord, which is held, and find its bar lines."""
     beat, piece, known = work.beat, ending.piece, len(given.pitches)
     chord = drawn.pitches[piece, ending.step]

@@ -25,7 +25,6 @@ LONG: dict[str, int] = {
 
 CLASSES: dict[str, int] = {
     "Chain": 2,
-    "Ending": 2,
     "Part": 3,
     "Place": 2,
     "Report": 2,
