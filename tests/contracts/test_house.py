@@ -27,7 +27,6 @@ CLASSES: dict[str, int] = {
     "Part": 3,
     "Place": 2,
     "Report": 2,
-    "Song": 2,
 }
 """Class → how many of that name there are."""
 
