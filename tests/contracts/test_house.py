@@ -24,28 +24,9 @@ LONG: dict[str, int] = {
 """File → its lines."""
 
 CLASSES: dict[str, int] = {
-    "Chain": 2,
-    "Decoder": 2,
-    "Encoder": 2,
-    "Ending": 2,
-    "Facts": 2,
-    "Found": 2,
-    "Gate": 2,
     "Part": 3,
-    "Performance": 2,
-    "Picture": 2,
-    "Place": 3,
-    "Plan": 2,
-    "Reading": 2,
-    "Rendition": 2,
+    "Place": 2,
     "Report": 2,
-    "Song": 2,
-    "Sound": 2,
-    "Span": 2,
-    "Tending": 2,
-    "Track": 2,
-    "_Texts": 2,
-    "_Work": 2,
 }
 """Class → how many of that name there are."""
 
