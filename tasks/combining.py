@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,6 @@ from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from musiccore.work.stop import SafeStop
 from tasks.converting import Row, Watch, row_of
-from tasks.settings import Settings
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1
@@ -130,7 +129,6 @@ def combine_files(
     Returns:
         How it ended; its source is all of them.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
     each = Conversion(source=asked.sources[0], target=asked.target, kind=asked.kind)
     stage = Stage()
 

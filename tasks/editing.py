@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from prefect.artifacts import create_table_artifact
 
-from musiccore.conversion.listing import Conversion, Listing
+from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks import converting
@@ -14,6 +15,7 @@ from tasks.artifacts import aside
 from tasks.converting import News, Row
 from tasks.filereport import FileReporter
 from tasks.policies import io_task
+from tasks.settings import Settings
 
 _LONGEST_TABLE = 500
 
@@ -30,7 +32,7 @@ def list_files(
         destination: a file or a folder; empty is beside each source.
         may_be_empty: a folder without audio is no mistake.
     """
-    return converting.list_files(sources, kind, destination, may_be_empty)
+    return plan_conversions(sources, kind, destination, may_be_empty=may_be_empty)
 
 
 @io_task(task_run_name="find-new-files")
@@ -68,6 +70,7 @@ def convert_files(
     Returns:
         One row per file, in the order given.
     """
+    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
     watch = FileReporter(len(conversions))
     rows = converting.convert_files(
         conversions, options, force=force, jobs=jobs, remember=remember, watch=watch
