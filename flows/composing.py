@@ -9,7 +9,7 @@ from pydantic import Field
 
 from musiccore.composer import ComposeOptions
 from tasks.composing import compose_file, given_score, targets, train_composer, variants
-from tasks.editing import show_table
+from tasks.conversion import show_table
 from tasks.policies import durable_flow
 from tasks.story import tell
 

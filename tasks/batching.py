@@ -16,7 +16,7 @@ from tasks.batchreport import (
     is_finished,
     write_report,
 )
-from tasks.editing import show_table
+from tasks.conversion import show_table
 from tasks.links import room_link
 from tasks.models import Models
 from tasks.outcome import outcome

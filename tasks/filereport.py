@@ -15,8 +15,8 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from musiccore.conversion.batch import Row
 from tasks.artifacts import PATIENCE_SECONDS
-from tasks.converting import Row
 
 SHOW_SECONDS = 10.0
 

@@ -8,9 +8,9 @@ from flows.cli.convert_options import conversion_options, with_program
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
 from flows.cli.output import Exit, checking, data, data_json, numbers
+from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
 from musiccore.errors import ConfigError
 from musiccore.timecode import parse_seconds
-from tasks.combining import Joining, Siding, combine_files, plan_combination
 
 
 def combine(options: Namespace) -> int:

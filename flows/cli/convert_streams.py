@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 from flows.cli.convert_options import with_program
 from flows.cli.convert_report import report
+from musiccore.conversion.batch import convert_files
 from musiccore.conversion.formats import KINDS, TARGETS
 from musiccore.conversion.listing import plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import STANDARD_INPUT
 from musiccore.storage.scratch import scratch
-from tasks.converting import convert_files
 
 STREAM = "-"
 

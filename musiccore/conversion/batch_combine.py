@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from musiccore.conversion.batch import Row, Watch, row_of
 from musiccore.conversion.combine import join, stereo
 from musiccore.conversion.convert import ConversionResult
 from musiccore.conversion.listing import Conversion, kind_of
@@ -16,7 +17,6 @@ from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from musiccore.work.stop import SafeStop
-from tasks.converting import Row, Watch, row_of
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1

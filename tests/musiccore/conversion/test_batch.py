@@ -16,15 +16,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from musiccore.audio.sound import Audio, sniff, write
-from musiccore.conversion.listing import plan_conversions
-from musiccore.conversion.options import ConversionOptions
-from musiccore.errors import ConfigError
-from musiccore.storage.files import look
-from musiccore.storage.places import parse_place
-from musiccore.tags import tag_file
-from musiccore.work.stop import Interrupted
-from tasks.combining import Joining, Siding, combine_files, plan_combination
-from tasks.converting import (
+from musiccore.conversion.batch import (
     Row,
     Unwatched,
     Watch,
@@ -33,6 +25,14 @@ from tasks.converting import (
     memory_of,
     worker_count,
 )
+from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
+from musiccore.conversion.listing import plan_conversions
+from musiccore.conversion.options import ConversionOptions
+from musiccore.errors import ConfigError
+from musiccore.storage.files import look
+from musiccore.storage.places import parse_place
+from musiccore.tags import tag_file
+from musiccore.work.stop import Interrupted
 from tests.contracts.gcs_server import gcs_server
 
 

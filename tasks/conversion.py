@@ -1,4 +1,4 @@
-"""Steps on audio files: those of `tasks.converting` as tasks, and what Prefect shows of them."""
+"""Conversion of files as tasks, and what Prefect shows of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from prefect.artifacts import create_table_artifact
 
+from musiccore.conversion import batch
+from musiccore.conversion.batch import News, Row
 from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
-from tasks import converting
 from tasks.artifacts import aside
-from tasks.converting import News, Row
 from tasks.filereport import FileReporter
 from tasks.policies import io_task
 from tasks.settings import Settings
@@ -47,7 +47,7 @@ def find_news(
         options: how it will be converted.
         quiet_seconds: a file that changed so lately is left for the next time.
     """
-    return converting.find_news(listing, memory, options, quiet_seconds)
+    return batch.find_news(listing, memory, options, quiet_seconds)
 
 
 @io_task(task_run_name="convert-files")
@@ -72,7 +72,7 @@ def convert_files(
     """
     options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
     watch = FileReporter(len(conversions))
-    rows = converting.convert_files(
+    rows = batch.convert_files(
         conversions, options, force=force, jobs=jobs, remember=remember, watch=watch
     )
     watch.close()  # not where a signal ends the process: it has no time to lose
