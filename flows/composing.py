@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from musiccore.composer import ComposeOptions
+from tasks.artifacts import show_table
 from tasks.composing import compose_file, given_score, targets, train_composer, variants
-from tasks.conversion import show_table
 from tasks.policies import durable_flow
 from tasks.story import tell
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from musiccore.scores.score import Reading
-from tasks.conversion import show_table
+from tasks.artifacts import show_table
 from tasks.policies import durable_flow
 from tasks.rendering import Rendering, render_file, scores
 from tasks.story import tell

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 
 from musiccore.errors import AudioError
 from musiccore.scores.score import Reading
-from tasks.conversion import show_table
+from tasks.artifacts import show_table
 from tasks.outcome import outcome, rows_flow
 from tasks.story import tell
 from tasks.tokenising import TokenRow, list_scores, tokenise_scores, write_tokens

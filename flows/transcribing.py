@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.conversion import show_table
+from tasks.artifacts import show_table
 from tasks.policies import durable_flow
 from tasks.story import tell
 from tasks.transcribing import transcribe_source, write_transcription

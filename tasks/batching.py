@@ -9,6 +9,7 @@ from prefect import State
 
 from musiccore.errors import StorageError
 from musiccore.models.config import ModelConfig
+from tasks.artifacts import show_table
 from tasks.batchreport import (
     BatchState,
     Ending,
@@ -16,7 +17,6 @@ from tasks.batchreport import (
     is_finished,
     write_report,
 )
-from tasks.conversion import show_table
 from tasks.links import room_link
 from tasks.models import Models
 from tasks.outcome import outcome
