@@ -11,7 +11,8 @@ from flows.serving.marking import cancelled_by_person, mark_ghosts
 from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal.heartbeat import Lookout
-from musiccore.journal.journal import PATIENCE_SECONDS, Journal
+from musiccore.journal.journal import Journal
+from musiccore.journal.reader import PATIENCE_SECONDS
 from musiccore.storage.store import Store
 from tasks.describing import unfinished_runs
 from tasks.policies import io_task

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from musiccore.errors import MusicCoreError, StorageError
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
+from musiccore.journal.runs import list_runs
 from musiccore.runs.verify import references
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef, Store

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
 from musiccore.journal.heartbeat import Worker
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
+from musiccore.journal.runs import list_runs
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import Store

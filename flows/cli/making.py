@@ -14,7 +14,8 @@ from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import Session, check_server, prepare
 from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
 from musiccore.journal.heartbeat import Lookout
-from musiccore.journal.journal import PATIENCE_SECONDS, Journal
+from musiccore.journal.journal import Journal
+from musiccore.journal.reader import PATIENCE_SECONDS
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store

@@ -14,7 +14,8 @@ from flows.listening.ear import Ear
 from flows.listening.standing import RANKS, Beats, standing
 from flows.listening.tended import Tending
 from musiccore.errors import MusicCoreError
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
+from musiccore.journal.runs import list_runs
 from musiccore.storage.sealed import canonical_json
 from musiccore.storage.store import Store
 from musiccore.takes.choice_log import ChoiceLog

@@ -9,7 +9,7 @@ from typing import Final
 from flows.listening.tended import Tending
 from musiccore.errors import StorageError
 from musiccore.journal.heartbeat import Worker, heartbeat_key
-from musiccore.journal.journal import PATIENCE_SECONDS
+from musiccore.journal.reader import PATIENCE_SECONDS
 from tasks.outlook import Outlook, outlook
 from tasks.showing import Picture
 

@@ -13,74 +13,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Self
 
-from musiccore.errors import Corrupt, Fenced, Gone, NotFound, StorageError, Unavailable
-from musiccore.journal.chain import Chain, in_words
-from musiccore.journal.heartbeat import Heartbeat, Lookout, Worker
-from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
+from musiccore.errors import Corrupt, Fenced, NotFound, StorageError, Unavailable
+from musiccore.journal.claim import HEARTBEAT_SECONDS, Claim
+from musiccore.journal.heartbeat import Lookout, Worker
+from musiccore.journal.keys import RUN_KEY
 from musiccore.journal.manifest import (
     MAX_RUN_RECORD_BYTES,
-    RNG_SCHEME,
     RunRecord,
-    numerics_differences,
     refuse_differences,
 )
+from musiccore.journal.reader import PATIENCE_SECONDS, RunReader
 from musiccore.journal.records import Event
+from musiccore.journal.runs import has_records, keep_copy, read_run_record, without_record
 from musiccore.storage.sealed import Json, sha256
-from musiccore.storage.store import AlreadyExists, BlobRef, Digest, Store, validate_run_id
+from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS: Final = 60.0
-PATIENCE_SECONDS: Final = 180.0
 _CLAIM_TRIES: Final = 5
 _MAX_LISTED: Final = 1000
 _WINDOW_FIELDS: Final = ("level", "group", "index", "inputs")
-
-
-def new_run_id() -> str:
-    """Return a fresh run id that sorts by date: `20260131-184512-3fa9c1`."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def list_runs(store: Store) -> tuple[str, ...]:
-    """Return the ids of the runs in a store, sorted; other folders are passed over.
-
-    Runs that cannot be opened are among them, those without their `run.json` too.
-    """
-    found = []
-    for name in store.children():
-        with contextlib.suppress(StorageError, ValueError):
-            if _is_run(store.at(validate_run_id(name))):
-                found.append(name)
-    return tuple(found)
-
-
-def _is_run(folder: Store) -> bool:
-    """Return whether a folder is that of a run, which may have lost its `run.json`."""
-    with contextlib.suppress(StorageError):
-        if folder.exists(RUN_KEY):
-            return True
-    return has_records(folder)
-
-
-def has_records(folder: Store) -> bool:
-    """Return whether a log or a copy of `run.json` lies in a folder of the store."""
-    return folder.exists(COPY_KEY) or any(map(RECORD.fullmatch, folder.list("log")))
-
-
-def _without_record(run_id: str, what: str) -> Corrupt:
-    return Corrupt(
-        what,
-        hint=f"`jukeflow verify {run_id} --repair` puts it back, where its copy or a delivered "
-        "file tells what it held",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +50,7 @@ class _Pending:
     data: bytes
 
 
-class Journal:
+class Journal(RunReader):
     """One run as its records tell it; made by `create` or `open`.
 
     Args:
@@ -113,23 +70,11 @@ class Journal:
         patience: float = PATIENCE_SECONDS,
         retry_pause: float = 1.0,
     ) -> None:
-        self.record = record
-        self.owner = secrets.token_hex(8)
-        self.store = store.at(record.run_id)
-        self._root = store
-        self._interval = heartbeat
-        self._lookout = Lookout(patience)
+        super().__init__(store, record, patience=patience, retry_pause=retry_pause)
+        self._claim = Claim(self.store, record.run_id, interval=heartbeat)
+        self.owner = self._claim.owner
         self._lock = threading.RLock()
-        self._chain = Chain(
-            self.store, record.run_id, head=sha256(record.to_bytes()), retry_pause=retry_pause
-        )
-        self._windows: dict[tuple[object, ...], Event] = {}
-        self._n_indexed = 0
-        self._n_void = 0
-        self._mine = 0
-        self._fenced: Fenced | None = None
         self._pending: _Pending | None = None
-        self._heartbeat: Heartbeat | None = None
 
     @classmethod
     def create(
@@ -154,7 +99,7 @@ class Journal:
         validate_run_id(record.run_id)
         data, folder = record.to_bytes(), store.at(record.run_id)
         if not folder.exists(RUN_KEY) and has_records(folder):
-            raise _without_record(record.run_id, f"run.json of {record.run_id} is missing")
+            raise without_record(record.run_id, f"run.json of {record.run_id} is missing")
         try:
             folder.create(RUN_KEY, data)
         except AlreadyExists as error:
@@ -185,97 +130,13 @@ class Journal:
             Corrupt: if `run.json` is damaged, or the log is that of another run; nothing is
                 guessed. Of a log that is hurt all that is sound is read; see `losses`.
         """
-        validate_run_id(run_id)
-        try:
-            data = store.at(run_id).get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES)
-        except NotFound as error:
-            if has_records(store.at(run_id)):
-                raise _without_record(run_id, f"run.json of {run_id} is missing") from error
-            store.require()
-            raise NotFound(
-                f"run: there is no run {run_id} in {store.location()}",
-                hint="`jukeflow runs` lists them",
-            ) from error
-        except Corrupt as error:
-            raise _without_record(run_id, error.message) from error
-        try:
-            record = RunRecord.from_bytes(data, run_id=run_id)
-        except Corrupt as error:
-            raise _without_record(run_id, error.message) from error
+        record = read_run_record(store, run_id)
         journal = cls(
             store, record, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause
         )
         journal.refresh()
         journal.store.keep()
         return journal
-
-    @property
-    def run_id(self) -> str:
-        """Name of the run."""
-        return self.record.run_id
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Facts in order; records of a worker that had lost its claim are not among them."""
-        return tuple(self._chain.replay.events)
-
-    @property
-    def epoch(self) -> int:
-        """Number of the last claim, 0 before the first."""
-        return self._chain.replay.epoch
-
-    @property
-    def claim_in_force(self) -> Event | None:
-        """The claim that nobody released or took over, ours or another's."""
-        return self._chain.replay.claim
-
-    @property
-    def given_up(self) -> Mapping[str, Set[int]]:
-        """What repairs gave up: numbers of records of `log` and `choices`, and those `void`."""
-        return self._chain.replay.given_up
-
-    def losses(self) -> tuple[str, ...]:
-        """Return in sentences what of the log is lost and was not given up yet."""
-        chain, known = self._chain, self.given_up["log"]
-        found = [
-            f"record {one.seq} of the log {one.why}: what it held is made again"
-            for one in chain.holes
-            if one.seq not in known
-        ]
-        if chain.tail:
-            found.append(
-                f"the log lost its end, {in_words(chain.tail)}: it goes on after record "
-                f"{chain.seq}, and what came later is made again"
-            )
-        if chain.exchanged and not chain.tail and chain.exchanged not in known:
-            found.append(
-                f"record {chain.exchanged} of the log is not the one that was written there: "
-                "what that one held is made again"
-            )
-        return tuple(found)
-
-    def events_of(self, *types: str) -> tuple[Event, ...]:
-        """Return the facts of some types, in order."""
-        return tuple(event for event in self._chain.replay.events if event.type in types)
-
-    def window(self, *, level: int, group: int, index: int, inputs: str) -> Event | None:
-        """Return the finished window of this place that was made from these inputs, if any.
-
-        Args:
-            level: level of the codes.
-            group: number of the batch group.
-            index: number of the window at its level.
-            inputs: digest of all that decides its codes.
-        """
-        events, n_void = self._chain.replay.events, len(self._chain.replay.given_up["void"])
-        if n_void != self._n_void:  # facts were given up: what was found may be one of them
-            self._windows, self._n_indexed, self._n_void = {}, 0, n_void
-        for event in events[self._n_indexed :]:
-            if event.type == "window":
-                place = tuple(event.fields.get(name) for name in _WINDOW_FIELDS)
-                self._windows[place] = event
-        self._n_indexed = len(events)
-        return self._windows.get((level, group, index, inputs))
 
     def refresh(self) -> None:
         """Read the records that came since the last look.
@@ -284,13 +145,9 @@ class Journal:
             Corrupt: if records that were read are gone, or the log is that of another run.
         """
         with self._lock:
-            try:
-                self._chain.refresh()
-            except Corrupt:
-                self._check_there()
-                raise
-            if self._mine and self.epoch > self._mine:
-                self._fence()
+            super().refresh()
+            if self._claim.epoch and self.epoch > self._claim.epoch:
+                self._claim.lose(self.epoch)
 
     def claim(
         self,
@@ -314,18 +171,18 @@ class Journal:
             StorageError: if the store cannot keep workers apart, or cannot be written.
         """
         with self._lock:
-            if self._mine:
-                self._check_held()
-                return self._mine
+            if self._claim.epoch:
+                self._claim.check()
+                return self._claim.epoch
             self._root.probe()
             self.refresh()
-            self._fenced = None
+            self._claim.begin()
             if self.claim_in_force is not None and self.claim_in_force.owner == self.owner:
                 return self._hold(self.epoch)  # its reply was lost, or its release failed
             if not take_over:
-                self._refuse_active(lookout, say)
+                self.refuse_active(lookout, say)
             sentences, lost = self.losses(), self._chain.set_aside()
-            copied = self._keep_copy()
+            copied = keep_copy(self.store, self.record)
             for _ in range(_CLAIM_TRIES):
                 epoch = self.epoch + 1
                 facts: dict[str, Json] = {"worker": Worker.this().to_json(), "copy": copied}
@@ -350,8 +207,7 @@ class Journal:
             return
         holes: list[Json] = [one.seq for one in self._chain.holes]
         exchanged = [self._chain.exchanged] if self._chain.exchanged else []
-        numbers: list[Json] = [*lost[:_MAX_LISTED]]
-        self.append("repair", log=[*holes, *exchanged], lost=numbers)
+        self.append("repair", log=[*holes, *exchanged], lost=[*lost[:_MAX_LISTED]])
         for sentence in sentences:
             say(f"run {self.run_id}: {sentence}")
 
@@ -362,12 +218,12 @@ class Journal:
             Fenced: if another worker took the run over.
         """
         with self._lock:
-            if not self._mine:
+            if not self._claim.epoch:
                 return
             try:
                 self.append("release")
             finally:
-                self._stop()
+                self._claim.end()
 
     @contextlib.contextmanager
     def claimed(
@@ -390,12 +246,12 @@ class Journal:
             yield self
         finally:
             try:
-                if self._fenced is None:
+                if not self._claim.is_lost:
                     self.release()
             except StorageError as error:  # the work is safe; the next worker may have to wait
                 log.warning("run %s not released: %s", self.run_id, error.message)
             finally:
-                self._stop()
+                self._claim.end()
 
     def check_held(self) -> None:
         """Look whether the claim still holds; for long work between two records.
@@ -405,9 +261,9 @@ class Journal:
             StorageError: if the run was never claimed.
         """
         with self._lock:
-            self._check_held()
+            self._claim.check()
             self.refresh()
-            self._check_held()
+            self._claim.check()
 
     def append(self, type: str, /, **fields: Json) -> Event:
         """Commit one fact; when this returns it can be read back by anyone.
@@ -425,12 +281,12 @@ class Journal:
             StorageError: if the run is not claimed or the store refused.
         """
         with self._lock:
-            self._check_held()
+            self._claim.check()
             self._check_there()
             settled = self._settle(type, fields)
             if settled is not None:
                 return settled
-            data = self._chain.encode(type, fields, epoch=self._mine, owner=self.owner)
+            data = self._chain.encode(type, fields, epoch=self._claim.epoch, owner=self.owner)
             return self._commit(
                 _Pending(type=type, fields=fields, seq=self._chain.seq + 1, data=data)
             )
@@ -494,17 +350,6 @@ class Journal:
         self._check_there()
         return self.store.put_blob(data)
 
-    def get_blob(self, ref: Digest) -> bytes:
-        """Read bytes of this run and compare them with their name; see `Store.get_blob`."""
-        try:
-            return self.store.get_blob(ref)
-        except Corrupt as error:
-            raise Corrupt(
-                error.message,
-                hint=f"`jukeflow verify {self.run_id} --repair` sets it aside; then "
-                f"`jukeflow resume {self.run_id}` makes it again",
-            ) from error
-
     def heal_blob(self, ref: BlobRef, data: bytes) -> None:
         """Put regenerated content in the place of a missing or damaged blob and record it.
 
@@ -520,7 +365,7 @@ class Journal:
                 hint="resume on the machine and versions that made it",
             )
         with self._lock:
-            self._check_held()
+            self._claim.check()
             with contextlib.suppress(NotFound):
                 found = self.store.get(ref.key)
                 if found != data:
@@ -542,13 +387,7 @@ class Journal:
         Raises:
             ConfigError: if a field differs and there is no consent; it names each.
         """
-        in_force = self.record.numerics_in_force()
-        for event in self.events_of("numerics_change"):
-            changes = event.fields.get("current")
-            in_force.update(changes if isinstance(changes, dict) else {})
-        here: dict[str, Json] = {"rng": RNG_SCHEME, **numerics}
-        here.update({f"models.{name}": digest for name, digest in models.items()})
-        differences = numerics_differences(in_force, here)
+        differences = self.numerics_differences(numerics, models)
         if not consent:
             refuse_differences(self.run_id, differences)
         elif differences:
@@ -562,97 +401,17 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def _check_held(self) -> None:
-        if self._fenced is not None:
-            raise self._fenced
-        if not self._mine:
-            raise StorageError(f"run {self.run_id} was not claimed by this worker")
-
-    def _check_there(self) -> None:
-        """Refuse to write where the run is not any more: a folder of its name may be another."""
-        if not self.store.exists(RUN_KEY):
-            raise Gone(
-                f"the store went away: run {self.run_id} is not in {self._root.location()} any "
-                "more; nothing was written there since",
-                hint=f"bring it back, then `jukeflow resume {self.run_id}`; what was finished is "
-                "where it went",
-            )
-
-    def _keep_copy(self) -> bool:
-        """Keep a copy of `run.json` where there is none; return whether there is one."""
-        try:
-            if not self.store.exists(COPY_KEY):
-                self.store.put(COPY_KEY, self.record.to_bytes())
-        except StorageError as error:  # the run has its record; the next worker tries again
-            log.warning("the copy of run.json was not written: %s", error.message)
-            return False
-        return True
+        self._claim.end()
 
     def _hold(self, epoch: int) -> int:
-        self._mine = epoch
         self._chain.write_tip_if_possible()
-        self._heartbeat = Heartbeat(
-            self.store, epoch=epoch, owner=self.owner, interval=self._interval
-        )
-        self._heartbeat.start()
+        self._claim.hold(epoch)
         self.store.remove_stale_temps()
         return epoch
 
     def tell(self, progress: Json) -> None:
         """Let others see how far the work is, with the next sign of life; no fact of the run."""
-        if self._heartbeat is not None:
-            self._heartbeat.tell(progress)
-
-    def holder(self, lookout: Lookout | None = None) -> bool | None:
-        """Return whether a worker is at work on the run, None while that is being watched.
-
-        Args:
-            lookout: watches workers of other machines; asked again later, it knows more.
-        """
-        claim = self._chain.replay.claim
-        if claim is None:
-            return False
-        worker = Worker.from_json(claim.fields.get("worker"))
-        return (lookout or self._lookout).look(
-            self.store, worker, epoch=claim.epoch, owner=claim.owner
-        )
-
-    def is_held(
-        self, lookout: Lookout | None = None, say: Callable[[str], None] = log.info
-    ) -> bool:
-        """Return whether a worker seems to be at work; watches one on another machine a while.
-
-        Args:
-            lookout: watches workers of other machines, those of other runs too.
-            say: told at once, in one sentence, if there is something to wait for.
-        """
-        claim = self._chain.replay.claim
-        if claim is None:
-            return False
-
-        def tell(seconds: float, machine: str) -> None:
-            say(
-                f"waiting up to {seconds:.0f} s for run {self.run_id}: its last worker, on "
-                f"{machine}, did not say that it ended; without a sign of life from it the run "
-                f"goes on here, and `jukeflow resume {self.run_id} --take-over` does not wait"
-            )
-
-        worker = Worker.from_json(claim.fields.get("worker"))
-        watched = lookout or self._lookout
-        return watched.wait(self.store, worker, epoch=claim.epoch, owner=claim.owner, say=tell)
-
-    def _refuse_active(self, lookout: Lookout | None, say: Callable[[str], None]) -> None:
-        claim = self._chain.replay.claim
-        if claim is not None and self.is_held(lookout, say):
-            worker = Worker.from_json(claim.fields.get("worker"))
-            who = f"process {worker.pid} on {worker.host_name}" if worker else claim.owner
-            raise Fenced(
-                f"another worker seems active on run {self.run_id}: {who}, since {claim.at}",
-                hint=f"let it finish, or take over with `jukeflow resume {self.run_id} "
-                "--take-over`; the other one will stop",
-            )
+        self._claim.tell(progress)
 
     def _settle(self, type: str, fields: Mapping[str, Json]) -> Event | None:
         """Finish a write whose outcome is unknown; return its event if it says the same."""
@@ -682,24 +441,10 @@ class Journal:
         if won:
             self._chain.write_tip_if_possible()
             return self._chain.replay.events[-1]
-        if self.epoch > self._mine:
-            self._fence()
-        self._check_held()
+        if self.epoch > self._claim.epoch:
+            self._claim.lose(self.epoch)
+        self._claim.check()
         raise Corrupt(
             f"record {pending.seq} of run {self.run_id} was written by somebody else",
             hint=f"`jukeflow resume {self.run_id}` goes on after the last sound record",
         )
-
-    def _fence(self) -> None:
-        self._fenced = Fenced(
-            f"another worker took over run {self.run_id} (claim {self.epoch}, this one held "
-            f"{self._mine}); nothing more was written here",
-            hint="let it finish; `jukeflow show` tells how far it is",
-        )
-        self._stop()
-
-    def _stop(self) -> None:
-        self._mine = 0
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-            self._heartbeat = None

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
+from musiccore.journal.runs import list_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import AlreadyExists, BlobRef, Store
 

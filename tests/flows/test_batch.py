@@ -11,7 +11,8 @@ from prefect.client.orchestration import get_client
 
 import tasks.packs
 from musiccore.errors import ConfigError
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
+from musiccore.journal.runs import list_runs
 from musiccore.request.check import check
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store

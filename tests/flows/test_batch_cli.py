@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
+from musiccore.journal.runs import list_runs
 from musiccore.storage.store import open_store
 from tasks.describing import describe_run
 

@@ -43,7 +43,7 @@ def told(run, *rows: int, **facts):
     """Return the outlook after the worker of a run has said something."""
     telling = Telling(Silent(), run.journal, rows)
     telling.level(status(**facts), window_done=False)
-    run.journal._heartbeat._beat(1)  # the thread writes it within two seconds
+    run.journal._claim._heartbeat._beat(1)  # the thread writes it within two seconds
     return outlook(run.tree(), run.journal)
 
 

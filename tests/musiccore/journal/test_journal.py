@@ -32,9 +32,10 @@ from musiccore.errors import (
 )
 from musiccore.journal import heartbeat
 from musiccore.journal.chain import record_key
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RNG_SCHEME
 from musiccore.journal.records import Event, Replay, encode_record
+from musiccore.journal.runs import list_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.sealed import seal
@@ -219,7 +220,7 @@ def test_a_hurt_end_of_the_log_costs_what_it_held_and_nothing_else(
 ) -> None:
     journal.claim()
     work(journal)
-    journal._stop()  # killed: nothing says goodbye
+    journal._claim.end()  # killed: nothing says goodbye
     for seq in range(7 - n_lost, 7):
         key = "song/" + record_key(seq)
         data = hurt(store.get(key))
@@ -391,7 +392,7 @@ def test_a_released_run_is_claimed_at_once(store: Store, journal: Journal) -> No
 
 def test_a_worker_takes_up_its_own_claim(journal: Journal) -> None:
     journal.claim()
-    journal._stop()  # as after a release that did not reach the store
+    journal._claim.end()  # as after a release that did not reach the store
     assert journal.claim() == 1
     journal.append("window")
 
@@ -419,7 +420,7 @@ def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
     second = Journal.open(store, "song", patience=600.0)  # it ends at the first beat
     with pytest.raises(Fenced, match="on far-away"):
         second.claim()
-    first._stop()
+    first._claim.end()
     third = Journal.open(store, "song", patience=0.2)
     assert third.claim() == 2
     third.release()
@@ -432,7 +433,7 @@ def test_several_runs_are_watched_together_and_it_is_said_at_once(
     for name in ("one", "two", "three"):
         with Journal.create(store, run_record(name)) as journal:
             journal.claim()
-            journal._stop()
+            journal._claim.end()
     elsewhere("here")
     lookout, said, waited = heartbeat.Lookout(0.4), [], []
     journals = [Journal.open(store, name) for name in ("one", "two", "three")]
@@ -458,7 +459,7 @@ def test_a_machine_that_was_started_anew_delays_nobody(
             monkeypatch.setattr(heartbeat, "_boot", lambda boot=boot: boot)
             if boot == "before":
                 journal.claim()
-                journal._stop()
+                journal._claim.end()
     assert Journal.open(store, "song").holder() is False
     monkeypatch.setattr(heartbeat, "_machine", lambda: "another")
     assert Journal.open(store, "song").holder() is None

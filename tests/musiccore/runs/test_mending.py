@@ -8,7 +8,8 @@ import pytest
 
 from musiccore.errors import Corrupt, Fenced
 from musiccore.journal.chain import record_key
-from musiccore.journal.journal import Journal, list_runs
+from musiccore.journal.journal import Journal
+from musiccore.journal.runs import list_runs
 from musiccore.runs.mend import mend_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, Store, open_store

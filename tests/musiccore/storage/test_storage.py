@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
-from musiccore.journal.journal import new_run_id
+from musiccore.request.request import GenerationRequest
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.store import AlreadyExists, Store, open_store, validate_run_id
+from tasks.runs import new_run_id
 from tests.contracts.store_faults import Faults
 from tests.contracts.store_suite import StoreSuite
 
@@ -69,7 +70,7 @@ def test_good_run_ids_are_kept(run_id: str) -> None:
 
 
 def test_new_run_ids_are_good() -> None:
-    run_id = new_run_id()
+    run_id = new_run_id(GenerationRequest(title="Winter, again"))
     assert validate_run_id(run_id) == run_id
 
 
