@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from flows.resume import resume
 from musiccore.errors import Fenced, Gone, MusicCoreError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from flows.convert_form import Format, Sound
 from musiccore.errors import AudioError

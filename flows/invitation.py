@@ -26,7 +26,7 @@ def invitation(picture: Picture) -> str:
         number = int(str(one["take"]))
         link = audio_link(run, str(one["preview"]), question=tree.position)
         new = f", new from {clock(float(str(one['new_from'])))}" if here.parent else ""
-        flags = [Fault(**flag).in_words() for flag in _flags(one["flags"])]
+        flags = [Fault.from_json(flag).in_words() for flag in _flags(one["flags"])]
         facts = ", ".join(
             part
             for part in (

@@ -49,8 +49,8 @@ def selection_form(takes: tuple[int, ...]) -> type[RunInput]:
         "Selection",
         __base__=RunInput,
         action=(Act, Field(title="Action", description="What happens next.")),
-        take=(
-            Literal[names],  # type: ignore[valid-type]
+        take=(  # type: ignore[arg-type]  # its words are known at run time only
+            Literal[names],
             Field(title="Take", description="The one it is about.", json_schema_extra=_list(names)),
         ),
         details=(str, Field("", title="Details", description=_DETAILS, max_length=2000)),
@@ -83,7 +83,7 @@ def answered(answer: RunInput) -> Choice | None:
     if action not in ("again", "back", "splice"):
         data["takes"] = [take]
     data.update(_meant(action, plain, take))
-    changes = {name: named.pop(name) for name in _CHANGES if name in named}
+    changes: dict[str, object] = {name: named.pop(name) for name in _CHANGES if name in named}
     if filled["lyrics"]:
         changes["lyrics"] = filled["lyrics"]
     if changes:

@@ -11,6 +11,7 @@ from flows.question import RECORDED
 from tasks.showing import Picture
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
     from prefect.input import RunInput
 
 PATIENCE_SECONDS: Final = 6.0
@@ -37,10 +38,11 @@ def suspend(form: type[RunInput], description: str, key: str, message: str) -> N
     from prefect.runtime import flow_run
     from prefect.states import Suspended
 
-    state = Suspended(pause_key=key, message=message)
-    state.state_details.run_input_keyset = keyset_from_paused_state(state)
-    asked = form.with_initial_data(description=description)  # type: ignore[attr-defined]
-    asked.save(state.state_details.run_input_keyset)
+    state: State[None] = Suspended(pause_key=key, message=message)
+    keyset = keyset_from_paused_state(state)
+    state.state_details.run_input_keyset = {str(name): held for name, held in keyset.items()}
+    asked = form.with_initial_data(description=description)
+    asked.save(keyset)
     with get_client(sync_client=True) as client:
         answer = client.set_flow_run_state(UUID(str(flow_run.id)), state)
     if answer.state is not None and answer.state.is_paused():

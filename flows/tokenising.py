@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from musiccore.errors import AudioError
 from musiccore.scores.score import Reading

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.models.config import ModelConfig, PriorConfig
+from musiccore.models.config import PriorConfig
+from musiccore.models.presets import preset
 from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
 
@@ -69,7 +70,7 @@ def tiny_prior(level: int, *, seed: int = 0, scale: float = 1.0) -> Prior:
         level: 0, 1 or 2.
         scale: factor on all matrices; large ones make every term matter.
     """
-    return random_prior(ModelConfig.from_name("tiny").priors[level], seed=seed, scale=scale)
+    return random_prior(preset("tiny").priors[level], seed=seed, scale=scale)
 
 
 def random_prior(config: PriorConfig, *, seed: int = 0, scale: float = 1.0) -> Prior:
@@ -81,7 +82,7 @@ def random_prior(config: PriorConfig, *, seed: int = 0, scale: float = 1.0) -> P
 
 def tiny_vqvae(*, seed: int = 0) -> VQVAE:
     """Return the VQ-VAE of the `tiny` model with random weights that depend on the seed only."""
-    vqvae = VQVAE(ModelConfig.from_name("tiny").vqvae)
+    vqvae = VQVAE(preset("tiny").vqvae)
     _randomise_(vqvae, seed, 1.0)
     return vqvae.eval()
 

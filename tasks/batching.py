@@ -8,7 +8,7 @@ from contextlib import suppress
 from prefect import State
 
 from musiccore.errors import StorageError
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from tasks.batchreport import (
     BatchState,
     Ending,
@@ -65,7 +65,7 @@ def open_passes(entries: Sequence[Entry]) -> SharedPasses:
     """
     request = entries[0].request
     assert request is not None
-    config = ModelConfig.from_name(request.model)
+    config = preset(request.model)
     return SharedPasses(Models(config, Settings.from_environment()))
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import replace_range
+from musiccore.conversion.memory import read
 from musiccore.errors import Corrupt, StorageError
 from musiccore.journal.records import Event
 from musiccore.storage.store import BlobRef
@@ -95,14 +96,14 @@ def kept_audio(
             pcm_sha256=audio.pcm_sha256(sound),
             blob=blob.to_json(),
         )
-        return audio.read(audio.write(sound, "wav"))
+        return read(audio.write(sound, "wav"))
     ref = BlobRef.from_json(record.fields.get("blob"))
     try:
         data = run.journal.get_blob(ref)
     except Corrupt:
         data = audio.write(make(), "wav")
         run.journal.heal_blob(ref, data)
-    return audio.read(data)
+    return read(data)
 
 
 def found_audio(run: OpenRun, level: int, row: int, codes: CodeArray) -> Audio:
@@ -117,7 +118,7 @@ def found_audio(run: OpenRun, level: int, row: int, codes: CodeArray) -> Audio:
     record = _decoded(run, level, row, codes)
     if record is not None:
         with suppress(StorageError):
-            return audio.read(run.journal.get_blob(BlobRef.from_json(record.fields.get("blob"))))
+            return read(run.journal.get_blob(BlobRef.from_json(record.fields.get("blob"))))
     return decode_codes(run, level, codes)
 
 

@@ -6,7 +6,6 @@ The store remembers what is done, so Prefect's cache and persisted results are o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import flow, task
@@ -40,29 +39,49 @@ def retry_transient(task: Task[..., object], run: TaskRun, state: State[object])
     return isinstance(error, BaseException) and is_transient(error)
 
 
-_durable = partial(
-    task,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    log_prints=False,
-)
+def gpu_task(
+    *, name: str | None = None, task_run_name: str | None = None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task of a step that needs the model; called in the main thread.
 
-gpu_task = partial(
-    _durable,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=retry_transient,
-    tags=["gpu"],
-)
-"""A step that needs the model; called directly, so that it runs in the main thread."""
+    Args:
+        name: of the task, by default that of the function.
+        task_run_name: of its runs, with the parameters in braces.
+    """
+    return _durable_task(name, task_run_name, ["gpu"])
 
-io_task = partial(
-    _durable,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_SECONDS,
-    retry_condition_fn=retry_transient,
-)
-"""A step that reads, converts and writes."""
+
+def io_task(
+    *, name: str | None = None, task_run_name: str | None = None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task of a step that reads, converts and writes.
+
+    Args:
+        name: of the task, by default that of the function.
+        task_run_name: of its runs, with the parameters in braces.
+    """
+    return _durable_task(name, task_run_name, None)
+
+
+def _durable_task(
+    name: str | None, task_run_name: str | None, tags: list[str] | None
+) -> Callable[[Callable[Given, Made]], Task[Given, Made]]:
+    """Return what makes a task that is tried again while the store does not answer."""
+
+    def made(body: Callable[Given, Made]) -> Task[Given, Made]:
+        return task(
+            name=name,
+            task_run_name=task_run_name,
+            tags=tags,
+            retries=RETRIES,
+            retry_delay_seconds=RETRY_DELAYS_SECONDS,
+            retry_condition_fn=retry_transient,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+        )(body)
+
+    return made
 
 
 def durable_flow(

@@ -24,6 +24,7 @@ from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.sealed import Json
@@ -87,7 +88,7 @@ def sung_words(queue: Queue) -> list[str]:
     found = []
     for entry in queue.entries:
         if entry.request is not None:
-            sung = entry.request.sung(ModelConfig.from_name(entry.request.model))
+            sung = entry.request.sung(preset(entry.request.model))
             sentences = () if sung is None else sung.sentences()
             found += [f"row {entry.row}: {words}" for words in sentences]
     return found

@@ -13,6 +13,7 @@ import numpy as np
 from musiccore import audio
 from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
 from musiccore.models.config import ModelConfig
@@ -250,10 +251,10 @@ def compare_again(run_id: str, file: str, out: str = "") -> Report:
         }
         if out:
             _write(run, wanted, made, Path(out))
-    held, reencoded = audio.read(path), False
+    held, reencoded = read(path), False
     sound = compare(_as_delivered(made), held)
     if not sound.identical and wanted.kind == "mp3" and not wanted.conversions:
-        again = audio.read(audio.write(made, "mp3"))
+        again = read(audio.write(made, "mp3"))
         if np.array_equal(again.samples, held.samples):
             sound, reencoded = compare(again, held), True
     pcm = (origin.pcm_sha256, audio.pcm_sha256(made))
@@ -268,7 +269,7 @@ def compare_again(run_id: str, file: str, out: str = "") -> Report:
 
 def _as_delivered(made: Audio) -> Audio:
     """Return sound as a lossless file of 24 bits holds it."""
-    return audio.read(audio.write(made, "wav"))
+    return read(audio.write(made, "wav"))
 
 
 def _verdict(

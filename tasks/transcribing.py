@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from musiccore.audio.sound import Audio, read
+from musiccore.audio.sound import Audio
 from musiccore.conversion import SUFFIXES, write_file
 from musiccore.conversion.hearing import heard_all
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from musiccore.errors import ConfigError, Corrupt
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice, MadeChoice, Maker
@@ -30,7 +30,7 @@ def facts_of(record: RunRecord) -> Facts:
         raise Corrupt(
             f"its request is none that this version knows: {error.message}", hint="update jukeflow"
         ) from error
-    config = ModelConfig.from_name(request.model)
+    config = preset(request.model)
     primer = Primer.recorded(record)
     known = 0 if primer is None else samples_to_codes(primer.n_samples, config.top.hop_length)
     return Facts(request=request, config=config, primer_codes=known)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from flows.cli.convert_options import conversion_options
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
-from flows.cli.converting import conversion_options
 from flows.cli.output import Exit, checking, data, data_json, numbers
 from musiccore.errors import ConfigError
 from musiccore.timecode import parse_seconds
@@ -30,9 +30,9 @@ def combine(options: Namespace) -> int:
         how = conversion_options(options, asked.kind)
     if options.dry_run:
         source = " + ".join(str(found.place) for found in asked.sources)
-        row = {"source": source, "destination": str(asked.target), "result": "planned"}
+        planned = {"source": source, "destination": str(asked.target), "result": "planned"}
         if options.json:
-            data_json({"files": [row]})
+            data_json({"files": [planned]})
         else:
             data(f"{source} -> {asked.target}")
         return Exit.DONE

@@ -24,7 +24,8 @@ class FileLines:
     """One line in ten seconds at most."""
 
     def __init__(self, files: int) -> None:
-        self._files, self._done, self._moving = files, 0, {}
+        self._files, self._done = files, 0
+        self._moving: dict[int, float] = {}
         self._last = time.monotonic()
         self._lock = threading.Lock()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
+from flows.cli.convert_options import conversion_options
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
 from flows.cli.convert_streams import (
@@ -14,13 +15,11 @@ from flows.cli.convert_streams import (
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.conversion.listing import Conversion, Listing
-from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
 from musiccore.storage.files import STANDARD_INPUT, look, taken
-from musiccore.timecode import parse_seconds
 from musiccore.work.stop import Interrupted
-from tasks.converting import convert_files, find_news, list_files, memory_of, worker_count
+from tasks.converting import Row, convert_files, find_news, list_files, memory_of, worker_count
 
 
 def convert(options: Namespace) -> int:
@@ -42,7 +41,8 @@ def convert(options: Namespace) -> int:
         worker_count(options.jobs, 1)
         _refuse_taken(listing, options)
         _check_places(listing)
-    conversions, waiting, memory, notes = listing.conversions, (), None, listing.notes
+    conversions, memory, notes = listing.conversions, None, listing.notes
+    waiting: tuple[Row, ...] = ()
     if options.new:
         memory = memory_of(sources[0], out)
         news = find_news(listing, memory, how, options.quiet_seconds)
@@ -110,39 +110,6 @@ def _check_places(listing: Listing) -> None:
             problems.append(error)
     if problems and len(problems) == len(places):
         raise problems[0]
-
-
-def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:
-    """Read how to convert.
-
-    Raises:
-        ConfigError: naming the option that is wrong.
-    """
-
-    def seconds(name: str) -> float | None:
-        text = getattr(options, name)
-        return None if text is None else parse_seconds(text, name)
-
-    return ConversionOptions(
-        kind=kind or "wav",
-        bits=options.bits,
-        sample_rate=options.rate,
-        channels=options.channels,
-        bitrate=options.bitrate,
-        loudness=options.loudness,
-        true_peak=options.true_peak,
-        start=seconds("start") or 0.0,
-        end=seconds("end"),
-        seconds=seconds("seconds"),
-        fade_in=seconds("fade_in") or 0.0,
-        fade_out=seconds("fade_out") or 0.0,
-        dither=not options.no_dither,
-        on_clip=options.on_clip,
-        strict=options.strict,
-        engine=options.engine,
-        ffmpeg=options.ffmpeg,
-        tag_encoding=options.tag_encoding,
-    )
 
 
 def _plan(conversions: Iterable[Conversion], *, json: bool) -> int:

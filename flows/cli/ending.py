@@ -7,8 +7,8 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from flows.cli.budget import hand_over, time_left
-from flows.cli.choosing import show_candidates
 from flows.cli.output import Exit, data, data_json, talk
+from flows.cli.take_list import show_candidates
 from musiccore.errors import MusicCoreError
 from musiccore.request.budget import LevelLeft
 from musiccore.storage.store import Store

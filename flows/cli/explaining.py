@@ -66,8 +66,8 @@ def explain(options: Namespace) -> int:
             data(words)
     _print_steps(provenance)
     _print_history(provenance)
-    for words in _rows(tags, "warnings"):
-        talk(f"{called}: {words}")
+    for warning in _rows(tags, "warnings"):
+        talk(f"{called}: {warning}")
     return Exit.DONE
 
 

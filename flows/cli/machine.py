@@ -13,7 +13,7 @@ from flows.embedded import configured_api_url, configured_password
 from flows.serving.passwords import check_password
 from musiccore.errors import MusicCoreError
 from musiccore.models.config import ModelConfig
-from musiccore.models.presets import PRESETS
+from musiccore.models.presets import PRESETS, preset
 from tasks.models import cpu_count, networks, weights_path
 from tasks.resources import new_store
 from tasks.settings import Settings
@@ -53,35 +53,35 @@ def _word(name: str, ok: bool) -> str:
 
 def models_list(options: Namespace) -> int:
     settings = Settings.from_environment()
-    rows = []
+    rows, lines = [], []
     for name in sorted(PRESETS):
-        config = ModelConfig.from_name(name)
+        config = preset(name)
         missing = _missing(config, settings)
+        hop_lengths, sings = list(config.vqvae.hop_lengths), config.top.lyrics is not None
         rows.append(
             {
                 "model": name,
                 "levels": config.levels,
                 "sample_rate": config.vqvae.sample_rate,
-                "hop_lengths": list(config.vqvae.hop_lengths),
-                "lyrics": config.top.lyrics is not None,
+                "hop_lengths": hop_lengths,
+                "lyrics": sings,
                 "ready": not missing,
                 "missing": missing,
                 "licence": config.licence,
             }
         )
+        lines.append(
+            (
+                name,
+                str(config.vqvae.sample_rate),
+                "/".join(map(str, hop_lengths)),
+                "yes" if sings else "no",
+                f"missing {', '.join(missing)}" if missing else "ready",
+            )
+        )
     if options.json:
         data_json(rows)
         return Exit.DONE
-    lines = [
-        (
-            str(row["model"]),
-            str(row["sample_rate"]),
-            "/".join(map(str, row["hop_lengths"])),
-            "yes" if row["lyrics"] else "no",
-            "ready" if row["ready"] else f"missing {', '.join(row['missing'])}",
-        )
-        for row in rows
-    ]
     data(table(lines, ("model", "Hz", "hop lengths", "sings", "weights")))
     return Exit.DONE
 
@@ -165,7 +165,7 @@ def _store(settings: Settings) -> tuple[str, bool, str]:
 
 
 def _weights(name: str, settings: Settings) -> tuple[str, bool, str]:
-    missing = _missing(ModelConfig.from_name(name), settings)
+    missing = _missing(preset(name), settings)
     return (
         f"model {name}",
         not missing,

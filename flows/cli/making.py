@@ -16,7 +16,7 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice
@@ -87,7 +87,7 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
 
     def begin(report: Reporter) -> None:
         with checking():
-            config = ModelConfig.from_name(request.model)
+            config = preset(request.model)
             create_run(store, request, run_id, config, Models(config, settings))
         report.say(f"run {run_id} in {store.location()}")
         sung = request.sung(config)

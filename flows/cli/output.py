@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 
@@ -128,7 +128,7 @@ def is_terminal() -> bool:
         return False
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """Return rows as aligned plain text."""
     widths = tuple(max(len(row[i]) for row in [header, *rows]) for i in range(len(header)))
     return "\n".join(line(row, widths) for row in [header, *rows])

@@ -149,8 +149,8 @@ def _show(options: Namespace, prospect: Prospect, report: Report) -> None:
     rows.append(("sound as delivered", _short(first), _short(again), same))
     sound = report.sound
     how = "after the same encoder" if report.reencoded else sound.in_words()
-    found = "every sample" if sound.identical else _level(report)
-    rows.append(("sound in the file", f"{sound.seconds:.2f} s compared", how, found))
+    heard = "every sample" if sound.identical else _level(report)
+    rows.append(("sound in the file", f"{sound.seconds:.2f} s compared", how, heard))
     data(table(rows, ("", "file", "made again", "")))
     data(f"verdict: {words}")
     if _is_kept(options):

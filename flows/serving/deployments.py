@@ -77,8 +77,8 @@ class Deployed:
 
     def served(self) -> Registration:
         """Return it as a runner of this machine registers it."""
-        from prefect.deployments.runner import EntrypointType
         from prefect.schedules import Cron
+        from prefect.types.entrypoint import EntrypointType
 
         from flows.serving.registration import Registration
 
@@ -86,8 +86,9 @@ class Deployed:
         made = Registration.from_flow(
             self.flow(),
             self.name,
-            schedule=times
-            and Cron(times.cron, timezone="UTC", active=times.active, slug=times.slug),
+            schedule=Cron(times.cron, timezone="UTC", active=times.active, slug=times.slug)
+            if times
+            else None,
             tags=["jukeflow", *self.tags],
             version=version("jukeflow"),
             description=self.description(),

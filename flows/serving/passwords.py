@@ -124,8 +124,8 @@ def refusal(error: BaseException | None) -> ConfigError | None:
     """
     while error is not None:
         response = getattr(error, "response", None)
-        if getattr(response, "status_code", None) == 401:
-            request = response.request
+        request = getattr(response, "request", None)
+        if request is not None and getattr(response, "status_code", None) == 401:
             api_url = str(request.url).partition("/api/")[0] + "/api"
             return refused(api_url, given="authorization" in request.headers)
         error = error.__cause__ or error.__context__

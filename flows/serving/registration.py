@@ -11,18 +11,43 @@ from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.variables import Variable
-from pydantic import PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from flows.serving.merge import Registered, Times, merged, merged_schedules, merged_tags
 
 _REFUSED: Final = 409
+
+
+class _KeptTimes(BaseModel):
+    """A timetable as the variable keeps it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str
+    times: dict[str, object]
+    active: bool
+    parameters: dict[str, object]
+
+    def as_times(self) -> Times:
+        return Times(id=self.id, times=self.times, active=self.active, parameters=self.parameters)
+
+
+class _Kept(BaseModel):
+    """A deployment as the variable keeps it; whatever a person wrote there is checked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str
+    description: str
+    tags: list[str]
+    schedules: dict[str, _KeptTimes]
 
 
 class Registration(RunnerDeployment):
@@ -76,10 +101,16 @@ class Registration(RunnerDeployment):
         return f"jukeflow_registered_{self.name}".replace("-", "_")
 
     async def _last(self) -> Registered | None:
-        found: Any = await Variable.aget(self._memory)
-        if not isinstance(found, dict) or found.keys() != Registered.__annotations__.keys():
+        try:
+            kept = _Kept.model_validate(await Variable.aget(self._memory))
+        except ValidationError:
             return None  # nobody has kept it yet, or a person changed it
-        return Registered(**found)
+        return Registered(
+            id=kept.id,
+            description=kept.description,
+            tags=kept.tags,
+            schedules={slug: times.as_times() for slug, times in kept.schedules.items()},
+        )
 
     def _wanted(self, there: DeploymentResponse | None = None) -> dict[str, Times]:
         """Return our timetables, with the ids that those of a new deployment got."""
@@ -128,8 +159,13 @@ class Registration(RunnerDeployment):
                 parameters=how["parameters"],
             )
         remembered = dict(changes.registered)
-        if new := [each for each in self.schedules or () if each.slug in changes.made]:
-            made = await client.create_deployment_schedules(there.id, list(new))
+        new = [
+            each
+            for each in self.schedules or ()
+            if isinstance(each, DeploymentScheduleCreate) and each.slug in changes.made
+        ]
+        if new:
+            made = await client.create_deployment_schedules(there.id, new)
             for each in made:
                 remembered[str(each.slug)] = _as_times(each)
         return remembered
@@ -143,7 +179,7 @@ class Registration(RunnerDeployment):
         self, client: PrefectClient, there: DeploymentResponse, last: Registered
     ) -> None:
         schema = self._parameter_openapi_schema.model_dump(exclude_unset=True)
-        ours = {
+        ours: dict[str, object] = {
             "version": self.version,
             "entrypoint": self.entrypoint,
             "path": self._path,
@@ -158,7 +194,7 @@ class Registration(RunnerDeployment):
         if all(getattr(there, name) == value for name, value in ours.items()):
             return  # so that the runs that are planned stay as they are
         try:
-            await client.update_deployment(there.id, DeploymentUpdate(**ours))
+            await client.update_deployment(there.id, DeploymentUpdate.model_validate(ours))
         except PrefectHTTPStatusError as error:
             if error.response.status_code != _REFUSED:
                 raise
@@ -167,7 +203,7 @@ class Registration(RunnerDeployment):
                 f" are until you correct them in Prefect: {error.response.json().get('detail')}"
             )
             free = {**ours, "enforce_parameter_schema": False}
-            await client.update_deployment(there.id, DeploymentUpdate(**free))
+            await client.update_deployment(there.id, DeploymentUpdate.model_validate(free))
 
 
 def _times(schedule: Any) -> dict[str, object]:

@@ -5,6 +5,7 @@ They are hints beside a take, never a reason to throw it away.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -18,6 +19,11 @@ Kind = Literal["silence", "clipping", "loop"]
 SILENCE_SECONDS: Final = 1.5
 SILENCE_DB: Final = -50.0
 LOOP_SECONDS: Final = 2.0
+_WORDS: Final[Mapping[Kind, str]] = {
+    "silence": "silent",
+    "clipping": "clipped",
+    "loop": "stuck in a loop",
+}
 _FRAME_SECONDS: Final = 0.05
 _CLIP_LEVEL: Final = 0.999
 _CLIP_RUN: Final = 3  # samples in a row at full scale; one alone is no clipping
@@ -34,9 +40,16 @@ class Fault:
     start: float
     end: float
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, object]) -> Fault:
+        """Return a fault of a stored report."""
+        kinds = {str(kind): kind for kind in _WORDS}
+        start, end = (float(str(found[name])) for name in ("start", "end"))
+        return cls(kind=kinds[str(found["kind"])], start=start, end=end)
+
     def in_words(self) -> str:
         """Return what it is and where."""
-        what = {"silence": "silent", "clipping": "clipped", "loop": "stuck in a loop"}[self.kind]
+        what = _WORDS[self.kind]
         return f"{what} from {self.start:.1f} to {self.end:.1f} s"
 
 

@@ -1,6 +1,6 @@
 """Gates of the whole chain: does a cascade carry the music, and is generated audio music.
 
-Paper: "Sampling". The measures are those of `reference/nano.md`, "End to end".
+Paper: "Sampling". The measures are those of `docs/nano.md`, "Gates".
 """
 
 from __future__ import annotations

@@ -11,10 +11,7 @@ from musiccore.errors import ConfigError
 
 AttentionKind = Literal["dense", "row", "column", "previous_row", "summary", "cross", "lyrics"]
 
-
 _ROW3: tuple[AttentionKind, ...] = ("row", "column", "previous_row")
-
-
 _SPECIAL_PERIOD = 16
 
 
@@ -29,6 +26,7 @@ def attention_kind(order: int, layer: int) -> AttentionKind:
         ConfigError: if the pattern is unknown or uses a kind that no sampling path exists for.
 
     Paper: "Factorized attention"; patterns 7 to 12 are those of the released code.
+    `docs/model.md`, "Layer patterns".
     """
     three = _ROW3[layer % 3]
     if order == 0:

@@ -121,7 +121,7 @@ class LabelsConfig:
     """Artist and genre embeddings.
 
     Attributes:
-        rules: which text and name rules apply (`jukebox.md` section 8).
+        rules: which text and name rules apply (`docs/model.md`, "The label vector").
         genre_slots: genre words per request; unused slots are -1.
     """
 
@@ -195,7 +195,10 @@ class TransformerConfig:
 
     @property
     def lyrics_span(self) -> int:
-        """First positions that `lyrics` layers see; more than `lyrics_len` (spec 4.3)."""
+        """First positions that `lyrics` layers see; more than `lyrics_len`.
+
+        `docs/model.md`, "Attention kinds".
+        """
         blocks = self.blocks or 1
         return (self.lyrics_len // blocks + 1) * blocks
 
@@ -338,7 +341,7 @@ class PriorConfig:
 
     @property
     def label_length(self) -> int:
-        """Length of the label vector (spec 8.4); 0 without labels."""
+        """Length of the label vector; 0 without labels."""
         return 0 if self.labels is None else 4 + self.labels.genre_slots + self.n_lyrics_tokens
 
     @property
@@ -407,19 +410,3 @@ class ModelConfig:
     def default_window_hop(self, level: int) -> int:
         """Codes between window starts at a level."""
         return int(self.window_hop_fractions[level] * self.priors[level].n_ctx)
-
-    @classmethod
-    def from_name(cls, name: str) -> ModelConfig:
-        """Return a named preset.
-
-        Raises:
-            ConfigError: if no preset has this name.
-        """
-        from musiccore.models.presets import PRESETS  # the table imports the classes above
-
-        if name not in PRESETS:
-            raise ConfigError(
-                f"model is {name!r}; known models are {', '.join(sorted(PRESETS))}",
-                hint="run `jukeflow models list`",
-            )
-        return PRESETS[name]()

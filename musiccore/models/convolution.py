@@ -1,6 +1,6 @@
 """Dilated residual convolutions, used by the VQ-VAE and by the upper-code conditioner.
 
-Paper: "VQ-VAE", dilated residual convolutions. `jukebox.md` section 3.1.
+Paper: "VQ-VAE", dilated residual convolutions. `docs/model.md`, "Residual stacks".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lyrics → tokens: vocabulary, cleaning, and the part of the lyrics that a window sings.
 
-Paper: "Lyrics conditioning".
+Paper: "Lyrics conditioning". `docs/model.md`, "The label vector".
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def _badges(take: Json) -> str:
 
 
 def _flags(take: Json) -> str:
-    flags = [Fault(**flag) for flag in cast(Sequence[dict[str, float]], take["flags"])]  # type: ignore[arg-type]
+    flags = [Fault.from_json(flag) for flag in cast(Sequence[Json], take["flags"])]
     if not flags:
         return ""
     items = "".join(f"<li>⚠ {text(flag.in_words())}</li>" for flag in flags)

@@ -12,11 +12,11 @@ from musiccore.errors import CheckpointError
 from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
     LabelsConfig,
-    ModelConfig,
     PriorConfig,
     TimeConfig,
     TransformerConfig,
 )
+from musiccore.models.presets import preset
 from musiccore.models.prior.attention import Attention
 from musiccore.models.prior.cache import Place, make_cache
 from musiccore.models.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
@@ -39,7 +39,7 @@ def load_part_(
         state: its parameters; names lack the prefix that they have in a whole prior.
         published, ours: that prefix on either side.
     """
-    config = ModelConfig.from_name("tiny").priors[0]  # the rules of names are those of any prior
+    config = preset("tiny").priors[0]  # the rules of names are those of any prior
     renamed = {
         our_name(published + name, config).removeprefix(ours): value
         for name, value in state.items()

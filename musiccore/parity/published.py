@@ -1,6 +1,6 @@
 """Published hyper-parameters, as a golden file carries them, to our configurations.
 
-`jukebox.md` section 1 names the hyper-parameters.
+What they mean here: `docs/model.md`, "Levels and names", "Layer patterns".
 """
 
 from __future__ import annotations

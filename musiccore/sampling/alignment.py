@@ -1,6 +1,6 @@
 """Lyrics ↔ codes: where in the music each character is sung, from one attention head.
 
-Paper: "Lyrics-to-singing alignment". `jukebox.md` section 10.1.
+Paper: "Lyrics-to-singing alignment". `docs/model.md`, "Alignment".
 """
 
 from __future__ import annotations

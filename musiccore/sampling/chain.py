@@ -3,7 +3,7 @@
 Flows drive `sample_window` themselves and keep each window; this is for tests, parity and use as a
 library.
 
-Paper: "Sampling". `jukebox.md` sections 9.3 to 9.5.
+Paper: "Sampling". `docs/model.md`, "Windows".
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Rows at positions of their own take the masked path (`_step_each`): fixed shapes
 position a tensor. That function is where graph capture, compilation and other forms of the weights
 find their place.
 
-Paper: "Sampling"; cached evaluation. `jukebox.md` section 4.5, `speed.md` sections 7 and 8.
+Paper: "Sampling"; cached evaluation. `docs/model.md`, "Step by step", "Precision".
 """
 
 from __future__ import annotations

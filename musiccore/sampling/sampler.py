@@ -1,6 +1,6 @@
 """Sampling one window: prime, then draw one code per step and row.
 
-Paper: "Sampling". `jukebox.md` sections 9.1 and 9.2.
+Paper: "Sampling". `docs/model.md`, "Windows", "Choosing a code".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which windows take a level from what is known to what is wanted: pure integers.
 
-Paper: "Sampling", windowed sampling and primed sampling.
+Paper: "Sampling", windowed sampling and primed sampling. `docs/model.md`, "Windows".
 """
 
 from __future__ import annotations

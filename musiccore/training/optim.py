@@ -1,6 +1,6 @@
 """The published optimiser and its schedule.
 
-Paper: hyper-parameter tables. `jukebox.md` section 12.3.
+Paper: hyper-parameter tables. `docs/model.md`, "Training".
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 The embedded model trains with `musiccore.training.codec`, which departs from this where a small
 model needs it.
 
-Paper: "VQ-VAE", "Random restarts for embeddings", "Spectral loss". `jukebox.md` sections 3.6, 3.7.
+Paper: "VQ-VAE", "Random restarts for embeddings", "Spectral loss".
+`docs/model.md`, "Bottleneck", "Reconstruction losses".
 """
 
 from __future__ import annotations

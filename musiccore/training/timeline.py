@@ -1,6 +1,6 @@
 """Which piece of which file a training item is.
 
-Paper: none; data handling of the released program. `jukebox.md` section 12.2.
+Paper: none; data handling of the released program. `docs/model.md`, "Training".
 """
 
 from __future__ import annotations

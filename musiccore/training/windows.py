@@ -68,7 +68,10 @@ def encode_corpus(model: VQVAE, corpus: RenderedCorpus, level: int, path: Path) 
 
 
 def label_vector(config: PriorConfig, clip: Clip, total: int, offset: int) -> list[int]:
-    """Return the label vector (`jukebox.md` 8.4) of a window that starts `offset` samples in."""
+    """Return the label vector of a window that starts `offset` samples in.
+
+    `docs/model.md`, "The label vector".
+    """
     artist, genres = clip.label_ids
     return [total, offset, config.window_samples, artist, *genres]
 

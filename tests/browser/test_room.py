@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore import audio
 from musiccore.audio.measures import loudness_lufs
+from musiccore.conversion.memory import read
 from musiccore.storage.store import BlobRef, open_store
 from tasks.links import room_link
 from tasks.settings import Settings
@@ -70,7 +70,7 @@ def test_candidates_play_equally_loud_and_below_full_scale(enter):
     heard = []
     for take, sound in zip(picture.candidates(1), sounds(page), strict=True):
         ref = BlobRef(sha256=take["preview"], size=sizes[take["preview"]])
-        clip = audio.read(picture.journal.get_blob(ref))
+        clip = read(picture.journal.get_blob(ref))
         assert sound["volume"] <= 1
         heard.append(loudness_lufs(clip.samples * sound["volume"], clip.sample_rate))
     assert min(heard) > -40, heard

@@ -12,6 +12,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+SOURCES = [
+    (path, re.sub(r"\s+(?:# )?", " ", path.read_text()))
+    for room in ("musiccore", "tasks", "flows")
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
+PAGE = re.compile(r"[\w./-]+\.md\b")
+CITATION = re.compile(r'`?(docs/[\w/-]+\.md)`?((?:,? (?:and )?"[^"]+")+)')
 
 
 def _locked() -> dict[str, Requirement]:
@@ -52,14 +59,40 @@ def test_every_decision_has_its_four_parts() -> None:
         assert headings == ["Status", "Context", "Decision", "Consequences"], record.name
 
 
-def test_every_place_on_the_map_is_there() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    named = re.findall(r"`((?:flows|tasks|musiccore|tests)/[\w./]*)`", text)
-    assert len(named) > 40
-    assert [place for place in named if not (ROOT / place).exists()] == []
+def test_every_place_that_a_page_names_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "deployments/README.md"]
+    named = [
+        (page.name, place)
+        for page in sorted(pages)
+        if page.name != "CHANGELOG.md"  # tells what was
+        for place in re.findall(r"`((?:flows|tasks|musiccore|tests)/[\w./]*)`", page.read_text())
+    ]
+    assert len(named) > 60
+    assert [(page, place) for page, place in named if not (ROOT / place).exists()] == []
 
 
 def test_every_room_is_on_the_map() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     rooms = [path.parent.name for path in (ROOT / "musiccore").glob("*/__init__.py")]
     assert [room for room in rooms if f"`musiccore/{room}/`" not in text] == []
+
+
+def test_every_page_that_the_code_names_exists() -> None:
+    named = [(path, page) for path, text in SOURCES for page in PAGE.findall(text)]
+    assert len(named) > 20
+    assert [(path, page) for path, page in named if not (ROOT / page).is_file()] == []
+
+
+def test_every_heading_that_the_code_cites_exists() -> None:
+    cited = [
+        (path, page, heading)
+        for path, text in SOURCES
+        for page, headings in CITATION.findall(text)
+        for heading in re.findall(r'"([^"]+)"', headings)
+    ]
+    assert len(cited) > 30
+    assert [each for each in cited if each[2] not in _headings(ROOT / each[1])] == []
+
+
+def _headings(page: Path) -> list[str]:
+    return re.findall(r"^#{2,3} (.+)$", page.read_text(), re.MULTILINE)

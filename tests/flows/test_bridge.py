@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
 from musiccore.request.primer import play_primer
@@ -82,7 +82,7 @@ def test_song_begins_with_the_codes_of_the_played_score(song, monkeypatch):
 
 def test_result_follows_its_score(song):
     root, _ = song
-    master = audio.read(root / "song/export/master.wav")
+    master = read(root / "song/export/master.wav")
     check = check_against_score(read_midi(root / "song/export/score.mid"), master, 5.0)
     assert check.primer > 0.6
     assert check.primer > check.primer_elsewhere + 0.4

@@ -11,6 +11,7 @@ import pytest
 import musiccore.takes.tree
 import tasks.choosing
 from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.runs.verify import verify_run
@@ -92,7 +93,7 @@ def test_candidates_are_files_that_say_what_made_them(talk):
     assert [event.fields["take"] for event in talk.events("candidate")] == [1, 2]
     for event in talk.events("candidate"):
         data = talk.store.at("song").get(event.fields["file"]["path"])
-        clip = audio.read(data)
+        clip = read(data)
         assert clip.seconds == pytest.approx(0.4)
         made = read_tags(data)["provenance"]
         assert (made["take"], made["level"], made["run"]) == (event.fields["take"], 2, "song")

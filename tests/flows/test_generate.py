@@ -8,6 +8,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
@@ -85,11 +86,9 @@ def test_generate_delivers_everything(song):
 
 def test_master_is_what_show_says(song):
     root, result, _ = song
-    master = audio.read(result["master"]["path"])
+    master = read(result["master"]["path"])
     assert audio.pcm_sha256(master) == result["master"]["pcm_sha256"]
-    assert audio.pcm_sha256(audio.read(root / "song/export/master.flac")) == audio.pcm_sha256(
-        master
-    )
+    assert audio.pcm_sha256(read(root / "song/export/master.flac")) == audio.pcm_sha256(master)
     assert master.seconds == result["master"]["seconds"] == 0.4
 
 
@@ -160,7 +159,7 @@ def test_damaged_delivery_of_the_same_size_is_written_again(song, monkeypatch):
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
-    assert audio.pcm_sha256(audio.read(path)) == before["master"]["pcm_sha256"]
+    assert audio.pcm_sha256(read(path)) == before["master"]["pcm_sha256"]
     assert verify_run(open_store(root), "song").sound  # although it was delivered twice
 
 
@@ -208,7 +207,7 @@ def test_file_says_that_its_numbers_changed_on_the_way(song, monkeypatch):
     with working("song") as run:
         run.journal.append("numerics_change", recorded={"threads": 2}, current={"threads": 1})
         song_of_it = run.tree().current_song
-        sound = audio.read(root / "song/export/master.wav")
+        sound = read(root / "song/export/master.wav")
         facts = provenance(run, take=song_of_it.take, sound=sound, song=song_of_it, level=0)
     assert facts["numerics_changes"] == [{"recorded": {"threads": 2}, "current": {"threads": 1}}]
 

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from flows.listening.speaking import plain
 from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
-from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.storage.store import open_store
 from tasks.candidates import begin_round
@@ -286,10 +286,10 @@ def test_only_sounds_of_the_run_are_served(guest, story, fresh):
 def test_a_growing_song_plays_the_best_of_every_stretch(guest, story):
     one = picture("story")
     song = one.to_json()["songs"][1]
-    heard = audio.read(guest.get("/runs/story/songs/2/mix.wav").content)
+    heard = read(guest.get("/runs/story/songs/2/mix.wav").content)
     assert heard.seconds == pytest.approx(song["seconds"], abs=1e-3)
     first = song["stretches"][0]
-    stretch = audio.read(guest.get(f"/runs/story/audio/{first['audio']}").content)
+    stretch = read(guest.get(f"/runs/story/audio/{first['audio']}").content)
     at = round(first["start"] * heard.sample_rate)
     assert (heard.samples[:, at : at + 200] == stretch.samples[:, :200]).all()
 
@@ -472,7 +472,7 @@ def test_takes_of_an_unattended_run_are_heard_and_can_be_chosen(guest, alone, fr
     assert len(sounds) == 2
     for sound in sounds:
         reply = guest.get(sound)
-        assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+        assert read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
     new_run(f"{fresh}-longer", model="tiny", seconds=0.8)
     longer = str(picture(f"{fresh}-longer").to_json()["takes"][0]["preview"])
     assert guest.get(f"/runs/{fresh}-longer/audio/{longer}").status_code == 200
@@ -500,7 +500,7 @@ def test_a_take_decoded_once_is_kept_for_the_next_room(guest, alone, module_stor
     third.get("/enter", params={"token": TOKEN})
     page = heard(third, alone)
     sound = re.search(rf'<audio preload="auto" src="(/runs/{alone}/audio/\w+)"', page)[1]
-    assert audio.read(third.get(sound).content).seconds > 0.3
+    assert read(third.get(sound).content).seconds > 0.3
 
 
 def test_a_take_that_cannot_be_decoded_here_says_why_and_can_still_be_chosen(
@@ -522,7 +522,7 @@ def test_a_growing_song_of_an_unattended_run_plays_from_the_beginning(guest, mod
     chosen("growing", action="upsample", takes=[1])
     work("growing", levels=(1,), export=False)
     reply = guest.get("/runs/growing/songs/1/mix.wav")
-    assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+    assert read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
 
 
 # --------------------------------------------------------------------------- who works on what

@@ -15,6 +15,7 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
+from musiccore.conversion.memory import read
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
 from tasks.reproducing import begin_again, compare_again, make_again
@@ -144,14 +145,14 @@ def test_converted_mp3_is_the_same_music(files, tmp_path, capsys):
     assert report["sound"]["offset_seconds"] == pytest.approx(0.1, abs=0.01)
     assert report["sound"]["resampled"]
     assert report["sound"]["mixed"]
-    original = audio.read(files["export/level_0.flac"])
-    assert audio.pcm_sha256(audio.read(out)) == audio.pcm_sha256(original)
+    original = read(files["export/level_0.flac"])
+    assert audio.pcm_sha256(read(out)) == audio.pcm_sha256(original)
     assert main(["reproduce", str(path), "--out", str(out)]) == 2
 
 
 def test_delivered_mp3_is_identical(master, tmp_path, capsys):
     path = tmp_path / "master.mp3"
-    path.write_bytes(write_tags(audio.write(audio.read(master), "mp3"), provenance(master)))
+    path.write_bytes(write_tags(audio.write(read(master), "mp3"), provenance(master)))
     assert main(["reproduce", str(path)]) == 0
     assert "after the same encoder" in capsys.readouterr().out
 

@@ -18,8 +18,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musiccore.audio.sound import read
 from musiccore.conversion import open_sound
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from tests.damage import LIMIT, Changes, edits, mutated
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.plan import Plan
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.store import open_store
 from tasks.calibration import calibrate, known_speeds
 from tasks.settings import Settings
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 
 
 def ticks() -> Iterator[float]:

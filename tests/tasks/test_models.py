@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from musiccore.errors import CheckpointError
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from tasks.models import check_weights, weights_path
 from tasks.settings import Settings
 
@@ -20,7 +20,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_families_share_the_upsamplers_of_5b(settings: Settings) -> None:
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     for network in (config.vqvae, *config.priors[:2]):
         path = weights_path("1b_lyrics", network, settings)
         assert path is not None
@@ -28,13 +28,13 @@ def test_families_share_the_upsamplers_of_5b(settings: Settings) -> None:
 
 
 def test_a_missing_top_prior_is_not_that_of_another_family(settings: Settings) -> None:
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     assert weights_path("1b_lyrics", config.top, settings) is None
     with pytest.raises(CheckpointError, match="prior_1b_lyrics"):
         check_weights(config, settings)
-    check_weights(ModelConfig.from_name("5b"), settings)
+    check_weights(preset("5b"), settings)
 
 
 def test_nano_is_in_the_package(settings: Settings) -> None:
-    config = ModelConfig.from_name("nano")
+    config = preset("nano")
     check_weights(config, replace(settings, models=None))

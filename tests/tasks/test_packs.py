@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from musiccore.journal.manifest import RunRecord
-from musiccore.models.config import ModelConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.sampling.sampler import LevelOptions
 from musiccore.sampling.windows import Window
@@ -25,7 +25,7 @@ from tasks.packs import (
 )
 from tasks.settings import Settings
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 WINDOW = Window(index=0, start=0, end=20, known=0)
 
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.storage.store import BlobRef
 from tasks.resources import working
 from tasks.sampling import song_work
@@ -43,7 +43,7 @@ def test_stretches_follow_the_clock_and_cover_the_level(talk, monkeypatch):
         assert records[-1].fields["end"] == work.n_codes
         hop = run.config.priors[1].hop_length
         for record in records:
-            sound = audio.read(run.journal.get_blob(BlobRef.from_json(record.fields["blob"])))
+            sound = read(run.journal.get_blob(BlobRef.from_json(record.fields["blob"])))
             assert sound.n_samples == (record.fields["end"] - record.fields["start"]) * hop
         again = Sounding(run, song, 1, work, clock=lambda: 1e9)
         for unit in work.units:

@@ -13,7 +13,7 @@ from tests.flows.deployed import listening
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
-@io_task
+@io_task()
 def measure() -> None:
     tell("from a task")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def _source(options: Namespace) -> str:
     return str(named[0])
 
 
-def _heard(playing: Iterator[float], name: str, seconds: float) -> Iterator[float]:
+def _heard(playing: Iterator[float], name: str, seconds: float) -> Generator[float, None, None]:
     """Pass the seconds on, and show them."""
     last = 0.0
     try:

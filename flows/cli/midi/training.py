@@ -45,7 +45,9 @@ def train(options: Namespace) -> int:
             f"{result['valid']:.4f} nats a note held out; repeating {result['copy']}, "
             f"pairs of notes {result['bigram']}"
         )
-        for row in result["rows"]:
+        rows = result["rows"]
+        assert isinstance(rows, list)
+        for row in rows:
             say_odd(row["file"], row["warnings"])
             if not row["used"]:
                 talk(f"skipped {row['file']}: {row['how']}")

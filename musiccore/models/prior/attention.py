@@ -2,7 +2,8 @@
 
 Shapes: B batch, H heads, L positions, D/H width of a head, S all heads together, W model width.
 
-Paper: "Factorized attention" (row, column, previous row). `jukebox.md` sections 4.2 and 4.3.
+Paper: "Factorized attention" (row, column, previous row).
+`docs/model.md`, "Attention kinds".
 """
 
 from __future__ import annotations

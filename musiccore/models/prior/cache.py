@@ -17,7 +17,8 @@ them reach a result.
 
 Shapes: B batch rows, H heads, D/H = d width of a head, C positions per block.
 
-Paper: "Factorized attention" (cached sampling). `speed.md` section 7, `jukebox.md` section 4.5.
+Paper: "Factorized attention" (cached sampling).
+`docs/model.md`, "Attention kinds", "Step by step".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a prior knows besides codes: upper codes, labels, time, lyrics.
 
 Paper: "Artist, genre, and timing conditioning", "Lyrics conditioning", "Upsamplers".
-`jukebox.md` section 6.
+`docs/model.md`, "Upper codes", "Start vector and time".
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A complete prior.
 
-Paper: "Music priors and upsamplers", "Lyrics conditioning". `jukebox.md` section 7.
+Paper: "Music priors and upsamplers", "Lyrics conditioning".
+`docs/model.md`, "The sequence", "Lyrics".
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ class Prior(nn.Module):
         """Evaluate all conditioners for one window.
 
         Args:
-            labels: [B, label_length] int64 (`jukebox.md` section 8.4); None without labels.
+            labels: [B, label_length] int64 (`docs/model.md`, "The label vector"); None without
+                labels.
             upper: codes [B, n_ctx / factor] of the level above; None at the top.
 
         Raises:
@@ -180,7 +182,7 @@ class Prior(nn.Module):
     ) -> PriorLoss:
         """Return the losses of one batch of whole windows [B, n_ctx], in bits per token.
 
-        Paper: section 7.4 of `jukebox.md` gives the weights.
+        The weights: `docs/model.md`, "Loss of a prior".
         """
         known = self.condition(labels, upper, dtype=dtype)
         tokens = self.sequence(codes, labels)

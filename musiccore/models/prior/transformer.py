@@ -1,6 +1,7 @@
 """The stack of layers, and the autoregressive wrapper around it.
 
-Paper: "Music priors and upsamplers". `jukebox.md` sections 4.1, 4.7, 4.8 and 5.
+Paper: "Music priors and upsamplers".
+`docs/model.md`, "One layer", "The sequence", "Precision", "First weights".
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Encoders and decoders of the VQ-VAE, one pair per level.
 
-Paper: "VQ-VAE", "Separated autoencoders". `jukebox.md` sections 3.2 and 3.3.
+Paper: "VQ-VAE", "Separated autoencoders".
+`docs/model.md`, "Encoder and decoder".
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Vector quantisation with a moving-average codebook and random restarts.
 
-Paper: "VQ-VAE" and "Random restarts for embeddings". `jukebox.md` sections 3.4 and 3.6.
+Paper: "VQ-VAE" and "Random restarts for embeddings".
+`docs/model.md`, "Bottleneck".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reconstruction and spectral losses of VQ-VAE training.
 
-Paper: "Spectral loss". `jukebox.md` section 3.7.
+Paper: "Spectral loss". `docs/model.md`, "Reconstruction losses".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONVERGENCE_FLOOR = 2e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bandwidth:
-    """Energy of the training data that losses are divided by (section 12.2).
+    """Energy of the training data that losses are divided by (`docs/model.md`, "Training").
 
     Attributes:
         l1: mean |x|.

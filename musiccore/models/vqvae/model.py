@@ -1,6 +1,7 @@
 """The complete VQ-VAE.
 
-Paper: "VQ-VAE", "Separated autoencoders". `jukebox.md` section 3.
+Paper: "VQ-VAE", "Separated autoencoders".
+`docs/model.md`, "Encoder and decoder", "Bottleneck".
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from flows.serving.passwords import (
     kept_password,
     new_password,
     password_file,
+    refusal,
 )
 from musiccore.errors import ConfigError
 
@@ -88,3 +90,13 @@ def test_what_the_user_has_set_comes_first(home, monkeypatch):
     os.remove(home / "profiles.toml")
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")
     assert configured_password() == ""
+
+
+class Refused(Exception):
+    """What a web socket raises: its answer knows no request."""
+
+    response = SimpleNamespace(status_code=401)
+
+
+def test_refusal_that_knows_no_request_is_left_to_others() -> None:
+    assert refusal(Refused()) is None

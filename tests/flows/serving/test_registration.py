@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    DeploymentUpdate,
+    VariableUpdate,
+)
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import EntrypointType
@@ -122,6 +126,15 @@ def test_whatever_a_person_changed_stays(client) -> None:
     assert said(client) == before
     register(version="2")
     assert said(client) == {**before, "version": "2"}
+
+
+def test_memory_that_a_person_spoilt_is_made_again(client) -> None:
+    register()
+    kept = client.read_variable_by_name(MEMORY).value
+    spoilt = {**kept, "tags": 5, "schedules": {"every-night": "never"}}
+    client.update_variable(VariableUpdate(name=MEMORY, value=spoilt))
+    register()
+    assert client.read_variable_by_name(MEMORY).value == kept
 
 
 def test_schedule_that_a_person_deleted_stays_deleted(client) -> None:

@@ -12,7 +12,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore.audio.sound import Audio, read, write, write_preview
+from musiccore.audio.sound import Audio, write, write_preview
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from musiccore.pages import figures
 from musiccore.pages.song import SongFile, SongPage, StartingScore, Track, song_page

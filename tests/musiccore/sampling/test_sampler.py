@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from musiccore.errors import CodesError, ConfigError, DeviceError
-from musiccore.models.config import LyricsConfig, ModelConfig, PriorConfig
+from musiccore.models.config import LyricsConfig, PriorConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.presets import preset
 from musiccore.sampling.alignment import align
 from musiccore.sampling.chain import (
     LevelSampler,
@@ -24,7 +25,7 @@ from musiccore.sampling.sampler import GREEDY, CodeArray, LevelOptions, sample_w
 from musiccore.sampling.windows import Window, plan_windows
 from musiccore.testing import CountingPrior, random_prior, tiny_prior
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 TOTAL_SAMPLES = 8000 * 60
 
 
