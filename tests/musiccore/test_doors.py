@@ -67,7 +67,7 @@ def test_form_says_fields_by_their_titles() -> None:
     shown = marked & set(SongForm.model_fields)
     assert {"seconds", "lyrics", "primer_seconds", "allow_unknown"} <= shown
     for name in shown:
-        assert FORM.says(f"{{{name}}}") == f"“{Song.model_fields[name].title}”"
+        assert FORM.says(f"{{{name}}}") == f"“{SongForm.model_fields[name].title}”"
 
 
 def hints(*folders: str) -> list[str]:
