@@ -49,7 +49,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     from flows.cli.signals import is_interruption
     from musiccore.errors import ConfigError, Gone, MissingProgram, MusicCoreError
 
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(words[0] if words else None).parse_args(words)
     try:
         _name_store(getattr(options, "store", None))
         return int(options.handler(options))

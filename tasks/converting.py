@@ -14,11 +14,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict
 
 from musiccore.audio.streams import bits_of
 from musiccore.conversion.convert import ConversionResult, convert
-from musiccore.conversion.ledger import Ledger
 from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.staging import Problem, Stage
@@ -27,7 +26,10 @@ from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
 from musiccore.work.stop import SafeStop, Stop
-from tasks.settings import Settings
+from tasks.context import machine
+
+if TYPE_CHECKING:
+    from musiccore.conversion.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +154,7 @@ def find_news(
         quiet_seconds: a file of this machine that changed so lately may be in the making: it is
             left for the next time.
     """
-    ledger, now = Ledger(memory, options), time.time()
+    ledger, now = _ledger(memory, options), time.time()
     news: list[Conversion] = []
     waiting: list[Row] = []
     hopeless = 0
@@ -195,8 +197,8 @@ def convert_files(
         One row per file, in the order given.
     """
     watch = watch or Unwatched()
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
-    ledger = Ledger(remember, options) if remember is not None else None
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
+    ledger = None if remember is None else _ledger(remember, options)
     for folder in {each.target.parent for each in conversions}:
         if folder.local is not None:
             remove_ownerless(folder.local)
@@ -221,6 +223,12 @@ def convert_files(
         finally:
             pool.shutdown(cancel_futures=True)
     return [rows[index] for index in sorted(rows)]
+
+
+def _ledger(memory: Place, options: ConversionOptions) -> Ledger:
+    from musiccore.conversion.ledger import Ledger
+
+    return Ledger(memory, options)
 
 
 def worker_count(jobs: int, files: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from flows.cli.words import command, lazily, request_options
@@ -48,13 +47,4 @@ def plan_command(commands: Commands) -> None:
         "--calibrate",
         action="store_true",
         help="measure this machine with this model first, for a minute at most; it is remembered",
-    )
-
-
-def budget_options(words: ArgumentParser) -> None:
-    """Declare the budget of a session."""
-    words.add_argument(
-        "--until",
-        metavar="TIME",
-        help="stop at the last window border before 11h40m, 90m or 12h from now are over",
     )

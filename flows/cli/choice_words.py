@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli.batch_words import budget_options
-from flows.cli.words import command, consent_options, lazily, request_options
+from flows.cli.words import budget_options, command, consent_options, lazily, request_options
 
 if TYPE_CHECKING:
     from flows.cli.words import Commands

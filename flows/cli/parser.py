@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
-from importlib.metadata import PackageNotFoundError, version
+from argparse import Action, ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from flows.cli import choice_words
-from flows.cli.batch_words import batch_command, budget_options, plan_command
-from flows.cli.convert_words import convert_command
-from flows.cli.midi_words import midi_commands
-from flows.cli.reproduce_words import reproduce_command
 from flows.cli.words import (
     alone_helps,
+    budget_options,
     command,
     consent_options,
     group,
@@ -22,6 +18,9 @@ from flows.cli.words import (
 )
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
     from flows.cli.words import Commands
 
 _EPILOG = """\
@@ -36,15 +35,31 @@ exit codes: 0 done, 2 bad request, 3 waiting for a choice, 4 interrupted but res
 """
 
 
-def _version() -> str:
-    try:
-        return version("jukeflow")
-    except PackageNotFoundError:
-        return "0 (not installed)"
+class _Version(Action):
+    """Prints the version, which is looked up when somebody asks for it."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"jukeflow {version('jukeflow')}")
+        except PackageNotFoundError:
+            print("jukeflow 0 (not installed)")
+        parser.exit()
 
 
-def parser() -> ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(first: str | None = None) -> ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        first: word of the command line; where it names a command, only that one is built.
+    """
     top = ArgumentParser(
         prog="jukeflow",
         description=(
@@ -54,29 +69,14 @@ def parser() -> ArgumentParser:
         epilog=_EPILOG,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"jukeflow {_version()}")
+    top.add_argument(
+        "--version", action=_Version, nargs=0, help="show program's version number and exit"
+    )
     top.set_defaults(handler=helping(top), debug=False)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
-    _generate(commands)
-    choice_words.add_commands(commands)
-    _upsample(commands)
-    _resume(commands)
-    plan_command(commands)
-    batch_command(commands)
-    _runs(commands)
-    _show(commands)
-    _verify(commands)
-    _explain(commands)
-    reproduce_command(commands)
-    _doctor(commands)
-    _models(commands)
-    _parity(commands)
-    _evaluate(commands)
-    _train(commands)
-    _serve(commands)
-    _listen(commands)
-    convert_command(commands)
-    midi_commands(commands)
+    named = [declare for names, declare in _COMMANDS if first in names]
+    for declare in named or [declare for _, declare in _COMMANDS]:
+        declare(commands)
     return top
 
 
@@ -326,3 +326,36 @@ def _listen(commands: Commands) -> None:
     words.add_argument(
         "--file", action="store_true", help="print where the page of RUN's round lies, and end"
     )
+
+
+def _elsewhere(module: str, function: str) -> Callable[[Commands], None]:
+    """Return what declares the words of a module, which is imported when they are."""
+
+    def declare(commands: Commands) -> None:
+        getattr(import_module(f"flows.cli.{module}"), function)(commands)
+
+    return declare
+
+
+_COMMANDS: tuple[tuple[tuple[str, ...], Callable[[Commands], None]], ...] = (
+    (("generate",), _generate),
+    (("compose", "choose", "tree", "purge"), _elsewhere("choice_words", "add_commands")),
+    (("upsample",), _upsample),
+    (("resume",), _resume),
+    (("plan",), _elsewhere("batch_words", "plan_command")),
+    (("batch",), _elsewhere("batch_words", "batch_command")),
+    (("runs",), _runs),
+    (("show",), _show),
+    (("verify",), _verify),
+    (("explain",), _explain),
+    (("reproduce",), _elsewhere("reproduce_words", "reproduce_command")),
+    (("doctor",), _doctor),
+    (("models",), _models),
+    (("parity",), _parity),
+    (("evaluate",), _evaluate),
+    (("train",), _train),
+    (("serve",), _serve),
+    (("listen",), _listen),
+    (("convert",), _elsewhere("convert_words", "convert_command")),
+    (("midi",), _elsewhere("midi_words", "midi_commands")),
+)

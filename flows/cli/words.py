@@ -173,3 +173,12 @@ def consent_options(command: ArgumentParser) -> None:
         action="store_true",
         help="continue on a machine that computes slightly different numbers; it is recorded",
     )
+
+
+def budget_options(command: ArgumentParser) -> None:
+    """Declare the budget of a session."""
+    command.add_argument(
+        "--until",
+        metavar="TIME",
+        help="stop at the last window border before 11h40m, 90m or 12h from now are over",
+    )

@@ -9,7 +9,7 @@ _W64_GUID = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _ASF_GUID = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 _STARTS = (
     (b"fLaC", "flac"), (b"OggS", "ogg"), (b"caff", "caf"), (b"ID3", "mp3"), (b".snd", "au"),
-    (_W64_GUID, "w64"),
+    (b"dns.", "au"), (_W64_GUID, "w64"),
 )  # fmt: skip
 _FOREIGN_STARTS = (
     (b"\x1a\x45\xdf\xa3", "webm"), (_ASF_GUID, "wma"), (b"FLV\x01", "flv"), (b"#!AMR", "amr"),
@@ -107,3 +107,11 @@ def _length(said: int) -> int:
     """What a header says, 0 where that means "to the end": writers into pipes use such numbers."""
     unsaid = 0x7FFFF000 <= said < 0x80001000 or 0xFFFFF000 <= said <= 0xFFFFFFFF or said >= 1 << 62
     return 0 if unsaid else said
+
+
+def id3_length(head: bytes) -> int:
+    """Bytes of the ID3v2 block whose first ten bytes are given, 0 if it is none."""
+    if len(head) < 10 or head[:3] != b"ID3" or head[3] == 0xFF or max(head[6:10]) > 0x7F:
+        return 0
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return size + (20 if head[5] & 0x10 else 10)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +88,21 @@ class Audio:
 # Reading --------------------------------------------------------------------------------------
 
 
+def open_onward(source: object) -> Any:
+    """Open a file that is read from its beginning to its end, without a jump between blocks.
+
+    soundfile jumps behind each block to where it is already. libmpg123 then begins anew, without
+    the bits that the frames before hold for the next ones, and decodes noise.
+
+    Args:
+        source: whatever `soundfile.SoundFile` takes.
+    """
+    import soundfile
+
+    onward = type("Onward", (soundfile.SoundFile,), {"seekable": lambda _: False})
+    return onward(source)
+
+
 def decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     """Decode what libsndfile reads: all that it promises, or an error.
 
@@ -102,7 +118,7 @@ def decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     import soundfile
 
     try:
-        with overheard(), soundfile.SoundFile(io.BytesIO(data)) as file:
+        with overheard(), open_onward(io.BytesIO(data)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
             check_header(name, rate, channels, frames, max_seconds)
             samples = np.empty((frames, channels), dtype=np.float32)

@@ -1,4 +1,7 @@
-"""What a file holds, whatever it is called, and how it is to be read to its end."""
+"""What a file holds, whatever it is called, and how it is to be read to its end.
+
+What reads a format is loaded when a file of it is met.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,20 @@ import mmap
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from musiccore.audio.signatures import HEAD_BYTES, sniff, sniff_foreign
+from musiccore.audio.signatures import HEAD_BYTES, id3_length, sniff, sniff_foreign
 from musiccore.audio.streams import head_of
-from musiccore.conversion.flac import FlacFrame, frame_at, samples_up_to, tail_bytes
-from musiccore.conversion.masks import flac_mask
-from musiccore.conversion.mpeg import scan_mpeg
-from musiccore.conversion.mpegframes import id3_length, looks_like_mpeg
-from musiccore.conversion.mpegtold import told
-from musiccore.conversion.pages import native_flac, scan_ogg, sound_pages
 from musiccore.conversion.splices import Splice, SplicedFile
-from musiccore.conversion.waves import read_wave_head
+
+if TYPE_CHECKING:
+    from musiccore.conversion.flac import FlacFrame
 
 _LOOKED = 1 << 16  # bytes
 _MOST_JOINED = 1000
 _MOST_TAGS = 100
 _WAVES = ("wav", "w64", "aiff", "au", "caf")
+_TAGGED_BEHIND = ("wavpack",)
 _PACKET = 188  # bytes of MPEG TS
 _FLAC_HEAD = b"fLaC\0\0\0\x22"  # and the first block of it
 _FLAC_LEAST = 16  # samples of a block, says libFLAC
@@ -77,13 +78,23 @@ def examine(path: Path) -> Content | None:
     if kind in _WAVES:
         return _wave(path, kind, start)
     if foreign := _foreign(head):
-        return Content(kind=foreign, foreign=True)
+        return _of_others(path, foreign, start)
     if kind == "mp3" or start or _holds_frames(head):
         found = _mpeg(path, start, odd=tags > 1)
         if found is not None:
             return found
-        return Content(kind="mp3") if kind == "mp3" or start else None
-    return None
+    from musiccore.conversion.syncs import first_sync
+
+    if (late := first_sync(head)) is not None:
+        return _begun_late(path, late[0], start + late[1])
+    return Content(kind="mp3") if kind == "mp3" or start else None
+
+
+def _begun_late(path: Path, kind: str, start: int) -> Content:
+    words = f"begins with {start} bytes that are no whole frame of sound"
+    return Content(
+        kind=kind, foreign=True, spans=((start, path.stat().st_size),), warnings=(words,)
+    )
 
 
 def _front(path: Path) -> tuple[int, int, bytes]:
@@ -114,13 +125,29 @@ def _foreign(head: bytes) -> str | None:
         marks = head[first : first + 5 * step : step]
         if len(marks) >= 3 and set(marks) == {0x47}:
             return kind
-    if sniff(head[:HEAD_BYTES]) is not None or looks_like_mpeg(head, 0, len(head)):
+    if sniff(head[:HEAD_BYTES]) is not None:
+        return None
+    from musiccore.conversion.mpegframes import looks_like_mpeg
+
+    if looks_like_mpeg(head, 0, len(head)):
         return None
     return sniff_foreign(head[:HEAD_BYTES])
 
 
+def _of_others(path: Path, kind: str, start: int) -> Content:
+    """What only ffmpeg reads, without the tags behind it that ffmpeg takes for damage."""
+    from musiccore.conversion.mpegframes import without_tags
+
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        end = without_tags(data, start)
+        spans = ((start, end),) if kind in _TAGGED_BEHIND and end < len(data) else ()
+    return Content(kind=kind, foreign=True, spans=spans)
+
+
 def _holds_frames(head: bytes) -> bool:
     """Whether frames of MPEG follow each other somewhere in the first bytes."""
+    from musiccore.conversion.mpegframes import looks_like_mpeg
+
     at = head.find(b"\xff")
     while at >= 0:
         # A whole file may be one frame; in the middle of so many bytes a pair is an accident.
@@ -134,6 +161,9 @@ def _holds_frames(head: bytes) -> bool:
 
 
 def _mpeg(path: Path, start: int, *, odd: bool) -> Content | None:
+    from musiccore.conversion.mpeg import scan_mpeg
+    from musiccore.conversion.mpegtold import told
+
     scan = scan_mpeg(path, start)
     if not scan.streams:
         return None
@@ -172,6 +202,8 @@ def _mpeg(path: Path, start: int, *, odd: bool) -> Content | None:
 
 
 def _ogg(path: Path, start: int) -> Content:
+    from musiccore.conversion.pages import native_flac, scan_ogg, sound_pages
+
     scan = scan_ogg(path, start)
     links = [link for link in scan.links if link.codec]
     codecs = {link.codec for link in links}
@@ -225,6 +257,9 @@ def _flacs(path: Path, start: int) -> Content:
 
 def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
     """Look at the first block of FLAC; a length of 0 and blocks that are too short are mended."""
+    from musiccore.conversion.flac import samples_up_to, tail_bytes
+    from musiccore.conversion.masks import flac_mask
+
     with closing(SplicedFile(path, splice)) as file:
         head = file.read(42)
         if len(head) < 42 or head[4] & 0x7F:
@@ -257,6 +292,8 @@ def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
 
 def _first_frame(file: SplicedFile, head: bytes) -> FlacFrame | None:
     """The first frame, behind all blocks."""
+    from musiccore.conversion.flac import frame_at
+
     place, block = 4, head[4:8]
     for _ in range(_MOST_TAGS):
         place += 4 + int.from_bytes(block[1:4], "big")
@@ -271,6 +308,8 @@ def _first_frame(file: SplicedFile, head: bytes) -> FlacFrame | None:
 
 
 def _wave(path: Path, kind: str, start: int) -> Content:
+    from musiccore.conversion.waves import read_wave_head
+
     heads = [read_wave_head(path, kind, start)]
     while heads[-1].following and len(heads) < _MOST_JOINED:
         heads.append(read_wave_head(path, kind, heads[-1].following))

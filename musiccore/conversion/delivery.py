@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,19 +16,18 @@ from musiccore.audio.signatures import DAMAGED_HINT
 from musiccore.audio.streams import Frames
 from musiccore.conversion.channels import mixing_matrix
 from musiccore.conversion.encoders import FFMPEG_WRITES, open_encoder
-from musiccore.conversion.ffmpeg import has_ffmpeg
 from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import BITS, TARGETS
-from musiccore.conversion.limiter import Limiter
-from musiccore.conversion.masks import state_flac_mask, state_mask
 from musiccore.conversion.metadata import plan_tags
-from musiccore.conversion.mp4 import state_frames
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pipeline import faded, fitted, mixed, scaled
 from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.conversion.speakers import USUAL
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.tags.markers import Stretch
+
+if TYPE_CHECKING:
+    from musiccore.conversion.limiter import Limiter
 
 Progress = Callable[[float], None]
 Tags = Mapping[str, object] | None
@@ -191,6 +191,8 @@ class Delivery:
             aside, self.plan, self.options, done.frames, self._same_level
         )
         if self.plan.kind == "flac" and self.plan.mask not in (0, USUAL.get(self.plan.channels)):
+            from musiccore.conversion.masks import state_flac_mask
+
             state_flac_mask(aside, self.plan.mask)
         if self._progress is not None:
             self._progress(1.0)
@@ -226,6 +228,8 @@ class Delivery:
 
     def _write_level(self, aside: Path, before: LoudnessMeter) -> tuple[_Pass, Levels]:
         """Write with the loudness wanted, under the ceiling even after decoding."""
+        from musiccore.conversion.limiter import Limiter
+
         options, wanted = self.options, self.options.loudness
         assert wanted is not None
         loudest = decibels(before.true_peak())
@@ -281,8 +285,12 @@ class Delivery:
             raise
         encoder.close()
         if plan.kind == "m4a":
+            from musiccore.conversion.mp4 import state_frames
+
             state_frames(aside, done.frames, plan.sample_rate)
-        if plan.kind in ("wav", "rf64", "caf"):
+        if plan.mask and plan.kind in ("wav", "rf64", "caf"):
+            from musiccore.conversion.masks import state_mask
+
             state_mask(aside, plan.kind, plan.mask)
         self._refuse_damage()
         return done
@@ -396,8 +404,10 @@ def _engine(options: ConversionOptions) -> str:
         return options.engine
     if TARGETS[options.kind].foreign:
         return "ffmpeg"
-    if options.engine == "auto" and options.kind == "mp3" and has_ffmpeg(options.ffmpeg):
-        return "ffmpeg"
+    if options.engine == "auto" and options.kind == "mp3":
+        from musiccore.conversion.ffmpeg import has_ffmpeg
+
+        return "ffmpeg" if has_ffmpeg(options.ffmpeg) else "soundfile"
     return "soundfile"
 
 

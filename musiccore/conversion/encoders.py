@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from musiccore.audio.streams import Frames, SoundWriter
 from musiccore.conversion.channels import VORBIS_ORDER
-from musiccore.conversion.ffmpeg import FfmpegWriter, find_ffmpeg
 from musiccore.conversion.fitting import TargetPlan, mp3_bitrates
 from musiccore.conversion.formats import TARGETS
 from musiccore.conversion.options import ConversionOptions
@@ -57,10 +56,13 @@ def open_encoder(
         tags: what ffmpeg writes into formats whose tags only it knows, in its own form.
     """
     if engine == "pydub":
+        from musiccore.conversion.ffmpeg import find_ffmpeg
         from musiccore.conversion.pydub_bridge import PydubWriter
 
         return PydubWriter(path, plan, find_ffmpeg(options.ffmpeg, "pydub"))
     if engine == "ffmpeg":
+        from musiccore.conversion.ffmpeg import FfmpegWriter, find_ffmpeg
+
         container, codec = _FFMPEG.get(plan.kind, (plan.container, plan.subtype))
         return FfmpegWriter(
             path, container=container, codec=codec, sample_rate=plan.sample_rate,

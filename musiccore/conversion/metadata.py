@@ -9,12 +9,6 @@ from pathlib import Path
 
 from musiccore.audio.signatures import sniff, sniff_foreign
 from musiccore.audio.streams import head_of
-from musiccore.conversion.ffmetadata import (
-    foreign_kind,
-    foreign_losses,
-    foreign_tags,
-    metadata_text,
-)
 from musiccore.conversion.fitting import TargetPlan
 from musiccore.conversion.formats import TARGETS
 from musiccore.conversion.history import conversion_record
@@ -35,7 +29,7 @@ from musiccore.tags.markers import Stretch, fitted
 from musiccore.tags.objects import from_object
 from musiccore.tags.parts import ended
 
-__all__ = ["foreign_tags", "plan_tags", "summary_of", "TagPlan"]
+__all__ = ["plan_tags", "summary_of", "TagPlan"]
 
 # Formats whose tags `musiccore.tags` reads and writes; for others ffmpeg does what it can.
 _OURS = (*(kind for kind, target in TARGETS.items() if not target.foreign), "m4a")
@@ -66,6 +60,8 @@ class TagPlan:
         """What ffmpeg is to write into a format whose tags only it knows; empty for others."""
         if self.kind in _OURS:
             return ""
+        from musiccore.conversion.ffmetadata import metadata_text
+
         return metadata_text(with_extra(self.tags, self.more)[0], self.kind)
 
     def finish(
@@ -128,6 +124,8 @@ def plan_tags(
         gone = (*gone, *named(tags.raws))
         tags = replace(tags, raws=())
     if kind not in _OURS and tags.provenance is None:
+        from musiccore.conversion.ffmetadata import foreign_losses
+
         gone = (*gone, *foreign_losses(tags, kind))
     home = [raw for raw in tags.raws if not lost(Tags(raws=(raw,)), kind)]
     tags, said = fitted(replace(tags, raws=tuple(home), extras=()), stretch)
@@ -167,6 +165,8 @@ def _read(source: Path, options: ConversionOptions) -> tuple[Tags, tuple[str, ..
         if can_read(source):
             reading = load_tags(source, encoding=options.tag_encoding)
             return reading.tags, reading.doubts
+        from musiccore.conversion.ffmetadata import foreign_tags
+
         return _with_beside(foreign_tags(source, options.ffmpeg), source), ()
     except MissingProgram:
         return Tags(), (f"tags of {source.name} are not kept: reading them needs ffmpeg",)
@@ -196,6 +196,8 @@ def _with_beside(tags: Tags, source: Path) -> Tags:
 
 
 def _foreign(path: Path, ffmpeg: str | None) -> tuple[str, Tags]:
+    from musiccore.conversion.ffmetadata import foreign_kind, foreign_tags
+
     head = head_of(path)
     kind = sniff_foreign(head)
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from musiccore.audio.signatures import id3_length
 
 _V1_L1 = (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
 _V1_L2 = (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
@@ -16,8 +18,7 @@ _MOST_FREE = 8192  # bytes of a frame of free format
 _ZEROS = b"\0" * 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What the first three bytes of a frame say."""
 
     length: int  # bytes
@@ -147,14 +148,6 @@ def tag_length(data: bytes | mmap.mmap, at: int, end: int) -> int:
             if (stop := data.find(mark, at, min(end, at + (1 << 20)))) >= 0:
                 return stop + 9 - at
     return 0
-
-
-def id3_length(head: bytes) -> int:
-    """Bytes of the ID3v2 block whose first ten bytes are given, 0 if it is none."""
-    if len(head) < 10 or head[:3] != b"ID3" or head[3] == 0xFF or max(head[6:10]) > 0x7F:
-        return 0
-    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    return size + (20 if head[5] & 0x10 else 10)
 
 
 def without_tags(data: mmap.mmap, start: int) -> int:

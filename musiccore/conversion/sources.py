@@ -15,7 +15,6 @@ from musiccore.audio.streams import Frames, SoundReader, bits_of, head_of
 from musiccore.conversion.channels import VORBIS_ORDER, mixing_matrix
 from musiccore.conversion.contents import Content, examine
 from musiccore.conversion.digest import FlacDigest
-from musiccore.conversion.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
 from musiccore.conversion.formats import SUFFIXES
 from musiccore.conversion.pipeline import cut, mixed
 from musiccore.conversion.speakers import USUAL
@@ -252,6 +251,8 @@ def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -
         return _unknown(path, engine, ffmpeg)
 
     def other() -> SoundSource:
+        from musiccore.conversion.ffmpeg import find_ffmpeg
+
         inside = f", {content.kind.upper()} with {content.codec} inside," if content.codec else ""
         program = find_ffmpeg(ffmpeg, f"reading {path.name!r}{inside}")
         return _by_ffmpeg(path, content, program)
@@ -300,6 +301,8 @@ def _linked(path: Path, content: Content, links: Sequence[SoundSource]) -> Sound
 
 
 def _by_ffmpeg(path: Path, content: Content, program: str) -> SoundSource:
+    from musiccore.conversion.ffmpeg import FfmpegReader
+
     if content.spans:
         links = [FfmpegReader(path, content.kind, program, span) for span in content.spans]
         return _linked(path, content, links)
@@ -316,6 +319,8 @@ def _by_ffmpeg(path: Path, content: Content, program: str) -> SoundSource:
 
 def _unknown(path: Path, engine: str, ffmpeg: str | None) -> SoundSource:
     """What nothing here knows: ffmpeg may, if it is sure."""
+    from musiccore.conversion.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
+
     head = head_of(path)
     with contextlib.suppress(MissingProgram, AudioError):
         if engine != "soundfile":

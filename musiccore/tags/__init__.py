@@ -15,11 +15,12 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from musiccore.errors import AudioError
-from musiccore.tags import aiff, au, caf, dsf, flac, mp3, mp4, ogg, riff, w64
 from musiccore.tags.encodings import AUTO, OldTexts, checked_encoding
 from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
@@ -57,25 +58,35 @@ class _Writer(_Container, Protocol):
     def write(self, source: Source, tags: Tags) -> Iterable[Piece]: ...
 
 
-_WRITERS: Final[Mapping[str, _Writer]] = {
-    "wav": riff,
-    "flac": flac,
-    "mp3": mp3,
-    "ogg": ogg,
-    "opus": ogg,
-    "aiff": aiff,
-    "caf": caf,
-    "au": au,
-    "w64": w64,
-    "m4a": mp4,
+_WRITERS: Final[Mapping[str, str]] = {
+    "wav": "riff",
+    "flac": "flac",
+    "mp3": "mp3",
+    "ogg": "ogg",
+    "opus": "ogg",
+    "aiff": "aiff",
+    "caf": "caf",
+    "au": "au",
+    "w64": "w64",
+    "m4a": "mp4",
 }
 _AROUND: Final = ("aac", "ape", "wavpack", "musepack", "tta", "optimfrog", "mp2")
-_READERS: Final[Mapping[str, _Container]] = {
+_READERS: Final[Mapping[str, str]] = {
     **_WRITERS,
-    **dict.fromkeys(_AROUND, mp3),
-    "dsf": dsf,
+    **dict.fromkeys(_AROUND, "mp3"),
+    "dsf": "dsf",
 }
 _DAMAGE: Final = (ValueError, struct.error, IndexError, OverflowError, RecursionError)
+
+
+@cache
+def _reader(kind: str) -> _Container:
+    """The module of a format, loaded when a file of it is met: most files need two of ten."""
+    return cast(_Container, import_module(f"{__name__}.{_READERS[kind]}"))
+
+
+def _writer(kind: str) -> _Writer:
+    return cast(_Writer, _reader(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +228,8 @@ def _many(tags: Tags) -> str:
 
 def lost(tags: Tags, kind: str) -> tuple[str, ...]:
     """Return what tags cannot take along into a format that is written here, in words."""
-    writer = _WRITERS.get("wav" if kind == "rf64" else kind)
-    kept = () if writer is None else losses(tags, kind, writer.HOME)
+    family = "wav" if kind == "rf64" else kind
+    kept = losses(tags, kind, _writer(family).HOME) if family in _WRITERS else ()
     return (*kept, *tags.extras)
 
 
@@ -317,10 +328,10 @@ def _read(file: Source, name: str, encoding: str | None) -> TagReading:
                 hint=f"tags are read from {', '.join(_READERS)}",
             )
         old = OldTexts(None if wanted == AUTO else wanted)
-        tags = _READERS[kind].read(file, old)
+        tags = _reader(kind).read(file, old)
         if wanted == AUTO and (guess := old.guess()) is not None:
             old = OldTexts(guess)
-            tags = _READERS[kind].read(file, old)
+            tags = _reader(kind).read(file, old)
             return TagReading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
         return TagReading(kind=kind, tags=tags, doubts=old.doubts())
     except _DAMAGE as error:
@@ -335,7 +346,7 @@ def _pieces(source: Source, tags: Tags, name: str) -> Iterable[Piece]:
             hint=f"they can into {', '.join(_WRITERS)}",
         )
     try:
-        return _WRITERS[kind].write(source, tags)
+        return _writer(kind).write(source, tags)
     except _DAMAGE as error:
         raise AudioError(f"{name} is damaged and takes no tags: {error}") from error
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Final
 
 from musiccore.tags.fields import Tags
-from musiccore.tags.mp4items import LONGEST_TITLE, MOST_CHAPTERS
 from musiccore.tags.parts import Chapter, Raw, ended
 from musiccore.tags.pictures import FRONT_COVER
 
@@ -56,9 +55,13 @@ def _of_chapters(chapters: tuple[Chapter, ...], kind: str, home: str) -> Iterato
         )
         if gaps and kind not in ("caf", "au"):
             yield "ends of chapters that differ from the next one's start"
-    if kind == "m4a" and len(chapters) > MOST_CHAPTERS:
+    if kind != "m4a":
+        return
+    from musiccore.tags.mp4items import LONGEST_TITLE, MOST_CHAPTERS
+
+    if len(chapters) > MOST_CHAPTERS:
         yield f"{len(chapters) - MOST_CHAPTERS} chapters after the first {MOST_CHAPTERS}"
-    if kind == "m4a" and any(len(one.title.encode()) > LONGEST_TITLE for one in chapters):
+    if any(len(one.title.encode()) > LONGEST_TITLE for one in chapters):
         yield f"titles of chapters beyond {LONGEST_TITLE} bytes"
 
 

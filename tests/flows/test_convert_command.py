@@ -50,6 +50,35 @@ def everything(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
+UNUSED = {
+    "asyncio", "email", "fsspec", "importlib.metadata", "librosa", "mido", "music21", "prefect",
+    "pydantic", "pydub", "rich", "scipy", "torch",
+    "flows.cli.midi_words", "musiccore.conversion.combine", "musiccore.conversion.ffmpeg",
+    "musiccore.conversion.ledger", "musiccore.conversion.limiter", "musiccore.conversion.mpeg",
+    "musiccore.conversion.mpegframes", "musiccore.conversion.pages", "musiccore.tags.mp4",
+    "musiccore.tags.ogg",
+}  # fmt: skip
+
+
+def test_a_plain_conversion_loads_nothing_that_it_does_not_use(tmp_path) -> None:
+    sound(tmp_path / "in.wav")
+    child = (
+        "import sys; from flows.__main__ import main; code = main(['convert', 'in.wav', 'a.flac']);"
+        " print(code, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", child],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *loaded = done.stdout.splitlines()[-1].split()
+    assert code == "0"
+    assert set(loaded) & UNUSED == set()
+
+
 def test_wav_becomes_a_real_mp3_and_back_by_the_names_of_both_options(tmp_path) -> None:
     sound(tmp_path / "in.wav")
     for words in (["in.wav", "out.mp3"], ["--input", "out.mp3", "--output", "back.wav"],

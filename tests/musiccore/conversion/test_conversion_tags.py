@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from musiccore.conversion import KINDS, ConversionOptions, convert, find_ffmpeg
-from musiccore.conversion.metadata import foreign_tags
+from musiccore.conversion.ffmetadata import foreign_tags
 from musiccore.errors import AudioError
 from musiccore.tags import read_tags, tag_file
 
