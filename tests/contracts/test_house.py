@@ -18,9 +18,7 @@ LONGEST = 450
 MIRRORED = (Path("musiccore/models/vqvae"), Path("musiccore/models/prior"))
 """Rooms that are built alike, so that a file of one has its twin in the other."""
 
-LONG: dict[str, int] = {
-    "musiccore/storage/store.py": 453,
-}
+LONG: dict[str, int] = {}
 """File → its lines."""
 
 CLASSES: dict[str, int] = {
@@ -31,27 +29,24 @@ CLASSES: dict[str, int] = {
 """Class → how many of that name there are."""
 
 FILES: dict[str, int] = {
-    "addresses.py": 2,
-    "batch.py": 2,
+    "batch.py": 3,
     "budget.py": 2,
     "chain.py": 2,
     "check.py": 2,
     "choose.py": 2,
     "chorales.py": 2,
     "codec.py": 2,
-    "combining.py": 2,
     "compose.py": 2,
-    "composing.py": 3,
+    "composing.py": 2,
     "config.py": 2,
     "convert.py": 2,
-    "converting.py": 2,
     "decode.py": 2,
-    "files.py": 3,
+    "files.py": 4,
     "flac.py": 2,
     "likelihood.py": 2,
     "losses.py": 2,
     "machine.py": 2,
-    "midi.py": 2,
+    "midi.py": 3,
     "model.py": 2,
     "mp4.py": 2,
     "nano.py": 2,
@@ -62,7 +57,6 @@ FILES: dict[str, int] = {
     "priors.py": 2,
     "progress.py": 2,
     "reader.py": 2,
-    "rendering.py": 2,
     "report.py": 2,
     "reproduce.py": 3,
     "request.py": 2,
@@ -71,10 +65,10 @@ FILES: dict[str, int] = {
     "song.py": 2,
     "steps.py": 3,
     "streams.py": 2,
-    "tokenising.py": 3,
+    "tokenising.py": 2,
     "train.py": 2,
     "training.py": 3,
-    "transcribing.py": 3,
+    "transcribing.py": 2,
     "tree.py": 2,
     "windows.py": 2,
 }
