@@ -18,55 +18,32 @@ LONGEST = 450
 MIRRORED = (Path("musiccore/models/vqvae"), Path("musiccore/models/prior"))
 """Rooms that are built alike, so that a file of one has its twin in the other."""
 
-LONG: dict[str, int] = {
-    "musiccore/storage/store.py": 453,
-}
+LONG: dict[str, int] = {}
 """File → its lines."""
 
 CLASSES: dict[str, int] = {
-    "Chain": 2,
-    "Decoder": 2,
-    "Encoder": 2,
-    "Ending": 2,
-    "Facts": 2,
-    "Found": 2,
-    "Gate": 2,
     "Part": 3,
-    "Performance": 2,
-    "Picture": 2,
-    "Place": 3,
-    "Plan": 2,
-    "Reading": 2,
-    "Rendition": 2,
+    "Place": 2,
     "Report": 2,
-    "Song": 2,
-    "Sound": 2,
-    "Span": 2,
-    "Tending": 2,
-    "Track": 2,
-    "_Texts": 2,
-    "_Work": 2,
 }
 """Class → how many of that name there are."""
 
 FILES: dict[str, int] = {
-    "addresses.py": 2,
+    "batch.py": 2,
     "budget.py": 2,
     "chain.py": 2,
     "check.py": 2,
     "chorales.py": 2,
     "codec.py": 2,
-    "combining.py": 2,
     "compose.py": 2,
-    "composing.py": 3,
+    "composing.py": 2,
     "config.py": 2,
     "convert.py": 2,
-    "converting.py": 2,
-    "files.py": 3,
+    "files.py": 4,
     "flac.py": 2,
     "likelihood.py": 2,
     "losses.py": 2,
-    "midi.py": 2,
+    "midi.py": 3,
     "model.py": 2,
     "mp4.py": 2,
     "nano.py": 2,
@@ -76,15 +53,14 @@ FILES: dict[str, int] = {
     "priors.py": 2,
     "progress.py": 2,
     "reader.py": 2,
-    "rendering.py": 2,
     "report.py": 2,
     "request.py": 2,
     "sampler.py": 2,
     "streams.py": 2,
-    "tokenising.py": 3,
+    "tokenising.py": 2,
     "train.py": 2,
     "training.py": 3,
-    "transcribing.py": 3,
+    "transcribing.py": 2,
     "tree.py": 2,
     "windows.py": 2,
 }
