@@ -19,8 +19,8 @@ from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks.artifacts import PATIENCE_SECONDS, show_table
+from tasks.context import machine
 from tasks.policies import io_task
-from tasks.settings import Settings
 
 SHOW_SECONDS = 10.0
 _LONGEST_TABLE = 500
@@ -76,7 +76,7 @@ def convert_files(
     Returns:
         One row per file, in the order given.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     watch = FileReporter(len(conversions))
     rows = batch.convert_files(
         conversions, options, force=force, jobs=jobs, remember=remember, watch=watch

@@ -18,9 +18,8 @@ from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
 from tasks import audible
-from tasks.context import shared_store, task_reporter
+from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from musiccore.composer.training import TrainingOptions
@@ -37,8 +36,8 @@ def render_file(
     source: str, destination: str, force: bool, rendering: Rendering
 ) -> dict[str, object]:
     """Play one score on what this machine has; one that fails is a row that says so."""
-    settings = Settings.from_environment()
-    rendering = rendering.on(library=settings.fluidsynth, soundfont=settings.soundfont)
+    here = settings()
+    rendering = rendering.on(library=here.fluidsynth, soundfont=here.soundfont)
     say = task_reporter().say
     return render.render_file(source, destination, rendering, force=force, say=say)
 
