@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flows.conversation import converse
 from flows.sweeping import AbandonedRun, find_interrupted, mark_dead, start_elsewhere
+from tasks.context import working
 from tasks.policies import durable_flow
-from tasks.resources import working
 
 
 @durable_flow(name="resume", flow_run_name="resume-{run_id}")

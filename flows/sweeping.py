@@ -13,12 +13,12 @@ from musiccore.errors import ConfigError, StorageError
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
+from musiccore.runs.choose import tree_of
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import unfinished_runs
 from musiccore.storage.store import Store
-from tasks.describing import unfinished_runs
+from tasks.context import flow_run_id, present_store, shared_store
 from tasks.policies import io_task
-from tasks.resources import flow_run_id, present_store, shared_store
-from tasks.showing import Picture
-from tasks.trees import tree_of
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from musiccore.work.stop import SafeStop
+from tasks.context import machine
 from tasks.converting import Row, Watch, row_of
-from tasks.settings import Settings
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1
@@ -130,7 +130,7 @@ def combine_files(
     Returns:
         How it ended; its source is all of them.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     each = Conversion(source=asked.sources[0], target=asked.target, kind=asked.kind)
     stage = Stage()
 

@@ -17,9 +17,9 @@ from musiccore.conversion import write_file
 from musiccore.errors import ConfigError
 from musiccore.scores.midi import SUFFIXES, write_midi
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from tasks.context import task_reporter
 from tasks.policies import io_task
 from tasks.rendering import open_score
-from tasks.resources import task_reporter
 
 if TYPE_CHECKING:
     from musiccore.composer.model import Composer

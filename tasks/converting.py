@@ -26,7 +26,7 @@ from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
 from musiccore.work.stop import SafeStop, Stop
-from tasks.settings import Settings
+from tasks.context import machine
 
 if TYPE_CHECKING:
     from musiccore.conversion.ledger import Ledger
@@ -197,7 +197,7 @@ def convert_files(
         One row per file, in the order given.
     """
     watch = watch or Unwatched()
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     ledger = None if remember is None else _ledger(remember, options)
     for folder in {each.target.parent for each in conversions}:
         if folder.local is not None:

@@ -19,9 +19,8 @@ from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
 from musiccore.synth.programs import program_of
 from musiccore.tags import tag_file
+from tasks.context import safe_stop, settings
 from tasks.policies import io_task
-from tasks.resources import safe_stop
-from tasks.settings import Settings
 
 SAMPLE_RATE = 44_100
 
@@ -82,11 +81,11 @@ class Rendering:
             ConfigError: if a path that was given is wrong.
             MissingProgram: if `fluidsynth` was asked for and something is missing.
         """
-        settings = Settings.from_environment()
+        here = settings()
         return Player.find(
             self.engine,
-            library=settings.fluidsynth,
-            soundfont=self.soundfont or settings.soundfont,
+            library=here.fluidsynth,
+            soundfont=self.soundfont or here.soundfont,
             reverb=self.reverb,
             chorus=self.chorus,
         )

@@ -10,14 +10,14 @@ from musiccore.conversion import SUFFIXES, write_file
 from musiccore.conversion.hearing import heard_all
 from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
+from musiccore.runs.snapshot import Picture
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Score
 from musiccore.scores.transcribe import transcribe
 from musiccore.storage.store import Store, validate_run_id
 from musiccore.synth.programs import program_of
+from tasks.context import shared_store
 from tasks.policies import io_task
-from tasks.resources import shared_store
-from tasks.showing import Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

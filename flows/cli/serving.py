@@ -18,15 +18,15 @@ from flows.serving.passwords import new_password
 from flows.serving.supervisor import Plan, Supervisor
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
+from tasks import context
 from tasks.links import enter_link, room_token
-from tasks.resources import new_store
 from tasks.settings import Settings
 
 
 def serve(options: Namespace) -> int:
     with checking():
-        settings = Settings.from_environment()
-        new_store(settings).probe()
+        settings = context.settings()
+        context.new_store().probe()
         plan = _plan(options, settings)
         if not options.no_room:
             room_token(settings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from flows.cli.output import data, data_json, talk
+from musiccore.runs.deliveries import round_page_key
+from musiccore.runs.snapshot import Picture
 from musiccore.timecode import clock
-from tasks.deliveries import round_page_key
-from tasks.showing import Picture
 
 
 def show_candidates(picture: Picture, options: Namespace) -> None:

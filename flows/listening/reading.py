@@ -13,18 +13,18 @@ from typing import cast
 from flows.listening.ear import Ear
 from flows.listening.standing import RANKS, Beats, standing
 from flows.listening.tended import Tending
+from musiccore.delivery.impression import is_sampled
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.runs.choose import choices_of, facts_of
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe
 from musiccore.storage.sealed import canonical_json
 from musiccore.storage.store import Store
 from musiccore.takes.choice_log import ChoiceLog
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
-from tasks.describing import describe
-from tasks.hearing import is_sampled
-from tasks.showing import Picture
-from tasks.trees import choices_of, facts_of
 
 _MOST_RUNS = 500
 

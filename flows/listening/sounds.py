@@ -12,11 +12,11 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import overlay
 from musiccore.conversion.memory import read
+from musiccore.delivery.impression import Hearing
 from musiccore.errors import NotFound
 from musiccore.pages.filenames import disposition, saved_name
+from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
-from tasks.hearing import Hearing
-from tasks.showing import Picture, blob_sizes
 
 _FOREVER = "private, max-age=31536000, immutable"
 _KINDS = {

@@ -10,8 +10,8 @@ from flows.listening.tended import Tending
 from musiccore.errors import StorageError
 from musiccore.journal.heartbeat import Worker, heartbeat_key
 from musiccore.journal.reader import PATIENCE_SECONDS
-from tasks.outlook import Outlook, outlook
-from tasks.showing import Picture
+from musiccore.runs.outlook import Outlook, outlook
+from musiccore.runs.snapshot import Picture
 
 RANKS: Final = {"waiting": 0, "failed": 1, "unfinished": 2, "running": 3, "queued": 4}
 """Order of the list: what a person can do something about comes first."""

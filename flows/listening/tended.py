@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from musiccore.runs.snapshot import Picture
 from musiccore.takes.choice import MadeChoice
-from tasks.showing import Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

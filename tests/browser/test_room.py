@@ -6,11 +6,12 @@ import pytest
 
 from musiccore.audio.measures import loudness_lufs
 from musiccore.conversion.memory import read
-from musiccore.storage.store import BlobRef, open_store
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture, blob_sizes
+from musiccore.storage.store import BlobRef
+from tasks.context import shared_store
 from tasks.links import room_link
 from tasks.settings import Settings
-from tasks.showing import Picture, blob_sizes
-from tasks.trees import read_tree
 from tests.browser.pages import (
     SCREENSHOTS,
     WIDTHS,
@@ -27,7 +28,7 @@ ROUND = "/runs/evening?round=1"
 
 
 def choices(run):
-    return read_tree(open_store(Settings.from_environment().store), run).choices
+    return read_tree(shared_store(), run).choices
 
 
 def test_the_list_says_who_waits_and_leads_to_the_round(enter, waiting):
@@ -64,7 +65,7 @@ def test_space_plays_and_digits_keep_the_position(enter):
 def test_candidates_play_equally_loud_and_below_full_scale(enter):
     page = enter(ROUND)
     loaded(page)
-    store = open_store(Settings.from_environment().store)
+    store = shared_store()
     picture = Picture.of(store, "evening")
     sizes = blob_sizes(picture)
     heard = []

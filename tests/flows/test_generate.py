@@ -9,23 +9,23 @@ import pytest
 from flows.__main__ import main
 from musiccore import audio
 from musiccore.conversion.memory import read
+from musiccore.delivery.provenance import provenance
+from musiccore.delivery.song import _show
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.runs.choose import make_choice
 from musiccore.runs.mend import mend_run
+from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.work.progress import reporting
-from tasks.describing import describe_run, describe_runs, unfinished_runs
+from tasks.context import working
 from tasks.links import room_link
-from tasks.provenance import provenance
-from tasks.publishing import _show
-from tasks.resources import working
-from tasks.trees import make_choice
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

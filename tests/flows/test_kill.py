@@ -15,14 +15,12 @@ from pathlib import Path
 import pytest
 
 from musiccore.journal.journal import Journal
-from musiccore.request.check import check
+from musiccore.models.machine import Machine
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import start
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.describing import describe_run
-from tasks.models import Models
-from tasks.runs import create_run
-from tasks.settings import Settings
 from tests.contracts.gcs_server import gcs_server, google_at
 
 ROOT = Path(__file__).parents[2]
@@ -105,9 +103,7 @@ class Run:
         self.store: Store = open_store(self.root)
         self.side_log = folder / f"{name}.log"
         self.options = options
-        settings = Settings(store=str(self.root))
-        config = check(REQUEST)
-        create_run(self.store, REQUEST, "song", config, Models(config, settings))
+        start(self.store, REQUEST, "song", Machine())
 
     def job(self) -> dict[str, object]:
         return {

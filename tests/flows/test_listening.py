@@ -18,14 +18,14 @@ from flows.listening.speaking import plain
 from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
 from musiccore.conversion.memory import read
+from musiccore.delivery.candidates import begin_round
 from musiccore.errors import ConfigError
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
-from tasks.candidates import begin_round
+from tasks.context import shared_store, working
 from tasks.links import LINK_DAYS, audio_link, enter_link, key_of, room_link, room_token
-from tasks.resources import working
 from tasks.settings import Settings
-from tasks.showing import Picture
-from tasks.trees import read_tree
 from tests.flows.rooms import (
     EVIL,
     TOKEN,
@@ -33,6 +33,7 @@ from tests.flows.rooms import (
     chosen,
     new_run,
     room_app,
+    sample,
     unattended_run,
     work,
 )
@@ -61,7 +62,7 @@ def story(module_store):
     chosen("story", action="upsample", takes=[2])
     work("story")
     chosen("story", action="upsample", takes=[3])
-    work("story", levels=(1,), export=False)
+    sample("story", 1)
     return "story"
 
 
@@ -85,7 +86,7 @@ def guest(stranger):
 
 
 def picture(run):
-    return Picture.of(open_store(Settings.from_environment().store), run)
+    return Picture.of(shared_store(), run)
 
 
 def choose(client, run, seen=0, number=1, **words):
@@ -520,7 +521,7 @@ def test_a_take_that_cannot_be_decoded_here_says_why_and_can_still_be_chosen(
 def test_a_growing_song_of_an_unattended_run_plays_from_the_beginning(guest, module_store):
     unattended_run("growing", model="tiny", seconds=0.4, song=False)
     chosen("growing", action="upsample", takes=[1])
-    work("growing", levels=(1,), export=False)
+    sample("growing", 1)
     reply = guest.get("/runs/growing/songs/1/mix.wav")
     assert read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
 
@@ -569,7 +570,7 @@ def test_a_level_in_progress_is_told_in_percent_and_minutes(guest, fresh):
     chosen(fresh, action="more", takes=[1])
     with working(fresh) as run:
         run.tree(fresh=True)
-        begin_round.fn(fresh, 1)
+        begin_round(run, 1)
         run.journal.tell(
             {"level": 2, "rows": [2, 3], "fraction": 0.43, "seconds_low": 90, "seconds_high": 118}
         )

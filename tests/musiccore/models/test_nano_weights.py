@@ -71,6 +71,7 @@ def test_each_level_reconstructs_the_harmony(
     assert chroma_correlation(second, made, 16_000) < 0.6  # the control: another piece
 
 
+@pytest.mark.whole
 def test_real_top_codes_keep_their_harmony_through_both_upsamplers(
     chain: Chain, clips: list[EncodedClip], audio: dict[str, np.ndarray]
 ) -> None:
@@ -79,6 +80,7 @@ def test_real_top_codes_keep_their_harmony_through_both_upsamplers(
     assert gate.value > gate.controls["another piece"] + 0.15
 
 
+@pytest.mark.whole
 def test_generated_music_is_in_tune_and_never_silent(
     chain: Chain, clips: list[EncodedClip], audio: dict[str, np.ndarray]
 ) -> None:

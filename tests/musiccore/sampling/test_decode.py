@@ -21,9 +21,10 @@ from musiccore.models.config import (
 from musiccore.models.prior import Prior
 from musiccore.models.prior.attention import Attention
 from musiccore.models.prior.cache import make_cache
+from musiccore.models.random_weights import random_prior
 from musiccore.parity.layers import stepwise
 from musiccore.sampling.decode import Decoder
-from musiccore.testing import random_prior, tiny_prior
+from musiccore.testing import tiny_prior
 
 CACHED: tuple[AttentionKind, ...] = (
     "dense",

@@ -12,6 +12,7 @@ from musiccore.errors import CodesError, ConfigError, DeviceError
 from musiccore.models.config import LyricsConfig, PriorConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
 from musiccore.models.presets import preset
+from musiccore.models.random_weights import random_prior
 from musiccore.sampling.alignment import align
 from musiccore.sampling.chain import (
     LevelSampler,
@@ -23,7 +24,7 @@ from musiccore.sampling.chain import (
 from musiccore.sampling.decode import Decoder
 from musiccore.sampling.sampler import GREEDY, CodeArray, LevelOptions, sample_window
 from musiccore.sampling.windows import Window, plan_windows
-from musiccore.testing import CountingPrior, random_prior, tiny_prior
+from musiccore.testing import CountingPrior, tiny_prior
 
 TINY = preset("tiny")
 TOTAL_SAMPLES = 8000 * 60

@@ -14,9 +14,9 @@ import pytest
 
 from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import new_run_id
 from musiccore.storage.backends import LocalBackend
 from musiccore.storage.store import AlreadyExists, Store, open_store, validate_run_id
-from tasks.runs import new_run_id
 from tests.contracts.store_faults import Faults
 from tests.contracts.store_suite import StoreSuite
 
