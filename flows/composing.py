@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from musiccore.composer import ComposeOptions
-from tasks.composing import compose_file, given_score, targets, train_composer, variants
-from tasks.editing import show_table
+from musiccore.composer.files import given_score, targets, variants
+from tasks.artifacts import show_table
+from tasks.midi import compose_file, train_composer
 from tasks.policies import durable_flow
 from tasks.story import tell
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from musiccore.scores.score import Reading
-from tasks.editing import show_table
+from musiccore.synth.render import Rendering
+from tasks.artifacts import show_table
+from tasks.midi import plan_rendering, render_file
 from tasks.policies import durable_flow
-from tasks.rendering import Rendering, render_file, scores
 from tasks.story import tell
 
 AudioFormat = Literal["wav", "flac", "mp3", "ogg", "opus", "aiff", "caf", "au", "w64", "rf64"]
@@ -63,7 +64,7 @@ def midi(
     )
     rows = [
         render_file(score, audio, force, rendering)
-        for score, audio in scores(source, destination, target_format)
+        for score, audio in plan_rendering(source, destination, target_format)
     ]
     tell(f"Played {len(rows)} score{'s' * (len(rows) != 1)}.")
     show_table(rows, key="played", description="What was played, and how it ended.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.editing import show_table
+from tasks.artifacts import show_table
 from tasks.policies import durable_flow
 from tasks.reproduce import begin_again, compare_again, make_again
 from tasks.story import tell

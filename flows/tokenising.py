@@ -9,10 +9,11 @@ from prefect.client.schemas.objects import State
 
 from musiccore.errors import AudioError
 from musiccore.scores.score import Reading
-from tasks.editing import show_table
+from musiccore.scores.tokenise import TokenRow
+from tasks.artifacts import show_table
+from tasks.midi import list_scores, tokenise_scores, write_tokens
 from tasks.outcome import outcome, rows_flow
 from tasks.story import tell
-from tasks.tokenising import TokenRow, list_scores, tokenise_scores, write_tokens
 
 
 @rows_flow(name="midi-tokenise", flow_run_name="tokenise-{form}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tasks.editing import show_table
+from tasks.artifacts import show_table
 from tasks.policies import durable_flow
 from tasks.story import tell
 from tasks.training import train_nano

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.editing import show_table
+from tasks.artifacts import show_table
+from tasks.midi import transcribe_source, write_transcription
 from tasks.policies import durable_flow
 from tasks.story import tell
-from tasks.transcribing import transcribe_source, write_transcription
 
 
 @durable_flow(name="midi-transcribe", flow_run_name="transcribe-{source}")

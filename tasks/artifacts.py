@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Thread
@@ -207,3 +207,17 @@ def aside(work: Callable[[], object], *, repeated: bool = False) -> None:
     thread = Thread(target=quietly, daemon=True)
     thread.start()
     thread.join(PATIENCE_SECONDS)
+
+
+def show_table(rows: Sequence[Mapping[str, object]], key: str, description: str) -> None:
+    """Show rows as a table of the flow run; where that is impossible, the work goes on.
+
+    Args:
+        rows: of equal keys.
+        key: of the artifact: lowercase letters, digits and dashes.
+        description: one sentence above it.
+    """
+    from prefect.artifacts import create_table_artifact
+
+    cells = [{name: "" if v is None else v for name, v in row.items()} for row in rows]
+    aside(lambda: create_table_artifact(table=cells, key=key, description=description))

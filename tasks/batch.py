@@ -18,8 +18,8 @@ from musiccore.runs.batch_report import (
 from musiccore.runs.open_run import OpenRun
 from musiccore.runs.packs import SharedPasses
 from musiccore.runs.queue import Entry, Queue, create_song, queue_of, sung_words
+from tasks.artifacts import show_table
 from tasks.context import machine, new_store, shared_store, working
-from tasks.editing import show_table
 from tasks.links import room_link
 from tasks.outcome import outcome
 from tasks.policies import io_task

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from flows.cli.convert_options import conversion_options
+from flows.cli.convert_options import conversion_options, with_program
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
 from flows.cli.output import Exit, checking, data, data_json, numbers
+from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
 from musiccore.errors import ConfigError
 from musiccore.timecode import parse_seconds
-from tasks.combining import Joining, Siding, combine_files, plan_combination
 
 
 def combine(options: Namespace) -> int:
@@ -37,7 +37,7 @@ def combine(options: Namespace) -> int:
             data(f"{source} -> {asked.target}")
         return Exit.DONE
     with shown_files([asked.target.name]) as watch:
-        row = combine_files(asked, how, force=options.force, watch=watch)
+        row = combine_files(asked, with_program(how), force=options.force, watch=watch)
     return report([row], single=True, json=options.json)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 
 from musiccore.conversion.options import ConversionOptions
 from musiccore.timecode import parse_seconds
+from tasks.settings import Settings
 
 
 def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:
@@ -39,3 +41,12 @@ def conversion_options(options: Namespace, kind: str | None) -> ConversionOption
         ffmpeg=options.ffmpeg,
         tag_encoding=options.tag_encoding,
     )
+
+
+def with_program(options: ConversionOptions) -> ConversionOptions:
+    """Return how to convert, with the ffmpeg of the settings where no other is named.
+
+    Raises:
+        ConfigError: if a setting is wrong.
+    """
+    return replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)

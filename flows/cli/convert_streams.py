@@ -8,13 +8,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
+from flows.cli.convert_options import with_program
 from flows.cli.convert_report import report
+from musiccore.conversion.batch import convert_files
 from musiccore.conversion.formats import KINDS, TARGETS
+from musiccore.conversion.listing import plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import STANDARD_INPUT
 from musiccore.storage.scratch import scratch
-from tasks.converting import convert_files, list_files
 
 STREAM = "-"
 
@@ -61,8 +63,8 @@ def to_standard_output(
     """
     with scratch() as folder:
         target = folder / f"stdout.{TARGETS[options.to].suffixes[0]}"
-        listing = list_files(sources, options.to, str(target))
-        rows = convert_files(listing.conversions, asked(options, options.to))
+        listing = plan_conversions(sources, options.to, str(target))
+        rows = convert_files(listing.conversions, with_program(asked(options, options.to)))
         if rows[0]["result"] == "written":
             with target.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)

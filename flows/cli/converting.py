@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 
-from flows.cli.convert_options import conversion_options
+from flows.cli.convert_options import conversion_options, with_program
 from flows.cli.convert_progress import shown_files
 from flows.cli.convert_report import report
 from flows.cli.convert_streams import (
@@ -14,12 +14,12 @@ from flows.cli.convert_streams import (
     to_standard_output,
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.conversion.listing import Conversion, Listing
+from musiccore.conversion.batch import Row, convert_files, find_news, memory_of, worker_count
+from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
 from musiccore.storage.files import STANDARD_INPUT, look, taken
 from musiccore.work.stop import Interrupted
-from tasks.converting import Row, convert_files, find_news, list_files, memory_of, worker_count
 
 
 def convert(options: Namespace) -> int:
@@ -35,7 +35,7 @@ def convert(options: Namespace) -> int:
         check_streams(sources, out, options)
         if out == STREAM:
             return to_standard_output(sources, options, conversion_options)
-        listing = list_files(sources, options.to, out, options.new)
+        listing = plan_conversions(sources, options.to, out, may_be_empty=options.new)
         kind = listing.conversions[0].kind if listing.conversions else options.to
         how = conversion_options(options, kind)
         worker_count(options.jobs, 1)
@@ -55,7 +55,7 @@ def convert(options: Namespace) -> int:
         with shown_files([each.source.place.name for each in conversions]) as watch:
             rows = convert_files(
                 conversions,
-                how,
+                with_program(how),
                 force=options.force,
                 jobs=options.jobs,
                 remember=memory,

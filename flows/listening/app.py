@@ -21,7 +21,7 @@ from flows.listening.guard import COOKIE, Guard, is_visited, protect, run_of
 from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
 from flows.listening.wishes import Wish
 from musiccore.delivery.impression import Hearing
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
@@ -69,7 +69,7 @@ class RoomSettings:
 
     store: str
     token: str = field(repr=False)
-    tending: Tending
+    tending: RunTender
     settings: Settings = field(default_factory=context.settings)
     begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -132,7 +132,7 @@ class Room:
         library: Library,
         pages: Pages,
         guard: Guard,
-        tending: Tending,
+        tending: RunTender,
         *,
         labels: Path | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ from typing import cast
 
 from flows.listening.ear import Ear
 from flows.listening.standing import RANKS, Beats, standing
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
 from musiccore.delivery.impression import is_sampled
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal
@@ -48,7 +48,7 @@ class Library:
         tending: knows who is about to take a run up.
     """
 
-    def __init__(self, store: Store, ear: Ear, tending: Tending) -> None:
+    def __init__(self, store: Store, ear: Ear, tending: RunTender) -> None:
         self.store = store
         self.ear = ear
         self._tending = tending

@@ -22,7 +22,7 @@ class Tended:
     problem: str = ""
 
 
-class Tending(Protocol):
+class RunTender(Protocol):
     """Lets runs go on, and knows which ones are about to."""
 
     def chosen(self, run_id: str, made: MadeChoice) -> str:

@@ -66,3 +66,10 @@ class ComposerConfig:
         if self.n_voices == 1:
             return (0,)
         return (0, self.n_voices - 1, *range(1, self.n_voices - 1))
+
+
+def one_thread() -> None:
+    """Use one processor thread: small matrices run slower on two."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
 from musiccore.conversion.memory import read
 from musiccore.conversion.options import ConversionOptions
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ __all__ = [
     "open_sound",
     "plan_target",
     "read",
-    "Sound",
+    "SoundSource",
     "stereo",
     "SUFFIXES",
     "sweep",

@@ -8,7 +8,7 @@ from typing import Final
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.pages import figures
-from musiccore.pages.song import SongFile, StartingScore, Track
+from musiccore.pages.song import PlayerTrack, SongFile, StartingScore
 from musiccore.request.primer import play_primer
 from musiccore.runs.conditioning import primer_score
 from musiccore.runs.open_run import OpenRun
@@ -49,7 +49,7 @@ class SongScore:
         """
         check = check_against_score(self.score, master, self.heard.seconds)
         return StartingScore(
-            track=Track(
+            track=PlayerTrack(
                 title="Score",
                 note=f"{self.heard.seconds:.1f} s, {self.score.n_notes} notes in the file",
                 audio=audio.write_preview(audio.limit_peak(self.heard)),

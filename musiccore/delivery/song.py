@@ -19,7 +19,7 @@ from musiccore.journal.manifest import Deliverable, Manifest
 from musiccore.models.codes import Codes
 from musiccore.pages import figures
 from musiccore.pages.filenames import saved_name
-from musiccore.pages.song import SongFile, SongPage, Track, song_page
+from musiccore.pages.song import PlayerTrack, SongFile, SongPage, song_page
 from musiccore.runs.create import program_versions
 from musiccore.runs.deliveries import hurt_songs, lost_files
 from musiccore.runs.open_run import OpenRun
@@ -189,7 +189,7 @@ def _page(
     return SongPage(
         title=song_title(run, song.take),
         summary=" · ".join(part for part in described if part),
-        master=Track(
+        master=PlayerTrack(
             title="Song",
             audio=audio.write_preview(master),
             spectrogram=run.extra("the song's spectrogram", lambda: figures.spectrogram(master)),
@@ -212,7 +212,7 @@ def _page(
             "the score on the page", lambda: score.on_page(master, previews.get(ROLL_FILE))
         ),
         levels=[
-            Track(
+            PlayerTrack(
                 title=f"Level {level}",
                 note=f"hop length {config.hop_lengths[level]}, {codes.n_codes(level)} codes",
                 audio=audio.write_preview(finished.audio(level)),

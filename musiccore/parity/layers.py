@@ -18,7 +18,7 @@ from musiccore.models.config import (
 )
 from musiccore.models.presets import preset
 from musiccore.models.prior.attention import Attention
-from musiccore.models.prior.cache import Place, make_cache
+from musiccore.models.prior.cache import BatchPosition, make_cache
 from musiccore.models.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
 from musiccore.models.prior.transformer import MLP, Layer
 from musiccore.models.published_names import our_name
@@ -104,7 +104,7 @@ def stepwise(
         seen: Tensor | None
         if masked:
             rows = torch.arange(batch)
-            place = Place(positions=torch.full_like(rows, position), rows=rows)
+            place = BatchPosition(positions=torch.full_like(rows, position), rows=rows)
             seen = cache.attend_each(q, kv, place)
         else:
             stacked = kv if encoder_states is not None else kv.transpose(0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from musiccore.errors import ConfigError, MusicCoreError
+from musiccore.scores.arrange import read_to_play
 from musiccore.scores.midi import write_midi
 from musiccore.scores.notation import (
     SCORE_SUFFIXES,
@@ -138,3 +140,29 @@ def write_score(target: Path, score: Score, *, force: bool, music21: Music21 | N
     kind = WRITTEN_SUFFIXES[target.suffix.lower()]
     data = write_midi(score) if kind == "MIDI" else write_musicxml(score, music21=music21)
     write_file(target, data, force=force)
+
+
+def open_score(source: str, reading: Reading = AS_PLAYERS_DO) -> tuple[Score, str]:
+    """Read a score or a chorale.
+
+    Returns:
+        The score, and the sha256 of its file (of its name for a chorale).
+
+    Raises:
+        AudioError: if it cannot be read.
+        ConfigError: if there is no such chorale.
+    """
+    score, path = read_to_play(source, reading), Path(source).expanduser()
+    content = path.read_bytes() if path.is_file() else source.encode()
+    return score, hashlib.sha256(content).hexdigest()
+
+
+def stem_of(source: str) -> str:
+    """Return what a score is called: its file without the suffix, or the name of a chorale."""
+    path = Path(source)
+    return path.stem if path.suffix.lower() in SCORE_SUFFIXES else source
+
+
+def named_after(source: str, suffix: str) -> Path:
+    """Return a file of this folder, named after a score or a chorale."""
+    return Path(f"{stem_of(source)}.{suffix}")

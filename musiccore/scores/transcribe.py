@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,9 @@ import numpy.typing as npt
 
 from musiccore.audio.sound import Audio, resample, to_mono
 from musiccore.errors import AudioError
+from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo
+from musiccore.storage.atomic import write_file
 
 Real = npt.NDArray[np.float64]
 
@@ -67,6 +70,43 @@ class _Heard:
     first: int
     last: int
     pitch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription:
+    """What was written down.
+
+    Attributes:
+        score: one part.
+        seconds: length of the recording.
+        name: of the recording: its stem, or run and take.
+        warnings: what was odd about it, or is missing.
+    """
+
+    score: Score
+    seconds: float
+    name: str
+    warnings: tuple[str, ...] = ()
+
+    def write(self, destination: str, *, force: bool) -> str:
+        """Write a MIDI file.
+
+        Args:
+            destination: a file or a folder; empty is a file of this folder with the source's name.
+            force: write over a file that exists.
+
+        Returns:
+            Its path.
+
+        Raises:
+            ConfigError: if it exists.
+            AudioError: if it cannot be written.
+        """
+        target = Path(destination or ".").expanduser()
+        if target.is_dir():
+            target = target / f"{self.name}.mid"
+        write_file(target, write_midi(self.score), force=force)
+        return str(target)
 
 
 def transcribe(audio: Audio, *, program: int = 0) -> Score:

@@ -44,12 +44,12 @@ from musiccore.scores.files import find_scores
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
+from musiccore.scores.tokenise import read_tokens, scores_of, tokenise_scores
 from musiccore.scores.tokens import dump_tokens, load_tokens
 from musiccore.storage.sealed import seal, unseal
 from musiccore.storage.store import open_store
 from musiccore.synth.soundfonts import find_font
 from musiccore.takes.choice import Choice
-from tasks.tokenising import read_tokens, scores_of, tokenise_scores
 from tests.contracts.store_suite import run_record
 from tests.damage import (
     Changes,
@@ -98,7 +98,7 @@ def _tokens(form: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.mid")
         path.write_bytes(write_midi(_score()))
-        return dump_tokens(tokenise_scores.fn(find_scores([str(path)]), form).tokens)
+        return dump_tokens(tokenise_scores(find_scores([str(path)]), form).tokens)
 
 
 def _codes() -> Codes:

@@ -10,7 +10,6 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.conversion.memory import read
 from musiccore.delivery.provenance import provenance
-from musiccore.delivery.song import _show
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
@@ -18,12 +17,14 @@ from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.runs.choose import make_choice
 from musiccore.runs.mend import mend_run
+from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.work.progress import reporting
+from tasks.artifacts import show_song
 from tasks.context import working
 from tasks.links import room_link
 
@@ -217,7 +218,7 @@ def test_song_is_finished_although_the_room_has_no_token(song, monkeypatch):
     monkeypatch.setenv("JUKEFLOW_STORE", str(root))
     monkeypatch.setenv("JUKEFLOW_CACHE", "/proc/no-such-folder")
     with working("song") as run:
-        _show(run, run.tree().current_song.number)
+        show_song(Picture.of(run.root, run.run_id), run.tree().current_song.number)
     assert room_link("song").endswith("/runs/song")  # it asks for the token
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import tasks.composing
 from flows.__main__ import main
 from musiccore import audio
+from musiccore.composer import config
 from musiccore.journal.journal import Journal
 from musiccore.storage.store import open_store
 from musiccore.testing import sine
@@ -58,7 +58,7 @@ def refused(words: list[str], here: Path, capfd) -> str:
     ids=lambda words: " ".join(words[:2]) + " " + words[-2],
 )
 def test_output_that_cannot_be_written_is_refused_before_the_work(words, here, capfd, monkeypatch):
-    monkeypatch.setattr(tasks.composing, "_one_thread", lambda: pytest.fail("the work began"))
+    monkeypatch.setattr(config, "one_thread", lambda: pytest.fail("the work began"))
     first = refused(words, here, capfd)
     assert "stands" in first
     assert "a file, not a folder" in first

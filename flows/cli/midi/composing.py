@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.composer import ComposeOptions
+from musiccore.composer.files import compose_file, given_score, targets, variants
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.scores.score import Reading, Score
 from musiccore.storage.atomic import check_place
-from tasks.composing import compose_file, given_score, targets, variants
 
 
 def compose(options: Namespace) -> int:
@@ -41,7 +41,7 @@ def compose(options: Namespace) -> int:
     rows = []
     for each, file in zip(variants(asked, options.count), files, strict=True):
         try:
-            row = compose_file.fn(each, str(file), options.force)
+            row = compose_file(each, str(file), force=options.force)
         except (ConfigError, CheckpointError) as error:
             raise BadRequest(error) from error
         rows.append(row)

@@ -9,7 +9,8 @@ from flows.cli.output import Exit, checking, complain, data, data_json, talk
 from musiccore.errors import ConfigError
 from musiccore.scores.score import Reading
 from musiccore.storage.atomic import check_place
-from tasks.rendering import Rendering, render_file, scores
+from musiccore.synth.render import Rendering, plan_rendering, render_file
+from tasks.settings import Settings
 
 _CODES = {
     "request": Exit.BAD_REQUEST,
@@ -21,18 +22,20 @@ _CODES = {
 
 def render(options: Namespace) -> int:
     with checking():
-        wanted = scores.fn(options.source, options.out or "", options.to or "wav")
+        wanted = plan_rendering(options.source, options.out or "", options.to or "wav")
         for _, audio in wanted:
             check_place(Path(audio))
         if len(wanted) == 1 and Path(wanted[0][1]).exists() and not options.force:
             raise ConfigError(f"out: {wanted[0][1]!r} exists", hint="use --force to write over it")
         rendering = _rendering(options)
+    settings = Settings.from_environment()
+    rendering = rendering.on(library=settings.fluidsynth, soundfont=settings.soundfont)
     player = rendering.player()
     if player.reason:
         talk(f"played on our own instruments: {player.reason}")
     rows = []
     for score, audio in wanted:
-        row = render_file.fn(score, audio, options.force, rendering)
+        row = render_file(score, audio, rendering, force=options.force)
         rows.append(row)
         _tell(row, alone=len(wanted) == 1, json=options.json)
     return _end(rows, json=options.json)

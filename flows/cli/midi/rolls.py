@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, say_odd
-from musiccore.conversion import write_file
 from musiccore.errors import ConfigError
+from musiccore.scores.files import named_after, open_score
 from musiccore.scores.score import Reading
-from tasks.rendering import named_after, open_score
+from musiccore.storage.atomic import write_file
 
 
 def roll(options: Namespace) -> int:

@@ -10,8 +10,7 @@ from musiccore.errors import ConfigError
 from musiccore.scores.files import write_score
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Reading
-from musiccore.scores.tokens import TokenFile
-from tasks.tokenising import (
+from musiccore.scores.tokenise import (
     Tokenised,
     list_scores,
     read_tokens,
@@ -20,14 +19,15 @@ from tasks.tokenising import (
     tokenise_scores,
     write_tokens,
 )
+from musiccore.scores.tokens import TokenFile
 
 
 def tokenise(options: Namespace) -> int:
     with checking():
         _check(options)
-        pieces = list_scores.fn(options.sources, options.legacy)
+        pieces = list_scores(options.sources, options.legacy)
         reading = Reading(encoding=options.encoding, strict=options.strict)
-    made = tokenise_scores.fn(pieces, options.form, options.steps, options.legacy, reading)
+    made = tokenise_scores(pieces, options.form, options.steps, options.legacy, reading)
     for row in made.rows:
         say_odd(row["source"], row["warnings"])
         if row["error"] is not None and len(made.rows) > 1:
@@ -40,7 +40,7 @@ def tokenise(options: Namespace) -> int:
         )
     written: list[str] = []
     if options.out and made.tokens.pieces:
-        written = write_tokens.fn(made.tokens, Path(options.out), options.force)
+        written = write_tokens(made.tokens, Path(options.out), force=options.force)
     _tell(made, written, options)
     if made.failed == len(made.rows):
         return Exit.BAD_REQUEST

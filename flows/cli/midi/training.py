@@ -9,10 +9,10 @@ from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_od
 from musiccore.errors import ConfigError
 from musiccore.scores.score import Reading
 from musiccore.storage.atomic import check_place
-from tasks.composing import train_composer
 
 
 def train(options: Namespace) -> int:
+    from musiccore.composer.assessment import train_composer
     from musiccore.composer.training import TrainingOptions
 
     asked = {
@@ -25,15 +25,15 @@ def train(options: Namespace) -> int:
         reading = Reading(encoding=options.encoding, strict=options.strict)
         check_place(Path(options.out) / "model")
     try:
-        result = train_composer.fn(
+        result = train_composer(
             options.source,
             options.out,
             wanted,
             options.grid,
             options.voices,
             options.test,
-            report=talk,
-            reading=reading,
+            reading,
+            say=talk,
         )
     except ConfigError as error:
         raise BadRequest(error) from error

@@ -9,7 +9,8 @@ from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
 from musiccore.errors import AudioError, ConfigError, NotFound
 from musiccore.storage.atomic import check_place
 from musiccore.synth.programs import program_of
-from tasks.transcribing import transcribe_source, write_transcription
+from tasks.audible import transcribe_source
+from tasks.context import shared_store
 
 
 def transcribe(options: Namespace) -> int:
@@ -25,12 +26,14 @@ def transcribe(options: Namespace) -> int:
             raise ConfigError(f"out: {str(target)!r} exists", hint="use --force to write over it")
     talk("experimental: one voice at a time, best for piano and plucked strings")
     try:
-        found = transcribe_source.fn(options.source, options.take, options.program, options.strict)
+        found = transcribe_source(
+            shared_store, options.source, options.take, options.program, strict=options.strict
+        )
     except (AudioError, NotFound) as error:
         raise BadRequest(error) from error
     for words in found.warnings:
         talk(words)
-    written = write_transcription.fn(found, options.out or "", options.force)
+    written = found.write(options.out or "", force=options.force)
     if options.json:
         data_json(
             {

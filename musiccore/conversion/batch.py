@@ -1,7 +1,4 @@
-"""Conversion of files of any place: list, choose what is new, convert many at once.
-
-Without Prefect, whose import takes longer than most conversions; `tasks.editing` makes tasks of it.
-"""
+"""Conversion of many files of any place: what is new among them, and several at the same time."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict
 
 from musiccore.audio.streams import bits_of
 from musiccore.conversion.convert import ConversionResult, convert
-from musiccore.conversion.listing import Conversion, Listing, plan_conversions
+from musiccore.conversion.listing import Conversion, Listing
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.staging import Problem, Stage
 from musiccore.errors import ConfigError, MusicCoreError, StorageError
@@ -26,7 +23,6 @@ from musiccore.storage.files import expand, look
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import remove_ownerless
 from musiccore.work.stop import SafeStop, Stop
-from tasks.context import machine
 
 if TYPE_CHECKING:
     from musiccore.conversion.ledger import Ledger
@@ -112,20 +108,6 @@ class Unwatched:
         """Show nothing."""
 
 
-def list_files(
-    sources: Sequence[str], kind: str | None, destination: str, may_be_empty: bool = False
-) -> Listing:
-    """List the files to convert; anything wrong with the request is said here.
-
-    Args:
-        sources: files, folders, addresses of stores, patterns.
-        kind: format wanted; None takes it from the name of the destination.
-        destination: a file or a folder; empty is beside each source.
-        may_be_empty: a folder without audio is no mistake.
-    """
-    return plan_conversions(sources, kind, destination, may_be_empty=may_be_empty)
-
-
 def memory_of(source: str, destination: str) -> Place:
     """Return the folder that remembers what was converted: the destination, else the source.
 
@@ -187,7 +169,7 @@ def convert_files(
 
     Args:
         conversions: from where to where.
-        options: how.
+        options: how; its `ffmpeg` None looks for the program.
         force: write over files that exist.
         jobs: files at the same time; 0 for one per processor.
         remember: destination that keeps a ledger; what it wrote before may be written over.
@@ -197,7 +179,6 @@ def convert_files(
         One row per file, in the order given.
     """
     watch = watch or Unwatched()
-    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     ledger = None if remember is None else _ledger(remember, options)
     for folder in {each.target.parent for each in conversions}:
         if folder.local is not None:

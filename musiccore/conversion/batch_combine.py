@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from musiccore.conversion.batch import Row, Watch, row_of
 from musiccore.conversion.combine import join, stereo
 from musiccore.conversion.convert import ConversionResult
 from musiccore.conversion.listing import Conversion, kind_of
@@ -16,8 +17,6 @@ from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.storage.files import Found, expand, is_folder, look, taken
 from musiccore.storage.places import Place, parse_place
 from musiccore.work.stop import SafeStop
-from tasks.context import machine
-from tasks.converting import Row, Watch, row_of
 
 SIDES: Final = (2, 3)
 _FETCHED: Final = 0.1
@@ -130,7 +129,6 @@ def combine_files(
     Returns:
         How it ended; its source is all of them.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     each = Conversion(source=asked.sources[0], target=asked.target, kind=asked.kind)
     stage = Stage()
 

@@ -15,23 +15,23 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from musiccore.audio.sound import Audio, sniff, write
+from musiccore.conversion.batch import (
+    Row,
+    Unwatched,
+    Watch,
+    convert_files,
+    find_news,
+    memory_of,
+    worker_count,
+)
+from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
+from musiccore.conversion.listing import plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
 from musiccore.storage.files import look
 from musiccore.storage.places import parse_place
 from musiccore.tags import tag_file
 from musiccore.work.stop import Interrupted
-from tasks.combining import Joining, Siding, combine_files, plan_combination
-from tasks.converting import (
-    Row,
-    Unwatched,
-    Watch,
-    convert_files,
-    find_news,
-    list_files,
-    memory_of,
-    worker_count,
-)
 from tests.contracts.gcs_server import gcs_server, google_at
 
 
@@ -63,7 +63,7 @@ def gs() -> Iterator[str]:
 
 
 def convert(source: str, kind: str, out: str, **how: object) -> list[Row]:
-    listing = list_files([source], kind, out)
+    listing = plan_conversions([source], kind, out)
     return convert_files(listing.conversions, ConversionOptions(kind=kind), **how)
 
 
@@ -71,7 +71,7 @@ def news(
     source: str, out: str, *, quiet: float = 0.0, watch: Watch | None = None, **how: object
 ) -> dict[str, str]:
     """Convert what is new; how each file ended."""
-    listing = list_files([source], "flac", out and f"{out}/", may_be_empty=True)
+    listing = plan_conversions([source], "flac", out and f"{out}/", may_be_empty=True)
     options = ConversionOptions(kind="flac", **how)
     memory = memory_of(source, out)
     found = find_news(listing, memory, options, quiet)
@@ -174,7 +174,7 @@ def test_second_look_finds_nothing_new_and_a_changed_file_is_news(store, album, 
 def test_memory_says_what_was_left_out_and_gives_a_mended_file_another_chance(album) -> None:
     out = str(album.parent / "out")
     news(str(album), out)
-    listing = list_files([str(album)], "flac", out)
+    listing = plan_conversions([str(album)], "flac", out)
     options = ConversionOptions(kind="flac")
     found = find_news(listing, memory_of(str(album), out), options, 0.0)
     assert found.notes == ("1 could not be read before and did not change.",)
@@ -211,7 +211,7 @@ def test_lost_target_is_made_again_and_a_foreign_one_left_alone(album) -> None:
 def test_own_output_is_never_converted(album) -> None:
     (album / "broken.wav").unlink()
     assert set(news(str(album), "").values()) == {"written"}
-    listing = list_files([str(album)], "mp3", "")
+    listing = plan_conversions([str(album)], "mp3", "")
     options = ConversionOptions(kind="mp3")
     found = find_news(listing, memory_of(str(album), ""), options, 0.0)
     sources = [Path(str(each.source.place)).name for each in found.conversions]

@@ -1,10 +1,10 @@
-"""Steps that play scores into audio files."""
+"""Scores played into audio files, with tags that say how."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,15 +12,15 @@ from typing import Literal, get_args
 from musiccore.audio.sound import MAX_RATE, MIN_RATE
 from musiccore.conversion import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
-from musiccore.scores.arrange import read_to_play, with_program, with_tempo
+from musiccore.scores.arrange import with_program, with_tempo
+from musiccore.scores.files import open_score, stem_of
 from musiccore.scores.notation import SCORE_SUFFIXES, chorale_names
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
 from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
 from musiccore.synth.programs import program_of
 from musiccore.tags import tag_file
-from tasks.context import safe_stop, settings
-from tasks.policies import io_task
+from musiccore.work.stop import SafeStop
 
 SAMPLE_RATE = 44_100
 
@@ -31,7 +31,8 @@ class Rendering:
 
     Attributes:
         engine: `auto`, `own` or `fluidsynth`.
-        soundfont: path of a sound font; empty for that of the settings, or one that is found.
+        soundfont: path of a sound font; empty for one that is found.
+        library: path of FluidSynth's library; empty for the one that is found.
         sample_rate: Hz.
         loudness: LUFS; None keeps the level of the instruments.
         transpose: semitones.
@@ -47,6 +48,7 @@ class Rendering:
 
     engine: Engine = "auto"
     soundfont: str = ""
+    library: str = ""
     sample_rate: int = SAMPLE_RATE
     loudness: float | None = LOUDNESS
     transpose: int = 0
@@ -74,6 +76,15 @@ class Rendering:
             program_of(self.program)
         with_tempo(Score(ticks_per_quarter=1, parts=()), self.tempo_scale)
 
+    def on(self, *, library: str, soundfont: str) -> Rendering:
+        """Return it with what a machine plays on, where nothing else is named.
+
+        Args:
+            library: path of FluidSynth's library.
+            soundfont: path of a sound font.
+        """
+        return replace(self, library=self.library or library, soundfont=self.soundfont or soundfont)
+
     def player(self) -> Player:
         """Find what plays.
 
@@ -81,11 +92,10 @@ class Rendering:
             ConfigError: if a path that was given is wrong.
             MissingProgram: if `fluidsynth` was asked for and something is missing.
         """
-        here = settings()
         return Player.find(
             self.engine,
-            library=here.fluidsynth,
-            soundfont=self.soundfont or here.soundfont,
+            library=self.library,
+            soundfont=self.soundfont,
             reverb=self.reverb,
             chorus=self.chorus,
         )
@@ -104,8 +114,7 @@ Cause = Literal["request", "score", "program", "output"]
 """What a failure is about: the options, the score, a missing program, the file to write."""
 
 
-@io_task(task_run_name="list-scores")
-def scores(source: str, destination: str, kind: str = "wav") -> list[tuple[str, str]]:
+def plan_rendering(source: str, destination: str, kind: str = "wav") -> list[tuple[str, str]]:
     """List the scores to play, and where each goes.
 
     Args:
@@ -164,17 +173,22 @@ def _scores_below(folder: Path, root: Path, kind: str) -> list[tuple[str, str]]:
     return pairs
 
 
-@io_task(task_run_name="render-{source}")
 def render_file(
-    source: str, destination: str, force: bool, rendering: Rendering | None = None
+    source: str,
+    destination: str,
+    rendering: Rendering,
+    *,
+    force: bool,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, object]:
     """Play one score; one that fails is a row that says so, and the next one goes on.
 
     Args:
         source: a score, or the name of a chorale.
         destination: the audio file.
-        force: write over a file that exists.
         rendering: how it is played.
+        force: write over a file that exists.
+        say: told that a signal was heard.
 
     Returns:
         `source`, `destination`, `result` (`written`, `exists` or `failed`), `seconds` of sound,
@@ -194,8 +208,8 @@ def render_file(
     if target.exists() and not force:
         return {**row, "result": "exists"}
     try:
-        with safe_stop():  # the encoder would lose the exception of a signal
-            made = render_to(source, target, rendering or Rendering(), force=force)
+        with SafeStop(say):  # the encoder would lose the exception of a signal
+            made = render_to(source, target, rendering, force=force)
     except MusicCoreError as error:
         return {**row, "result": "failed", "error": error.message, "cause": _cause(error)}
     return {**row, "result": "written", **made}
@@ -257,31 +271,6 @@ def render_to(source: str, target: Path, rendering: Rendering, *, force: bool) -
     }
 
 
-def open_score(source: str, reading: Reading = AS_PLAYERS_DO) -> tuple[Score, str]:
-    """Read a score or a chorale.
-
-    Returns:
-        The score, and the sha256 of its file (of its name for a chorale).
-
-    Raises:
-        AudioError: if it cannot be read.
-        ConfigError: if there is no such chorale.
-    """
-    score, path = read_to_play(source, reading), Path(source).expanduser()
-    content = path.read_bytes() if path.is_file() else source.encode()
-    return score, hashlib.sha256(content).hexdigest()
-
-
-def _stem(source: str) -> str:
-    path = Path(source)
-    return path.stem if path.suffix.lower() in SCORE_SUFFIXES else source
-
-
-def named_after(source: str, suffix: str) -> Path:
-    """Return a file of this folder, named after a score or a chorale."""
-    return Path(f"{_stem(source)}.{suffix}")
-
-
 def _tags(
     source: str,
     score: Score,
@@ -290,9 +279,9 @@ def _tags(
     described: dict[str, object],
 ) -> dict[str, object]:
     options = asdict(rendering)
-    del options["soundfont"], options["reading"]
+    del options["soundfont"], options["library"], options["reading"]
     return {
-        "title": score.name or _stem(source),
+        "title": score.name or stem_of(source),
         "software": f"jukeflow {version('jukeflow')}",
         "kind": "rendering",
         "score": Path(source).name,

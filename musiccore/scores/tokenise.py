@@ -1,4 +1,4 @@
-"""Steps that turn scores into tokens, and tokens into scores."""
+"""Files of scores into files of tokens, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from musiccore.conversion import write_file
 from musiccore.errors import ConfigError, MusicCoreError
 from musiccore.scores.files import ScoreFile, find_scores
 from musiccore.scores.midi import limited_bytes, write_midi
@@ -32,7 +31,7 @@ from musiccore.scores.tokens import (
 )
 from musiccore.scores.tokens.grid import STRINGS
 from musiccore.scores.tokens.seed import LEGACY_FILES, TIME_LIMIT, seed_strings, vocabulary
-from tasks.policies import io_task
+from musiccore.storage.atomic import write_file
 
 MAX_TOKEN_BYTES = 256 << 20
 
@@ -75,7 +74,6 @@ class Tokenised:
         return sum(row["result"] == "failed" for row in self.rows)
 
 
-@io_task(task_run_name="list-scores")
 def list_scores(sources: Sequence[str], legacy: bool = False) -> list[ScoreFile]:
     """List the pieces to read.
 
@@ -95,7 +93,6 @@ def list_scores(sources: Sequence[str], legacy: bool = False) -> list[ScoreFile]
     return midi
 
 
-@io_task(task_run_name="tokenise-{form}")
 def tokenise_scores(
     pieces: Sequence[ScoreFile],
     form: Form,
@@ -208,8 +205,7 @@ def _inside(name: str, suffix: str) -> PurePosixPath:
     return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
 
 
-@io_task(task_run_name="write-tokens")
-def write_tokens(tokens: TokenFile, target: Path, force: bool) -> list[str]:
+def write_tokens(tokens: TokenFile, target: Path, *, force: bool) -> list[str]:
     """Write tokens; every file appears whole or not at all.
 
     Args:

@@ -1,106 +1,29 @@
-"""Steps that compose, and that train what composes."""
+"""A training of the composer from its data to its figures: what it learned, and what it draws."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from musiccore.composer import config
 from musiccore.composer.baselines import bigram_nats, copy_nats
 from musiccore.composer.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
+from musiccore.composer.likelihood import judge
+from musiccore.composer.model import Composer
 from musiccore.composer.options import ComposeOptions
+from musiccore.composer.sampler import Drawing, Rules
+from musiccore.composer.train import train
+from musiccore.composer.training import Evaluation, TrainingOptions
 from musiccore.composer.voice_leading import Copies, check
 from musiccore.composer.voices import VoiceGrid
-from musiccore.conversion import write_file
+from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
-from musiccore.scores.midi import SUFFIXES, write_midi
-from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
-from tasks.context import task_reporter
-from tasks.policies import io_task
-from tasks.rendering import open_score
+from musiccore.scores.score import AS_PLAYERS_DO, Reading
 
-if TYPE_CHECKING:
-    from musiccore.composer.model import Composer
-    from musiccore.composer.training import Evaluation, TrainingOptions
-
-MAX_COUNT = 100
 _N_SAMPLES, _SAMPLE_QUARTERS = 50, 56
-_LARGEST_SEED = (1 << 32) - 1
 
 
-def targets(out: str, seed: int, count: int) -> list[Path]:
-    """Return a MIDI file for each piece.
-
-    Args:
-        out: a file, a folder, or empty for here; of several pieces each file gets its seed.
-        seed: of the first piece; the next ones count on.
-        count: pieces.
-
-    Raises:
-        ConfigError: if the count is out of range or the file is no MIDI file.
-    """
-    if not 1 <= count <= MAX_COUNT:
-        raise ConfigError(f"count: it is {count}, want 1 to {MAX_COUNT}")
-    if not 0 <= seed <= _LARGEST_SEED - count + 1:
-        raise ConfigError(f"seed: it is {seed}, want 0 to {_LARGEST_SEED - count + 1}")
-    path = Path(out or ".").expanduser()
-    seeds = range(seed, seed + count)
-    if path.is_dir() or not path.suffix:
-        return [path / f"chorale-{n}.mid" for n in seeds]
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(
-            f"out: {out!r} is no MIDI file", hint="end its name with .mid, or give a folder"
-        )
-    if count == 1:
-        return [path]
-    return [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in seeds]
-
-
-def given_score(source: str, reading: Reading = AS_PLAYERS_DO) -> Score | None:
-    """Read a score to continue or to harmonise; None if nothing is given."""
-    return open_score(source, reading)[0] if source else None
-
-
-@io_task(task_run_name="compose-{destination}")
-def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict[str, object]:
-    """Compose one piece and write it as a MIDI file.
-
-    Args:
-        options: what to make.
-        destination: the MIDI file.
-        force: write over a file that exists.
-
-    Returns:
-        `file`, `seed`, `key`, `seconds`, `notes`, `cadence` and `sha256` of the file.
-
-    Raises:
-        ConfigError: if the file exists, or the request does not fit.
-    """
-    from musiccore.composer.compose import compose_piece
-    from musiccore.composer.to_score import provenance_of
-
-    _one_thread()
-    target = Path(destination)
-    if target.exists() and not force:
-        raise ConfigError(f"out: {destination!r} exists", hint="use {force} to write over it")
-    score = compose_piece(options)
-    data = write_midi(score)
-    write_file(target, data, force=force)
-    facts = provenance_of(score) or {}
-    return {
-        "file": destination,
-        "seed": options.seed,
-        "key": facts.get("key"),
-        "seconds": round(score.seconds, 3),
-        "notes": score.n_notes,
-        "cadence": facts.get("cadence"),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-
-
-@io_task(task_run_name="train-{source}")
 def train_composer(
     source: str,
     out: str,
@@ -108,8 +31,9 @@ def train_composer(
     grid: GridName = "1/16",
     n_voices: int = 4,
     test: bool = False,
-    report: Callable[[str], None] | None = None,
     reading: Reading = AS_PLAYERS_DO,
+    *,
+    say: Callable[[str], None],
 ) -> dict[str, object]:
     """Train a model of voices; what an earlier call did is not done again.
 
@@ -120,8 +44,8 @@ def train_composer(
         grid: length of a step.
         n_voices: voices.
         test: judge the kept weights by the test chorales as well, and by what they draw.
-        report: told a line now and then; None for Prefect's log.
         reading: how the files of a folder are read.
+        say: told a line now and then.
 
     Returns:
         Figures of the model and of what it must beat, in nats per note, and one row per file.
@@ -129,13 +53,9 @@ def train_composer(
     Raises:
         ConfigError: if the data or the folder does not fit.
     """
-    from musiccore.composer.train import train
-    from musiccore.composer.weights import load_model
-
     if test and source != CHORALES:
         raise ConfigError("test: only the chorales have a test part", hint="leave it out")
-    _one_thread()
-    say = report or task_reporter().say
+    config.one_thread()
     corpus = read_corpus(source, grid, n_voices, reading)
     say(_summary(corpus))
     trained = train(corpus.train, corpus.valid, Path(out), options, lambda event: say(_line(event)))
@@ -168,9 +88,6 @@ def test_figures(model: Composer, corpus: Corpus, pieces: Sequence[VoiceGrid]) -
         Nats per note and per step, those of repetition and of pairs of notes, and the checks of
         the test pieces, of plain draws and of draws as `compose` makes them.
     """
-    from musiccore.composer.likelihood import judge
-    from musiccore.composer.sampler import Drawing, Rules
-
     known = [piece.pitches for piece in corpus.train]
     heard = [piece.pitches for piece in pieces]
     nats, beat = judge(model, pieces), model.config.steps_per_quarter
@@ -207,15 +124,3 @@ def _summary(corpus: Corpus) -> str:
     skipped = sum(not row.used for row in corpus.rows)
     ending = f"; {skipped} files skipped" if skipped else ""
     return f"{len(corpus.train)} pieces to learn from, {len(corpus.valid)} held out{ending}"
-
-
-def variants(options: ComposeOptions, count: int) -> list[ComposeOptions]:
-    """Return the options of several pieces: the seed counts on."""
-    return [replace(options, seed=options.seed + n) for n in range(count)]
-
-
-def _one_thread() -> None:
-    """Use one processor thread: small matrices run slower on two."""
-    import torch
-
-    torch.set_num_threads(1)

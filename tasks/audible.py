@@ -1,49 +1,33 @@
-"""Steps that write the melody of a recording, or of a run, as MIDI."""
+"""What can be heard: a recording, or a run, and its melody written down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from musiccore.audio.sound import Audio
-from musiccore.conversion import SUFFIXES, write_file
+from musiccore.conversion import SUFFIXES
 from musiccore.conversion.hearing import heard_all
 from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.runs.snapshot import Picture
-from musiccore.scores.midi import write_midi
-from musiccore.scores.score import Score
-from musiccore.scores.transcribe import transcribe
+from musiccore.scores.transcribe import Transcription, transcribe
 from musiccore.storage.store import Store, validate_run_id
 from musiccore.synth.programs import program_of
-from tasks.context import shared_store
-from tasks.policies import io_task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcription:
-    """What was written down.
-
-    Attributes:
-        score: one part.
-        seconds: length of the recording.
-        name: of the recording: its stem, or run and take.
-        warnings: what was odd about it, or is missing.
-    """
-
-    score: Score
-    seconds: float
-    name: str
-    warnings: tuple[str, ...] = ()
-
-
-@io_task(task_run_name="transcribe-{source}")
 def transcribe_source(
-    source: str, take: int | None = None, program: str = "0", strict: bool = False
+    store: Callable[[], Store],
+    source: str,
+    take: int | None = None,
+    program: str = "0",
+    *,
+    strict: bool = False,
 ) -> Transcription:
     """Write down the melody of a recording or of a run.
 
     Args:
+        store: opens the store that a run lies in.
         source: an audio file, or the name of a run.
         take: of the run; None is its finished song.
         program: number or name of the instrument of the result.
@@ -61,32 +45,9 @@ def transcribe_source(
         audio, warnings = heard_all(path, strict=strict)
         name = path.stem
     else:
-        (audio, name), warnings = run_audio(shared_store(), source, take), ()
+        (audio, name), warnings = run_audio(store(), source, take), ()
     score = transcribe(audio, program=wanted)
     return Transcription(score=score, seconds=audio.seconds, name=name, warnings=warnings)
-
-
-@io_task(task_run_name="write-{destination}")
-def write_transcription(found: Transcription, destination: str, force: bool) -> str:
-    """Write a MIDI file.
-
-    Args:
-        found: what was written down.
-        destination: a file or a folder; empty is a file of this folder with the source's name.
-        force: write over a file that exists.
-
-    Returns:
-        Its path.
-
-    Raises:
-        ConfigError: if it exists.
-        AudioError: if it cannot be written.
-    """
-    target = Path(destination or ".").expanduser()
-    if target.is_dir():
-        target = target / f"{found.name}.mid"
-    write_file(target, write_midi(found.score), force=force)
-    return str(target)
 
 
 def run_audio(store: Store, run: str, take: int | None) -> tuple[Audio, str]:
