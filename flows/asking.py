@@ -13,15 +13,15 @@ from uuid import UUID
 from flows.invitation import invitation
 from flows.question import answered, selection_form
 from flows.suspended import resume_suspended, suspend
+from musiccore.delivery.policy import Question
 from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
+from musiccore.runs.choose import make_choice
+from musiccore.runs.snapshot import Picture
 from tasks.artifacts import refusal, show_refusal, show_round
-from tasks.choosing import Question
+from tasks.context import flow_run_id, machine, shared_store
 from tasks.notifying import notify
-from tasks.resources import flow_run_id, shared_store
-from tasks.showing import Picture
 from tasks.story import tell
-from tasks.trees import make_choice
 
 if TYPE_CHECKING:
     from prefect.input import RunInput
@@ -114,6 +114,7 @@ def record_answer(
             run_id,
             choice,
             by="form",
+            label_tables=machine().labels,
             round_number=round_number if choice.action in ("again", "back") else None,
             seen=seen,
         )

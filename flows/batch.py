@@ -8,11 +8,14 @@ from prefect.client.schemas.objects import State
 
 from flows.resume import resume
 from musiccore.errors import Fenced, Gone, MusicCoreError
+from musiccore.runs.batch_report import Ending, write_batch
+from musiccore.runs.packs import SharedPasses
+from musiccore.runs.queue import Entry, Queue
 from musiccore.work.joint_progress import Ensemble
 from musiccore.work.progress import reporting
 from musiccore.work.stop import Interrupted, OutOfTime, Stop, limited, until
-from tasks.batching import (
-    begin_song,
+from tasks.batch import (
+    begun,
     ending_of,
     find_queue,
     open_passes,
@@ -20,11 +23,8 @@ from tasks.batching import (
     show_songs,
     unfinished_songs,
 )
-from tasks.batchreport import Ending
+from tasks.context import safe_stop, shared_store, task_reporter
 from tasks.outcome import rows_flow
-from tasks.packs import sharing
-from tasks.queues import Entry, Queue
-from tasks.resources import safe_stop, task_reporter
 from tasks.story import tell
 
 _HOUR = 3600.0
@@ -57,9 +57,10 @@ def batch(
         task_reporter().say(str(end))
         tell(f"Stopped, {end}.")
     except BaseException:
-        report_batch.fn(queue, endings)  # the process is about to end: no server is asked
+        # the process is about to end: no server is asked
+        write_batch(shared_store(), queue, endings)
         raise
-    state = report_batch(queue, endings)
+    state = report_batch(shared_store(), queue, endings)
     show_songs(state)
     return ending_of(state)
 
@@ -83,8 +84,9 @@ def make_pack(queue: Queue, rows: tuple[int, ...], stop: Stop) -> dict[int, Endi
         opened = open_passes(entries)
     except MusicCoreError as error:
         return {entry.row: _ending(error) for entry in entries}
-    with opened as passes, sharing(passes), limited(stop, passes):
-        outcomes = passes.turns.run([partial(make_song, entry, ensemble) for entry in entries])
+    with opened as passes, limited(stop, passes):
+        songs = [partial(make_song, entry, passes, ensemble) for entry in entries]
+        outcomes = passes.turns.run(songs)
     return {
         entry.row: _ending(outcome.error)
         for entry, outcome in zip(entries, outcomes, strict=True)
@@ -92,15 +94,15 @@ def make_pack(queue: Queue, rows: tuple[int, ...], stop: Stop) -> dict[int, Endi
     }
 
 
-def make_song(entry: Entry, ensemble: Ensemble) -> None:
+def make_song(entry: Entry, passes: SharedPasses, ensemble: Ensemble) -> None:
     """Bring one song to its end, or to the end of its own budget."""
     hours = entry.max_hours
     seconds = None if hours is None else hours * _HOUR
     name = f"song {entry.row}"
     with until(seconds, f"max_hours {hours}"), reporting(ensemble.song(name)):
         try:
-            begin_song(entry)
-            resume(entry.run)
+            with begun(entry, passes):
+                resume(entry.run)
         finally:
             ensemble.leave(name)
 

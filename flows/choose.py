@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flows.forms import ChoiceForm
 from flows.waking import wake
+from musiccore.runs.choose import make_choice
 from tasks.artifacts import artifact_key, show_text
+from tasks.context import machine, shared_store
 from tasks.links import room_link
 from tasks.policies import durable_flow
-from tasks.resources import shared_store
 from tasks.story import tell
-from tasks.trees import make_choice
 
 
 @durable_flow(name="choose", flow_run_name="choose-{choice.run}")
@@ -20,7 +20,9 @@ def choose(choice: ChoiceForm) -> dict[str, object]:
         choice: What to do with which take of which run.
     """
     store = shared_store()
-    made = make_choice(store, choice.run, choice.choice(), by="form", who=choice.who)
+    made = make_choice(
+        store, choice.run, choice.choice(), by="form", label_tables=machine().labels, who=choice.who
+    )
     then = wake(store, choice.run, made)
     tell(f"Chosen for {choice.run}: {made.choice.in_words()}. {then}")
     link = f"[{choice.run}]({room_link(choice.run)})"

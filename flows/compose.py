@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flows.conversation import converse
-from flows.forms import Song
+from flows.forms import SongForm
 from musiccore.request.request import GenerationRequest
 from tasks.policies import durable_flow
-from tasks.starting import start_run
+from tasks.start import start_run
 
 
 @durable_flow(name="compose", flow_run_name="compose-{run_id}")
@@ -24,7 +24,7 @@ def compose(request: GenerationRequest, run_id: str = "") -> dict[str, object]:
 
 
 @durable_flow(name="compose", flow_run_name="compose-{song.title}")
-def compose_song(song: Song, name: str = "") -> dict[str, object]:
+def compose_song(song: SongForm, name: str = "") -> dict[str, object]:
     """Make takes of a piece, and choose by ear which of them goes on.
 
     Takes of the top level are sampled and published; the run then suspends until somebody chooses:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from flows.asking import ask, collect_answer
-from flows.rounds import carry_out
+from musiccore.delivery.steps import carry_out
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe_run
+from musiccore.work.extra import extra
 from tasks.artifacts import show_finished
-from tasks.choosing import say_waiting
-from tasks.describing import describe_run
-from tasks.extras import extra
-from tasks.resources import flow_run_id, shared_store, working
-from tasks.showing import Picture
+from tasks.context import flow_run_id, shared_store, task_reporter, working
+from tasks.steps import STEPS, say_waiting
 from tasks.story import story, tell
 
 
@@ -28,9 +28,9 @@ def converse(run_id: str) -> dict[str, object]:
     _goes_on(run_id)
     mistake = collect_answer(run_id)
     while True:
-        with working(run_id):  # one claim: each one reads and checks all weights
-            carry_out(run_id)
-            question = say_waiting(run_id, flow_run_id())
+        with working(run_id) as run:
+            carry_out(run, STEPS)
+            question = say_waiting(run, flow_run_id())
         if question is None or not ask(run_id, question, mistake):
             return _ended(run_id)
         mistake = None
@@ -50,6 +50,7 @@ def _ended(run_id: str) -> dict[str, object]:
         return describe_run(shared_store(), run_id).to_json()
     picture = Picture.of(shared_store(), run_id)
     if picture.status.state == "done":
-        extra("the card of the song in Prefect", lambda: show_finished(picture))
+        show = task_reporter().say
+        extra("the card of the song in Prefect", lambda: show_finished(picture), show, tell)
         tell(f"“{picture.status.title or run_id}” is {picture.status.words}.")
     return picture.status.to_json()

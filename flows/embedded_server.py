@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[1]))  # last: whatever is installed comes first
-from flows.serving.gate import Gate, own_origins
+from flows.serving.gate import ServerGate, own_origins
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -59,10 +59,10 @@ def _server(database: Path, template: Path, port: int) -> Server:
                 _keep_template(database, template)
             _say("ready")
 
-    def guarded() -> Gate:
+    def guarded() -> ServerGate:
         password = os.environ["PREFECT_SERVER_API_AUTH_STRING"]
         app = create_app(ephemeral=True, final=True)
-        return Gate(app, port=port, password=password, closed=_CLOSED)
+        return ServerGate(app, port=port, password=password, closed=_CLOSED)
 
     return Announcing(
         uvicorn.Config(

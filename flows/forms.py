@@ -38,8 +38,10 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Song(_Form):
+class SongForm(_Form):
     """What to make."""
+
+    model_config = ConfigDict(title="Song")
 
     title: str = Field(
         "New song",
@@ -176,8 +178,10 @@ class Song(_Form):
         )
 
 
-class WholeSong(Song):
+class WholeSong(SongForm):
     """What to make, through to the end without anybody's help."""
+
+    model_config = ConfigDict(title="WholeSong")
 
     choose: Literal["first", "best", "all"] = Field(
         "first",

@@ -6,7 +6,7 @@ from flows.conversation import converse
 from flows.forms import WholeSong
 from musiccore.request.request import GenerationRequest
 from tasks.policies import durable_flow
-from tasks.starting import start_run
+from tasks.start import start_run
 
 
 @durable_flow(name="generate", flow_run_name="generate-{run_id}")

@@ -6,9 +6,9 @@ The old generation of the Prefect UI plays the players below, the new one shows 
 from __future__ import annotations
 
 from musiccore.audio.faults import Fault
+from musiccore.runs.snapshot import Picture
 from musiccore.timecode import clock
 from tasks.links import audio_link, room_link
-from tasks.showing import Picture
 
 
 def invitation(picture: Picture) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flows.conversation import converse
-from flows.sweeping import Interrupted, find_interrupted, mark_dead, start_elsewhere
+from flows.sweeping import AbandonedRun, find_interrupted, mark_dead, start_elsewhere
+from tasks.context import working
 from tasks.policies import durable_flow
-from tasks.resources import working
 
 
 @durable_flow(name="resume", flow_run_name="resume-{run_id}")
@@ -41,7 +41,7 @@ def resume_interrupted() -> list[dict[str, object]]:
     return [_continue(one) for one in find_interrupted()]
 
 
-def _continue(one: Interrupted) -> dict[str, object]:
+def _continue(one: AbandonedRun) -> dict[str, object]:
     mark_dead(one)
     if started := start_elsewhere(one):
         return {"run": one.run, "flow_run": started}

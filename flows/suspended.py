@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from flows.question import RECORDED
-from tasks.showing import Picture
+from musiccore.runs.snapshot import Picture
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State

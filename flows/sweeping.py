@@ -13,18 +13,18 @@ from musiccore.errors import ConfigError, StorageError
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
+from musiccore.runs.choose import tree_of
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import unfinished_runs
 from musiccore.storage.store import Store
-from tasks.describing import unfinished_runs
+from tasks.context import flow_run_id, present_store, shared_store
 from tasks.policies import io_task
-from tasks.resources import flow_run_id, present_store, shared_store
-from tasks.showing import Picture
-from tasks.trees import tree_of
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupted:
+class AbandonedRun:
     """A run that is unfinished and in nobody's hands.
 
     Attributes:
@@ -41,7 +41,7 @@ class Interrupted:
 
 
 @io_task(task_run_name="find-interrupted")
-def find_interrupted() -> list[Interrupted]:
+def find_interrupted() -> list[AbandonedRun]:
     """Return the unfinished runs that nobody is at work on, oldest first.
 
     A run that a person cancelled in Prefect stays where it is until a person continues it.
@@ -61,7 +61,7 @@ def find_interrupted() -> list[Interrupted]:
             continue
         unreleased = journal.claim_in_force is not None
         flow_run = str(holders[-1].fields.get("id")) if holders and unreleased else ""
-        one = Interrupted(run=journal.run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run)
+        one = AbandonedRun(run=journal.run_id, epoch=journal.epoch, seen=seen, flow_run=flow_run)
         found.append(one)
     return found
 
@@ -84,13 +84,13 @@ def _unheld(store: Store) -> list[Journal]:
     return unheld
 
 
-def mark_dead(one: Interrupted) -> None:
+def mark_dead(one: AbandonedRun) -> None:
     """Mark the Prefect run whose process is gone as crashed."""
     if one.flow_run and one.flow_run != flow_run_id():
         mark_ghosts([one.flow_run])
 
 
-def start_elsewhere(one: Interrupted) -> str:
+def start_elsewhere(one: AbandonedRun) -> str:
     """Let a Prefect run go on with a run; return its id, empty where there is none.
 
     The one that waits for a choice takes its run up again; otherwise `continue` is started. Two

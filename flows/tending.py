@@ -16,10 +16,10 @@ from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
 from flows.workshop import Workshop
 from musiccore.errors import ConfigError
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import is_running
 from musiccore.storage.store import Store
 from musiccore.takes.choice import DECISIONS, WORK, MadeChoice
-from tasks.describing import is_running
-from tasks.showing import Picture
 
 log = logging.getLogger(__name__)
 

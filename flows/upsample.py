@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flows.conversation import converse
+from musiccore.runs.choose import make_choice
 from musiccore.takes.choice import Choice
+from tasks.context import machine, shared_store
 from tasks.policies import durable_flow
-from tasks.resources import shared_store
-from tasks.trees import make_choice
 
 
 @durable_flow(name="upsample", flow_run_name="upsample-take-{take}-of-{run_id}")
@@ -21,5 +21,5 @@ def upsample_take(run_id: str, take: int, copies: int = 1, anew: bool = False) -
     """
     data = {"action": "upsample", "takes": [take], "copies": copies, "anew": anew}
     choice = Choice.parse(data)
-    make_choice(shared_store(), run_id, choice, by="form")
+    make_choice(shared_store(), run_id, choice, by="form", label_tables=machine().labels)
     return converse(run_id)

@@ -8,10 +8,10 @@ from flows.embedded import configured_api_url, with_password
 from flows.serving.deployments import start
 from flows.serving.passwords import refusal
 from flows.suspended import PATIENCE_SECONDS, continue_key, resume_suspended
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import is_running
 from musiccore.storage.store import Store
 from musiccore.takes.choice import DECISIONS, WORK, MadeChoice
-from tasks.describing import is_running
-from tasks.showing import Picture
 
 log = logging.getLogger(__name__)
 

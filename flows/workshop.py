@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import Store
-from tasks.showing import Picture
 
 log = logging.getLogger(__name__)
 

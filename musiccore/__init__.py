@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from musiccore.journal.manifest import Manifest, RunRecord
     from musiccore.models.codes import Codes
     from musiccore.models.config import ModelConfig, PriorConfig, VQVAEConfig
+    from musiccore.models.presets import preset
     from musiccore.models.prior.model import Prior
     from musiccore.models.vqvae.model import VQVAE
     from musiccore.sampling.windows import Window, plan_windows
@@ -56,6 +57,7 @@ __all__ = [
     "NotFound",
     "open_store",
     "plan_windows",
+    "preset",
     "Prior",
     "PriorConfig",
     "RunRecord",
@@ -89,6 +91,7 @@ _HOME = {
     ),
     "journal.journal": ("Journal",),
     "journal.manifest": ("Manifest", "RunRecord"),
+    "models.presets": ("preset",),
     "models.prior.model": ("Prior",),
     "sampling.windows": ("Window", "plan_windows"),
     "storage.store": ("BlobRef", "Store", "open_store"),

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from musiccore.models.config import ModelConfig, PriorConfig
+from musiccore.models.config import PriorConfig
+from musiccore.models.presets import preset
 from musiccore.models.prior import Prior
-from musiccore.models.vqvae import VQVAE
+from musiccore.models.random_weights import random_prior
 
 _SURE = 1e4  # logit of the code that must come next
 
@@ -69,32 +70,7 @@ def tiny_prior(level: int, *, seed: int = 0, scale: float = 1.0) -> Prior:
         level: 0, 1 or 2.
         scale: factor on all matrices; large ones make every term matter.
     """
-    return random_prior(ModelConfig.from_name("tiny").priors[level], seed=seed, scale=scale)
-
-
-def random_prior(config: PriorConfig, *, seed: int = 0, scale: float = 1.0) -> Prior:
-    """Return a prior with random weights that depend on the seed only."""
-    prior = Prior(config)
-    _randomise_(prior, seed, scale)
-    return prior.eval()
-
-
-def tiny_vqvae(*, seed: int = 0) -> VQVAE:
-    """Return the VQ-VAE of the `tiny` model with random weights that depend on the seed only."""
-    vqvae = VQVAE(ModelConfig.from_name("tiny").vqvae)
-    _randomise_(vqvae, seed, 1.0)
-    return vqvae.eval()
-
-
-@torch.no_grad()
-def _randomise_(module: torch.nn.Module, seed: int, scale: float) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    for _, tensor in sorted(module.state_dict(keep_vars=True).items()):
-        noise = torch.randn(tensor.shape, generator=generator)
-        spread = scale / max(1.0, float(tensor[0].numel()) ** 0.5) if tensor.ndim > 1 else 0.1
-        tensor.copy_(noise * spread)
-        if tensor.ndim == 1:
-            tensor.add_(0.5)
+    return random_prior(preset("tiny").priors[level], seed=seed, scale=scale)
 
 
 def sine(

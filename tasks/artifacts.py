@@ -15,10 +15,10 @@ from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
+from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
 from musiccore.takes.choice_log import Conflict
 from musiccore.timecode import length
-from tasks.showing import Picture, blob_sizes
 from tasks.songcard import SongCard, plain
 from tasks.story import story
 

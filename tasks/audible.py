@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from musiccore.audio.sound import Audio, read
+from musiccore.audio.sound import Audio
 from musiccore.conversion import SUFFIXES
 from musiccore.conversion.hearing import heard_all
+from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
+from musiccore.runs.snapshot import Picture
 from musiccore.scores.transcribe import Transcription, transcribe
 from musiccore.storage.store import Store, validate_run_id
 from musiccore.synth.programs import program_of
-from tasks.showing import Picture
 
 
 def transcribe_source(

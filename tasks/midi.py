@@ -18,8 +18,8 @@ from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
 from tasks import audible
+from tasks.context import shared_store, task_reporter
 from tasks.policies import io_task
-from tasks.resources import shared_store, task_reporter
 from tasks.settings import Settings
 
 if TYPE_CHECKING:

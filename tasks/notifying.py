@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from http.client import HTTPException
 
 from musiccore.errors import ConfigError
+from tasks.context import settings
 from tasks.links import room_link
-from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,19 @@ def notify(event: str, facts: Mapping[str, object]) -> None:
             the listening room if none is given.
     """
     try:
-        settings = Settings.from_environment()
-        if not settings.webhook:
+        here = settings()
+        if not here.webhook:
             return
         message: dict[str, object] = {"event": event, "text": f"jukeflow: {event}"}
         if run := facts.get("run"):
             asked = facts.get("round")
             question = asked if isinstance(asked, int) else None
-            message["link"] = room_link(str(run), settings, question=question)
+            message["link"] = room_link(str(run), here, question=question)
         body = json.dumps(message | dict(facts), default=str).encode()
     except (ConfigError, OSError) as error:
         log.warning("the message %s was not sent: %s", event, error)
         return
-    threading.Thread(target=_send, args=(settings.webhook, body, event), name="notify").start()
+    threading.Thread(target=_send, args=(here.webhook, body, event), name="notify").start()
 
 
 def _send(address: str, body: bytes, event: str) -> None:

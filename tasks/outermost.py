@@ -40,7 +40,7 @@ def told(body: Callable[Given, Made]) -> Callable[Given, Made]:
     @wraps(body)
     def flow_body(*args: Given.args, **given: Given.kwargs) -> Made:
         context = FlowRunContext.get()
-        if context is None or context.flow is None or context.flow.fn is not flow_body:
+        if context is None or context.flow is None or _body_of(context.flow) is not flow_body:
             return body(*args, **given)  # called as a plain function
         assert context.flow_run is not None
         try:
@@ -54,6 +54,11 @@ def told(body: Callable[Given, Made]) -> Callable[Given, Made]:
     # Prefect looks names of annotations up where the function lies, which is here and not there.
     flow_body.__signature__ = signature(body, eval_str=True)  # type: ignore[attr-defined]
     return flow_body
+
+
+def _body_of(flow: object) -> object:
+    """Return the function that a flow was made of."""
+    return getattr(flow, "__wrapped__", None)
 
 
 def _outermost(here: Story, context: FlowRunContext, work: Callable[[], Made]) -> Made:

@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from musiccore.errors import ConfigError
-
-_DTYPES = ("float32", "float16", "bfloat16")
+from musiccore.models.machine import DTYPES, Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +51,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.store.strip():
             raise ConfigError("store is empty", hint="give a folder, for example --store ./runs")
-        if self.dtype not in _DTYPES:
-            raise ConfigError(f"JUKEFLOW_DTYPE is {self.dtype!r}; use one of {', '.join(_DTYPES)}")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"JUKEFLOW_DTYPE is {self.dtype!r}; use one of {', '.join(DTYPES)}")
         if self.threads < 1:
             raise ConfigError(f"JUKEFLOW_THREADS is {self.threads}; it must be 1 or more")
         if not _is_web_address(self.room):
@@ -94,6 +93,17 @@ class Settings:
             fluidsynth=env.get("JUKEFLOW_FLUIDSYNTH", ""),
             ffmpeg=env.get("FFMPEG_BINARY") or None,
             webhook=env.get("JUKEFLOW_WEBHOOK", "").strip(),
+        )
+
+    def machine(self) -> Machine:
+        """Return what of it the library needs to know of this machine."""
+        return Machine(
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            models=self.models,
+            labels=self.labels,
+            ffmpeg=self.ffmpeg,
         )
 
 

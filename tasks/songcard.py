@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from musiccore.errors import StorageError
 from musiccore.pages.html import size_text
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import Store
 from musiccore.timecode import length
 from tasks.links import room_link, song_link
-from tasks.showing import Picture
 
 _SHOWN = ("master", "score", "codes")
 

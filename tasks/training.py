@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.context import task_reporter
 from tasks.policies import gpu_task
-from tasks.resources import task_reporter
 
 if TYPE_CHECKING:
     from musiccore.training.recipe import Stage, TrainingEvent

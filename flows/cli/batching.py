@@ -11,10 +11,9 @@ from flows.cli.progress import shown
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
+from musiccore.runs.queue import batch_folder, queue_of, sung_words
 from musiccore.storage.store import Store
-from tasks.queues import batch_folder, queue_of, sung_words
-from tasks.resources import new_store
-from tasks.settings import Settings
+from tasks.context import machine, new_store
 
 
 def batch(options: Namespace) -> int:
@@ -22,9 +21,8 @@ def batch(options: Namespace) -> int:
     with checking():
         if options.hours is not None and not 0 < hours < 1e5:
             raise ConfigError(f"hours is {hours}; it must be above 0")
-        settings = Settings.from_environment()
-        store = new_store(settings)
-        queue = queue_of(store, settings, options.file, "", options.name or "")
+        store = new_store()
+        queue = queue_of(store, machine(), options.file, "", options.name or "")
     with stoppable(), prepare() as session, shown() as report:
         report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")
         for words in sung_words(queue):

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from flows.cli.output import range_text
 from musiccore.errors import ConfigError
 from musiccore.models.config import ModelConfig
+from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.calibrate import known_speeds
+from musiccore.runs.status import RunStatus
 from musiccore.storage.store import Store
 from musiccore.takes.takes import Facts
 from musiccore.timecode import parse_hours
 from musiccore.work.stop import until
-from tasks.calibration import known_speeds
-from tasks.describing import RunStatus
-from tasks.settings import Settings
 
 
 def budget_seconds(options: Namespace) -> float | None:
@@ -51,7 +51,7 @@ def plan_of(
     store: Store,
     config: ModelConfig,
     request: GenerationRequest,
-    settings: Settings,
+    machine: Machine,
     *,
     primer_samples: int | None = None,
 ) -> Plan:
@@ -61,22 +61,22 @@ def plan_of(
         store: that knows how fast the machine was.
         config: the model.
         request: that was checked.
-        settings: of this process.
+        machine: this one.
         primer_samples: length of the primer at the model's rate; by default its file is read.
     """
-    device: DeviceKind = "cuda" if settings.device.startswith("cuda") else "cpu"
+    device: DeviceKind = "cuda" if machine.device.startswith("cuda") else "cpu"
     if primer_samples is None:
-        primer_samples = request.primer_samples(config, ffmpeg=settings.ffmpeg)
-    speeds = known_speeds(store, config, settings)
+        primer_samples = request.primer_samples(config, ffmpeg=machine.ffmpeg)
+    speeds = known_speeds(store, config, machine)
     return Plan.of(config, request, device=device, primer_samples=primer_samples, speeds=speeds)
 
 
 def time_left(
-    store: Store, facts: Facts, status: RunStatus, settings: Settings
+    store: Store, facts: Facts, status: RunStatus, machine: Machine
 ) -> tuple[LevelLeft, ...]:
     """Return what is left of a run, top level first."""
     known = facts.primer_codes * facts.config.top.hop_length
-    plan = plan_of(store, facts.config, facts.request, settings, primer_samples=known)
+    plan = plan_of(store, facts.config, facts.request, machine, primer_samples=known)
     left = {level.level: level.windows - level.windows_done for level in status.levels}
     return what_is_left(plan, left)
 

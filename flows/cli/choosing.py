@@ -9,14 +9,14 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.errors import ConfigError
 from musiccore.request.request import read_lyrics
+from musiccore.runs.choose import check_wanted, make_choice, read_tree
+from musiccore.runs.purge import purge_takes, purgeable
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import validate_run_id
 from musiccore.takes.choice import DECISIONS, Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
-from tasks.purging import purge_takes, purgeable
-from tasks.resources import present_store
-from tasks.showing import Picture
-from tasks.trees import check_wanted, make_choice, read_tree
+from tasks.context import machine, present_store
 
 _ANSWERS = DECISIONS - {"back"}
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")
@@ -27,15 +27,22 @@ def choose(options: Namespace) -> int:
         store = present_store()
         run_id = validate_run_id(options.run)
         wanted = choices_of(options)
-        before = read_tree(store, run_id)
+        before, labels = read_tree(store, run_id), machine().labels
         for choice in wanted:  # all of them, before the first is written
-            check_wanted(before, choice, round_number=options.round, seen=options.seen)
+            check_wanted(
+                before,
+                choice,
+                label_tables=labels,
+                round_number=options.round,
+                seen=options.seen,
+            )
         made = [
             make_choice(
                 store,
                 run_id,
                 choice,
                 by="command",
+                label_tables=labels,
                 who=options.who,
                 round_number=options.round,
                 seen=options.seen,

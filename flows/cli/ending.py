@@ -7,15 +7,14 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from flows.cli.budget import hand_over, time_left
-from flows.cli.candidates import show_candidates
 from flows.cli.output import Exit, data, data_json, talk
+from flows.cli.take_list import show_candidates
 from musiccore.errors import MusicCoreError
 from musiccore.request.budget import LevelLeft
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import MasterStatus, describe_run
 from musiccore.storage.store import Store
-from tasks.describing import MasterStatus, describe_run
-from tasks.resources import shared_store
-from tasks.settings import Settings
-from tasks.showing import Picture
+from tasks.context import machine, shared_store
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ def _time_left(picture: Picture) -> tuple[LevelLeft, ...]:
     """Return what is left; a figure that cannot be read never hides what is safe."""
     try:
         facts = picture.tree.facts
-        return time_left(shared_store(), facts, picture.status, Settings.from_environment())
+        return time_left(shared_store(), facts, picture.status, machine())
     except MusicCoreError as error:
         log.debug("no forecast: %s", error)
         return ()

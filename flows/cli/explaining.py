@@ -102,11 +102,11 @@ def _is_midi(path: Path) -> bool:
 def _tags(path: Path, encoding: str | None) -> dict[str, object]:
     from musiccore.conversion.metadata import summary_of
     from musiccore.scores.midi import SUFFIXES
-    from tasks.settings import Settings
+    from tasks.context import machine
 
     if path.suffix.lower() in SUFFIXES or _is_midi(path):
         return _score_tags(path)
-    return summary_of(path, ffmpeg=Settings.from_environment().ffmpeg, encoding=encoding)
+    return summary_of(path, ffmpeg=machine().ffmpeg, encoding=encoding)
 
 
 def _rows(tags: Mapping[str, object], name: str) -> list[object]:

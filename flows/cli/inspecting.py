@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
 from musiccore.runs.mend import mend_run
+from musiccore.runs.restore import told_records
+from musiccore.runs.status import RunStatus, describe_run, describe_runs
 from musiccore.runs.verify import Report, verify_run
 from musiccore.storage.store import validate_run_id
-from tasks.describing import RunStatus, describe_run, describe_runs
-from tasks.resources import present_store
-from tasks.restoring import told_records
+from tasks.context import present_store
 
 
 def runs(options: Namespace) -> int:

@@ -13,12 +13,12 @@ from urllib.parse import quote, urlsplit
 from flows.cli.output import Exit, checking, data, data_json, talk
 from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
+from musiccore.runs.choose import read_tree
+from musiccore.runs.deliveries import round_page_key
 from musiccore.storage.store import Store, validate_run_id
-from tasks.deliveries import round_page_key
+from tasks import context
 from tasks.links import enter_link, room_token
-from tasks.resources import present_store
 from tasks.settings import Settings
-from tasks.trees import read_tree
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -27,7 +27,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 def listen(options: Namespace) -> int:
     with checking():
         settings = _settings(options)
-        store = present_store(settings)
+        store = context.present_store()
         if options.run is not None:
             read_tree(store, validate_run_id(options.run))
         if options.file:
@@ -59,7 +59,7 @@ def listen(options: Namespace) -> int:
 
 
 def _settings(options: Namespace) -> Settings:
-    settings = Settings.from_environment()
+    settings = context.settings()
     if options.token is not None:
         settings = replace(settings, room_token=options.token)
         if not options.token:
@@ -116,7 +116,7 @@ def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) 
     from flows.workshop import Workshop
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
-    store = present_store(settings)
+    store = context.present_store()
     logs = settings.cache.expanduser() / "continued"
     api = configured_api_url()
     room = RoomSettings(

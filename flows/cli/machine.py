@@ -13,9 +13,9 @@ from flows.embedded import configured_api_url, configured_password
 from flows.serving.passwords import check_password
 from musiccore.errors import MusicCoreError
 from musiccore.models.config import ModelConfig
-from musiccore.models.presets import PRESETS
-from tasks.models import cpu_count, networks, weights_path
-from tasks.resources import new_store
+from musiccore.models.loading import cpu_count, networks, weights_path
+from musiccore.models.presets import PRESETS, preset
+from tasks import context
 from tasks.settings import Settings
 
 _OPTIONAL = ("ffmpeg", "fluidsynth", "sound player")
@@ -23,7 +23,7 @@ _OPTIONAL = ("ffmpeg", "fluidsynth", "sound player")
 
 def doctor(options: Namespace) -> int:
     """Report on everything a run needs; exit 1 if something is missing."""
-    settings = Settings.from_environment()
+    settings = context.settings()
     findings = [
         ("python", True, platform.python_version()),
         ("processors", True, f"{cpu_count()}, {settings.threads} used for sampling"),
@@ -52,10 +52,10 @@ def _word(name: str, ok: bool) -> str:
 
 
 def models_list(options: Namespace) -> int:
-    settings = Settings.from_environment()
+    settings = context.settings()
     rows, lines = [], []
     for name in sorted(PRESETS):
-        config = ModelConfig.from_name(name)
+        config = preset(name)
         missing = _missing(config, settings)
         hop_lengths, sings = list(config.vqvae.hop_lengths), config.top.lyrics is not None
         rows.append(
@@ -92,7 +92,7 @@ def _missing(config: ModelConfig, settings: Settings) -> list[str]:
     return [
         network.name
         for network in networks(config)
-        if weights_path(config.name, network, settings) is None
+        if weights_path(config.name, network, settings.machine()) is None
     ]
 
 
@@ -105,7 +105,7 @@ def _package(name: str) -> tuple[str, bool, str]:
 
 def _device(settings: Settings) -> tuple[str, bool, str]:
     try:
-        from tasks.models import choose_device
+        from musiccore.models.loading import choose_device
 
         return "device", True, f"{choose_device(settings.device)}, {settings.dtype}"
     except (MusicCoreError, ImportError) as error:
@@ -150,7 +150,7 @@ def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:
 
 def _store(settings: Settings) -> tuple[str, bool, str]:
     try:
-        store = new_store(settings)
+        store = context.new_store()
         place = store.location()
         if not store.is_there():
             return "store", True, f"{place}: not there yet, the first song makes it"
@@ -165,7 +165,7 @@ def _store(settings: Settings) -> tuple[str, bool, str]:
 
 
 def _weights(name: str, settings: Settings) -> tuple[str, bool, str]:
-    missing = _missing(ModelConfig.from_name(name), settings)
+    missing = _missing(preset(name), settings)
     return (
         f"model {name}",
         not missing,

@@ -16,19 +16,17 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
-from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import check_request, fresh_run_id, new_run_id, run_exists, start
+from musiccore.runs.deliveries import hurt_runs, is_hurt
+from musiccore.runs.open_run import OpenRun
+from musiccore.runs.status import describe_run, unfinished_runs, unreadable_runs, waiting_runs
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_hours
 from musiccore.work.progress import Reporter
-from tasks.deliveries import hurt_runs, is_hurt
-from tasks.describing import describe_run, unfinished_runs, unreadable_runs, waiting_runs
-from tasks.models import Models
-from tasks.resources import OpenRun, new_store, present_store, shared_store, working
-from tasks.runs import check_request, create_run, fresh_run_id, new_run_id, run_exists
-from tasks.settings import Settings
-from tasks.trees import make_choice, read_tree
+from tasks.context import machine, new_store, present_store, shared_store, working
 
 Work = Callable[[str], object]
 
@@ -64,11 +62,10 @@ def _unbegun() -> int:
 def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest]:
     """Check a request and the place where it will be made; nothing is written yet."""
     with checking():
-        settings = Settings.from_environment()
         request = request_of(options)
-        check_request(request, settings)
+        check_request(request, machine())
         run_id = new_run_id(request) if options.run is None else fresh_run_id(options.run)
-        store = new_store(settings)
+        store = new_store()
         if fresh and run_exists(store, run_id):
             raise ConfigError(
                 f"run: {run_id} exists already",
@@ -80,15 +77,14 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
 
 
 def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
-    settings, store = Settings.from_environment(), shared_store()
+    store = shared_store()
 
     def work(name: str) -> object:
         return _generate_flow(request, name)
 
     def begin(report: Reporter) -> None:
         with checking():
-            config = ModelConfig.from_name(request.model)
-            create_run(store, request, run_id, config, Models(config, settings))
+            config, _ = start(store, request, run_id, machine())
         report.say(f"run {run_id} in {store.location()}")
         sung = request.sung(config)
         for words in () if sung is None else sung.sentences():
@@ -135,7 +131,10 @@ def upsample(options: Namespace) -> int:
                 "copies": options.copies,
                 "anew": options.anew,
             }
-            make_choice(shared_store(), run_id, Choice.parse(data_of), by="command")
+            labels = machine().labels
+            make_choice(
+                shared_store(), run_id, Choice.parse(data_of), by="command", label_tables=labels
+            )
     return continue_run(options, run_id)
 
 

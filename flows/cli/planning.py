@@ -9,31 +9,30 @@ from flows.cli.budget import budget_seconds, plan_of
 from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
 from musiccore.errors import ConfigError
+from musiccore.models.loading import check_weights
 from musiccore.request.budget import Fit, fit_into
 from musiccore.request.check import check
 from musiccore.request.plan import Plan
-from tasks.calibration import calibrate
-from tasks.models import check_weights
-from tasks.resources import new_store
-from tasks.settings import Settings
+from musiccore.runs.calibrate import calibrate
+from tasks.context import machine, new_store
 
 
 def plan(options: Namespace) -> int:
     with checking():
-        settings = Settings.from_environment()
+        here = machine()
         request = request_of(options)
-        config = check(request, label_tables=settings.labels, ffmpeg=settings.ffmpeg)
+        config = check(request, label_tables=here.labels, ffmpeg=here.ffmpeg)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)
-        store = new_store(settings)
+        store = new_store()
         if options.calibrate:
-            check_weights(config, settings)
+            check_weights(config, here)
             store.probe()
     if options.calibrate:
-        calibrate(store, config, settings, say=talk)
+        calibrate(store, config, here, say=talk)
     with checking():
-        found = plan_of(store, config, request, settings)
+        found = plan_of(store, config, request, here)
     fit = None if budget is None else fit_into(found, budget)
     sung = request.sung(config)
     if options.json:

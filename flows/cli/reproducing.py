@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,9 +17,17 @@ from flows.cli.output import BadRequest, Exit, checking, data, data_json, table,
 from flows.cli.progress import shown
 from flows.cli.signals import is_interruption, stoppable
 from musiccore.audio.sound import FORMATS
+from musiccore.delivery.origin import Wanted
+from musiccore.delivery.reproduce import (
+    Prospect,
+    Report,
+    begin_again,
+    compare_again,
+    create_again,
+    make_again,
+)
 from musiccore.errors import ConfigError
-from tasks.reproducing import Prospect, Report, begin_again, compare_again, make_again
-from tasks.wanted import Wanted
+from tasks.context import machine, shared_store, working
 
 _SHOWN = 16  # digits of a digest in the table
 
@@ -30,8 +38,14 @@ def reproduce(options: Namespace) -> int:
         _check_out(options)
         _as_it_was(wanted)
     try:
-        with _store(options, wanted), stoppable(), session_budget(options), shown():
-            return _work(options, wanted)
+        with (
+            _store(options, wanted),
+            stoppable(),
+            session_budget(options),
+            shown(),
+            ExitStack() as stack,
+        ):
+            return _work(options, wanted, stack)
     except BaseException as error:
         if not is_interruption(error):
             raise
@@ -42,16 +56,20 @@ def reproduce(options: Namespace) -> int:
         return Exit.INTERRUPTED
 
 
-def _work(options: Namespace, wanted: Wanted) -> int:
+def _work(options: Namespace, wanted: Wanted, stack: ExitStack) -> int:
+    primer = options.primer or ""
     with checking():
-        prospect = begin_again.fn(options.file, options.primer or "")
+        unlike = create_again(shared_store(), wanted, primer, machine())
+        run = stack.enter_context(working(wanted.run_id))
+        prospect = begin_again(run, wanted, primer, unlike)
     _announce(options, wanted, prospect)
     if options.dry_run:
         if options.json:
             data_json({"run": prospect.run_id, **_prospect_json(prospect)})
         return Exit.DONE
-    make_again.fn(prospect.run_id, options.file)
-    report = compare_again.fn(prospect.run_id, options.file, options.out or "")
+    make_again(run, wanted.origin)
+    out = Path(options.out) if options.out else None
+    report = compare_again(run, wanted, Path(options.file), out)
     _show(options, prospect, report)
     return Exit.FAILED if report.verdict == "different" else Exit.DONE
 

@@ -15,18 +15,18 @@ from flows.embedded import (
 from flows.serving.addresses import LOOPBACK, answers, free_port, local_port
 from flows.serving.deployments import LIMITS
 from flows.serving.passwords import new_password
-from flows.serving.supervisor import Plan, Supervisor
+from flows.serving.supervisor import ServePlan, Supervisor
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
+from tasks import context
 from tasks.links import enter_link, room_token
-from tasks.resources import new_store
 from tasks.settings import Settings
 
 
 def serve(options: Namespace) -> int:
     with checking():
-        settings = Settings.from_environment()
-        new_store(settings).probe()
+        settings = context.settings()
+        context.new_store().probe()
         plan = _plan(options, settings)
         if not options.no_room:
             room_token(settings)
@@ -58,7 +58,7 @@ def serve(options: Namespace) -> int:
     return Exit.DONE
 
 
-def _plan(options: Namespace, settings: Settings) -> Plan:
+def _plan(options: Namespace, settings: Settings) -> ServePlan:
     if options.gpu_limit < 1:
         raise ConfigError(f"gpu-limit is {options.gpu_limit}; it must be 1 or more")
     configured = configured_api_url()
@@ -75,7 +75,7 @@ def _plan(options: Namespace, settings: Settings) -> Plan:
     api_url = configured or ""
     if own_server:
         api_url = f"http://{LOOPBACK}:{free_port(options.port, 'port')}/api"
-    return Plan(
+    return ServePlan(
         api_url=api_url,
         own_server=own_server,
         room_port=None if options.no_room else free_port(options.room_port, "room-port"),

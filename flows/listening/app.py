@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import resources
+from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -20,17 +21,18 @@ from flows.listening.guard import COOKIE, Guard, is_visited, protect, run_of
 from flows.listening.pages import Pages
 from flows.listening.reading import Library, progress, songs_now
 from flows.listening.speaking import in_the_room
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
 from flows.listening.wishes import Wish
+from musiccore.delivery.impression import Hearing
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.pages.html import asset
+from musiccore.runs.choose import make_choice
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
 from musiccore.takes.choice_log import Conflict
-from tasks.hearing import Hearing
+from tasks import context
 from tasks.links import SHORTEST_TOKEN
 from tasks.settings import Settings
-from tasks.trees import make_choice
 
 MOST_BYTES = 200_000
 """Longest body of a choice: lyrics of 50,000 characters fit."""
@@ -67,8 +69,8 @@ class RoomSettings:
 
     store: str
     token: str = field(repr=False)
-    tending: Tending
-    settings: Settings = field(default_factory=Settings.from_environment)
+    tending: RunTender
+    settings: Settings = field(default_factory=context.settings)
     begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     abroad: bool = False
@@ -92,9 +94,10 @@ def create_app(settings: RoomSettings) -> FastAPI:
     """
     app = FastAPI(title="jukeflow listening room", openapi_url=None, docs_url=None, redoc_url=None)
     guard = Guard(token=settings.token, names=settings.hosts, abroad=settings.abroad)
-    store = open_store(settings.store)
-    library = Library(store, Ear(Hearing(store, settings.settings)), settings.tending)
-    room = Room(library, Pages(begin=settings.begin), guard, settings.tending)
+    store, here = open_store(settings.store), settings.settings
+    library = Library(store, Ear(Hearing(store, here.machine(), here.cache)), settings.tending)
+    pages = Pages(begin=settings.begin)
+    room = Room(library, pages, guard, settings.tending, labels=here.labels)
     app.middleware("http")(room.receive)
     for path, answer in (
         ("/", room.songs),
@@ -121,10 +124,20 @@ class Room:
         pages: renders pages.
         guard: decides who may come in.
         tending: lets runs go on.
+        labels: folder of artist and genre tables, None without one.
     """
 
-    def __init__(self, library: Library, pages: Pages, guard: Guard, tending: Tending) -> None:
+    def __init__(
+        self,
+        library: Library,
+        pages: Pages,
+        guard: Guard,
+        tending: RunTender,
+        *,
+        labels: Path | None = None,
+    ) -> None:
         self._tending = tending
+        self._labels = labels
         self._library = library
         self._pages = pages
         self._guard = guard
@@ -217,7 +230,7 @@ class Room:
         if name not in _STATIC:
             raise NotFound("there is no such file")
         if name in ("room.css", "room.js", "songs.js", "icon.svg"):
-            folder = resources.files("flows.listening") / "static"
+            folder = files("flows.listening") / "static"
             content = (folder / name).read_text(encoding="utf-8")
         else:
             content = asset(name)
@@ -252,6 +265,7 @@ class Room:
                 run,
                 wish.choice,
                 by="room",
+                label_tables=self._labels,
                 who=wish.who,
                 round_number=wish.round,
                 seen=wish.seen,

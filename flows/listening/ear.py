@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from musiccore.delivery.impression import Hearing
 from musiccore.errors import MusicCoreError
 from musiccore.storage.sealed import Json
-from tasks.hearing import Hearing
 
 AGAIN_SECONDS: Final = 30.0
 """What could not be made audible may be possible later: weights arrive, a store comes back."""

@@ -12,19 +12,19 @@ from typing import cast
 
 from flows.listening.ear import Ear
 from flows.listening.standing import RANKS, Beats, standing
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
+from musiccore.delivery.impression import is_sampled
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.runs.choose import choices_of, facts_of
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe
 from musiccore.storage.sealed import canonical_json
 from musiccore.storage.store import Store
 from musiccore.takes.choice_log import ChoiceLog
 from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
-from tasks.describing import describe
-from tasks.hearing import is_sampled
-from tasks.showing import Picture
-from tasks.trees import choices_of, facts_of
 
 _MOST_RUNS = 500
 
@@ -48,7 +48,7 @@ class Library:
         tending: knows who is about to take a run up.
     """
 
-    def __init__(self, store: Store, ear: Ear, tending: Tending) -> None:
+    def __init__(self, store: Store, ear: Ear, tending: RunTender) -> None:
         self.store = store
         self.ear = ear
         self._tending = tending

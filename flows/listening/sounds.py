@@ -11,11 +11,12 @@ from flows.listening.ear import Ear
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.audio.splicing import overlay
+from musiccore.conversion.memory import read
+from musiccore.delivery.impression import Hearing
 from musiccore.errors import NotFound
 from musiccore.pages.filenames import disposition, saved_name
+from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
-from tasks.hearing import Hearing
-from tasks.showing import Picture, blob_sizes
 
 _FOREVER = "private, max-age=31536000, immutable"
 _KINDS = {
@@ -188,7 +189,7 @@ def mix(picture: Picture, number: int, hearing: Hearing) -> bytes:
     for stretch in cast(Sequence[Json], facts["stretches"]):
         digest = str(stretch["audio"])
         data = picture.journal.get_blob(BlobRef(sha256=digest, size=sizes[digest]))
-        layers.append((round(cast(float, stretch["start"]) * rate), audio.read(data)))
+        layers.append((round(cast(float, stretch["start"]) * rate), read(data)))
     return audio.write(overlay(layers, length, rate), "wav")
 
 
@@ -197,7 +198,7 @@ def _take(picture: Picture, number: int, hearing: Hearing) -> Audio:
     file = None if record is None else record.fields.get("file")
     if not isinstance(file, dict):
         return hearing.level(picture.status.run, number)
-    return audio.read(_file(picture, file))
+    return read(_file(picture, file))
 
 
 def _master(picture: Picture, number: int) -> Audio:
@@ -207,7 +208,7 @@ def _master(picture: Picture, number: int) -> Audio:
     master = str(cast(Json, record.fields["master"])["path"])
     files = cast(Sequence[Json], record.fields["files"])
     return audio.to_mono(
-        audio.read(_file(picture, next(file for file in files if file["path"] == master)))
+        read(_file(picture, next(file for file in files if file["path"] == master)))
     )
 
 

@@ -6,12 +6,12 @@ import threading
 import time
 from typing import Final
 
-from flows.listening.tended import Tending
+from flows.listening.tended import RunTender
 from musiccore.errors import StorageError
 from musiccore.journal.heartbeat import Worker, heartbeat_key
 from musiccore.journal.reader import PATIENCE_SECONDS
-from tasks.outlook import Outlook, outlook
-from tasks.showing import Picture
+from musiccore.runs.outlook import Outlook, outlook
+from musiccore.runs.snapshot import Picture
 
 RANKS: Final = {"waiting": 0, "failed": 1, "unfinished": 2, "running": 3, "queued": 4}
 """Order of the list: what a person can do something about comes first."""
@@ -47,7 +47,7 @@ class Beats:
         return now - since < PATIENCE_SECONDS
 
 
-def standing(picture: Picture, tending: Tending, beats: Beats) -> dict[str, object]:
+def standing(picture: Picture, tending: RunTender, beats: Beats) -> dict[str, object]:
     """Return the state of a run and its words, as a page shows them.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from musiccore.runs.snapshot import Picture
 from musiccore.takes.choice import MadeChoice
-from tasks.showing import Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Tended:
     problem: str = ""
 
 
-class Tending(Protocol):
+class RunTender(Protocol):
     """Lets runs go on, and knows which ones are about to."""
 
     def chosen(self, run_id: str, made: MadeChoice) -> str:

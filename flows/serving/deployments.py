@@ -72,7 +72,7 @@ class Deployed:
 
     def description(self) -> str:
         """Return the first paragraph of the flow's docstring, on one line."""
-        text = inspect.getdoc(self.flow().fn) or ""
+        text = inspect.getdoc(self.flow()) or ""
         return " ".join(text.split("\n\n")[0].split())
 
     def served(self) -> Registration:

@@ -40,7 +40,7 @@ def own_origins(port: int, names: Iterable[str] = LOOPBACK_NAMES) -> tuple[str, 
     return tuple(f"http://{name}:{port}" for name in names)
 
 
-class Gate:
+class ServerGate:
     """Answers what must not reach the server, and hands on the rest.
 
     Args:

@@ -78,7 +78,7 @@ def merged_parameters(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class TimetableChanges:
     """What is to be done to the timetables of a deployment.
 
     Attributes:
@@ -99,7 +99,7 @@ def merged_schedules(
     here: Mapping[str, tuple[str | None, Times]],
     wanted: Mapping[str, Times],
     parameters: Mapping[str, object],
-) -> Changes:
+) -> TimetableChanges:
     """Return what is to be done to the timetables.
 
     A timetable of ours that a person deleted stays deleted; one that a person renamed is known by
@@ -134,7 +134,9 @@ def merged_schedules(
         for slug, before in last.items()
         if slug not in wanted and before["id"] in here and here[before["id"]] == (slug, before)
     ]
-    return Changes(made=tuple(made), changed=changed, deleted=tuple(deleted), registered=remembered)
+    return TimetableChanges(
+        made=tuple(made), changed=changed, deleted=tuple(deleted), registered=remembered
+    )
 
 
 def _merged(last: Times, here: Times, wanted: Times) -> Times:

@@ -9,7 +9,7 @@ import os
 import sys
 
 from flows.serving.addresses import LOOPBACK
-from flows.serving.gate import Gate
+from flows.serving.gate import ServerGate
 
 
 def main(port: int) -> None:
@@ -22,7 +22,7 @@ def main(port: int) -> None:
     settings = get_current_settings()
     server = settings.server
     assert server.api.auth_string is not None
-    gate = Gate(
+    gate = ServerGate(
         create_app(final=True),
         port=port,
         password=server.api.auth_string.get_secret_value(),

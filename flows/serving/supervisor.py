@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ServePlan:
     """What to serve.
 
     Attributes:
@@ -93,7 +93,7 @@ class Supervisor:
         say: told what happens, in plain words.
     """
 
-    def __init__(self, plan: Plan, say: Say) -> None:
+    def __init__(self, plan: ServePlan, say: Say) -> None:
         self._plan = plan
         self._say = say
         self._signals = 0

@@ -1,4 +1,4 @@
-"""Sound in memory and in blocks: read, write, measure, draw.
+"""Sound in memory and in blocks: decode, write, measure, draw.
 
 The names below are loaded when they are first used.
 """
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Audio,
         limit_peak,
         pcm_sha256,
-        read,
         resample,
         sniff,
         to_mono,
@@ -37,7 +36,6 @@ __all__ = [
     "MIN_RATE",
     "MP3_RATES",
     "pcm_sha256",
-    "read",
     "resample",
     "sniff",
     "to_mono",

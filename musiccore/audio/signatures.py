@@ -9,7 +9,7 @@ _W64_GUID = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _ASF_GUID = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 _STARTS = (
     (b"fLaC", "flac"), (b"OggS", "ogg"), (b"caff", "caf"), (b"ID3", "mp3"), (b".snd", "au"),
-    (_W64_GUID, "w64"),
+    (b"dns.", "au"), (_W64_GUID, "w64"),
 )  # fmt: skip
 _FOREIGN_STARTS = (
     (b"\x1a\x45\xdf\xa3", "webm"), (_ASF_GUID, "wma"), (b"FLV\x01", "flv"), (b"#!AMR", "amr"),

@@ -1,34 +1,28 @@
 """Audio in memory, and the only door to soundfile and soxr.
 
-`read` takes what users hand in: it looks at the file before opening it, caps size and duration
-before decoding, and gives one clear `AudioError` for every bad file. `write` takes what we made
-and gives the same bytes every time (of what we deliver; OGG, for conversions, is the exception).
+`write` takes what we made and gives the same bytes every time (of what we deliver; OGG, for
+conversions, is the exception). Files that users hand in are read by `musiccore.conversion.memory`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import stat
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from musiccore.audio.mpg123 import overheard
-from musiccore.audio.signatures import DAMAGED_HINT, HEAD_BYTES, cut_short
+from musiccore.audio.signatures import DAMAGED_HINT
 from musiccore.audio.signatures import sniff as sniff
-from musiccore.errors import AudioError, MissingProgram
+from musiccore.errors import AudioError
 
 FORMATS = ("wav", "flac", "mp3")
 EXPORTS = (*FORMATS, "ogg", "aiff")  # what anybody's audio can be converted to
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
-MAX_SECONDS = 3600.0
-MAX_BYTES = 1 << 30
 MAX_VALUES = 1 << 29  # samples times channels: 2 GiB as float32
 MAX_CHANNELS = 8
 MIN_RATE, MAX_RATE = 4000, 384_000
@@ -94,122 +88,39 @@ class Audio:
 # Reading --------------------------------------------------------------------------------------
 
 
-def read(
-    source: str | os.PathLike[str] | bytes,
-    *,
-    min_seconds: float = 0.0,
-    max_seconds: float = MAX_SECONDS,
-    max_bytes: int = MAX_BYTES,
-) -> Audio:
-    """Read a file of any format, to its end.
+def open_onward(source: object) -> Any:
+    """Open a file that is read from its beginning to its end, without a jump between blocks.
+
+    soundfile jumps behind each block to where it is already. libmpg123 then begins anew, without
+    the bits that the frames before hold for the next ones, and decodes noise.
 
     Args:
-        source: a path, or the bytes of a file.
-        min_seconds: shorter audio is refused.
-        max_seconds: longer audio is refused before anything is decoded.
-        max_bytes: a larger file is refused before it is read.
+        source: whatever `soundfile.SoundFile` takes.
+    """
+    import soundfile
 
-    Returns:
-        All channels at the file's own rate.
+    onward = type("Onward", (soundfile.SoundFile,), {"seekable": lambda _: False})
+    return onward(source)
+
+
+def decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
+    """Decode what libsndfile reads: all that it promises, or an error.
+
+    Args:
+        data: the bytes of a file.
+        name: what messages call it.
+        kind: its format, for messages.
+        max_seconds: longer audio is refused.
 
     Raises:
-        AudioError: naming the file and what is wrong: missing, a folder, not a regular file, empty,
-            too large, not audio, cut short, absurd header, too short or long, NaN inside.
-        MissingProgram: if only ffmpeg could read it and there is none.
+        AudioError: if it cannot be decoded, or not to the end that its header promises.
     """
-    name = "audio data" if isinstance(source, bytes) else f"audio file {os.fspath(source)!r}"
-    data = source if isinstance(source, bytes) else _file_bytes(Path(source), name, max_bytes)
-    if not data:
-        raise AudioError(f"{name} is empty (0 bytes)", hint=DAMAGED_HINT)
-    if len(data) > max_bytes:
-        raise AudioError(f"{name} has {len(data)} bytes, more than the limit of {max_bytes}")
-    audio = _plain(data, name, max_seconds)
-    if audio is None:
-        audio = _examined(source, name, max_seconds)
-    if audio.seconds < min_seconds:
-        raise AudioError(
-            f"{name} lasts {audio.seconds:.3f} s ({audio.n_samples} samples), "
-            f"less than the {min_seconds:.3f} s needed"
-        )
-    return audio
-
-
-def _plain(data: bytes, name: str, max_seconds: float) -> Audio | None:
-    """Decode what states its length and keeps to it; None for everything else."""
-    kind = sniff(data)
-    if kind not in ("wav", "flac", "aiff") or cut_short(data[:HEAD_BYTES], len(data), grace=0):
-        return None
-    try:
-        return _decode(data, name, kind, max_seconds)
-    except AudioError:  # which is not the last word: it may be mended
-        return None
-
-
-def _examined(source: str | os.PathLike[str] | bytes, name: str, max_seconds: float) -> Audio:
-    """Decode by what is in the file; all of it, or an error."""
-    if not isinstance(source, bytes):
-        return _heard(Path(source), name, max_seconds)
-    with tempfile.TemporaryDirectory(prefix="jukeflow-") as folder:
-        path = Path(folder, "audio")
-        path.write_bytes(source)
-        try:
-            return _heard(path, name, max_seconds)
-        except (AudioError, MissingProgram) as error:
-            message = error.message.replace(f"audio file {os.fspath(path)!r}", name)
-            error.message = message.replace("'audio'", name)
-            raise
-
-
-def _heard(path: Path, name: str, max_seconds: float) -> Audio:
-    from musiccore.conversion.sources import open_sound
-
-    sound = open_sound(path)
-    rate, channels = sound.sample_rate, sound.channels
-    _check_header(
-        name, rate, channels, 1 if sound.n_frames is None else sound.n_frames, max_seconds
-    )
-    blocks, done = [], 0
-    for block in sound.blocks():
-        blocks.append(block.astype(np.float32, copy=False))
-        done += len(block)
-        _check_header(name, rate, channels, done, max_seconds)
-    if sound.damage:
-        words = sound.damage.removeprefix(f"{sound.name!r} ")
-        raise AudioError(f"{name} {words}", hint=DAMAGED_HINT)
-    if not done:
-        raise AudioError(f"{name} holds no samples", hint=DAMAGED_HINT)
-    return Audio(samples=np.ascontiguousarray(np.concatenate(blocks).T), sample_rate=rate)
-
-
-def _file_bytes(path: Path, name: str, max_bytes: int) -> bytes:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise AudioError(f"{name} is a folder", hint="name one audio file")
-        if not stat.S_ISREG(status.st_mode):
-            raise AudioError(
-                f"{name} is a pipe or a device, not a regular file",
-                hint="save the audio to a file first",
-            )
-        if status.st_size > max_bytes:
-            raise AudioError(
-                f"{name} has {status.st_size} bytes, more than the limit of {max_bytes}"
-            )
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise AudioError(f"{name} does not exist", hint="check the path") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AudioError(f"{name} cannot be read: {reason}") from error
-
-
-def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
     import soundfile
 
     try:
-        with overheard(), soundfile.SoundFile(io.BytesIO(data)) as file:
+        with overheard(), open_onward(io.BytesIO(data)) as file:
             rate, channels, frames = file.samplerate, file.channels, file.frames
-            _check_header(name, rate, channels, frames, max_seconds)
+            check_header(name, rate, channels, frames, max_seconds)
             samples = np.empty((frames, channels), dtype=np.float32)
             done = 0
             while done < frames:
@@ -237,7 +148,19 @@ def _decode(data: bytes, name: str, kind: str, max_seconds: float) -> Audio:
         raise AudioError(f"{name}: {error.message}") from error
 
 
-def _check_header(name: str, rate: int, channels: int, frames: int, max_seconds: float) -> None:
+def check_header(name: str, rate: int, channels: int, frames: int, max_seconds: float) -> None:
+    """Refuse sound that does not fit into memory or that no header means in earnest.
+
+    Args:
+        name: what messages call it.
+        rate: Hz.
+        channels: of it.
+        frames: samples per channel.
+        max_seconds: longer audio is refused.
+
+    Raises:
+        AudioError: naming what is wrong.
+    """
     if frames <= 0:
         raise AudioError(f"{name} holds no samples", hint=DAMAGED_HINT)
     if not MIN_RATE <= rate <= MAX_RATE:

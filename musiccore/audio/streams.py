@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from musiccore.audio.mpg123 import LOST, overheard
 from musiccore.audio.signatures import DAMAGED_HINT, HEAD_BYTES, cut_short, sniff
-from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE
+from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE, open_onward
 from musiccore.errors import AudioError
 
 Frames = npt.NDArray[np.floating]  # float32 or float64 [T, C]
@@ -32,6 +32,7 @@ _KINDS = {"WAV": "wav", "WAVEX": "wav", "RF64": "rf64", "W64": "w64", "FLAC": "f
 _MOST_FRAMES = 1 << 40  # more than that no file holds
 _OF_MPEG = ("mp1", "mp2", "mp3")
 _COMPRESSED = ("flac", "mp3", "ogg", "opus")
+_LOSSY = ("mp3", "ogg", "opus")
 _SEEKABLE = ("wav", "rf64", "w64", "aiff", "au", "flac", "caf")
 
 
@@ -159,7 +160,8 @@ class SoundReader:
         try:
             with self._listening():
                 # Names are bytes: not all of them are text.
-                self._file: Any = soundfile.SoundFile(self._handle or os.fsencode(path))
+                opened = open_onward if found in _LOSSY else soundfile.SoundFile
+                self._file: Any = opened(self._handle or os.fsencode(path))
         except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
             self._close_handle()
             raise self._undecodable(error) from error

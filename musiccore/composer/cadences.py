@@ -17,7 +17,7 @@ _LONGEST_HOLD = 6  # quarter notes in which nothing moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class DrawnEnding:
     """An end of one of the drawn pieces.
 
     Attributes:
@@ -76,7 +76,7 @@ def key_of(pitches: NDArray[np.int16]) -> tuple[int, str]:
 
 def best_ending(
     drawn: Drawn, key: Key, *, earliest: int, wanted: int, latest: int, beat: int
-) -> Ending:
+) -> DrawnEnding:
     """Choose the piece and the step on which it ends best.
 
     Args:
@@ -100,7 +100,7 @@ def best_ending(
             cost = abs(step - wanted) / (4 * beat)
             cost += 2 * (1 - float(drawn.fermata[piece, step]))
             endings.append(
-                Ending(
+                DrawnEnding(
                     piece=piece,
                     step=int(step),
                     cost=cost + _faults(pitches[: step + beat], key, beat),
@@ -109,7 +109,7 @@ def best_ending(
             )
         if not len(found):
             cost = 100 + _faults(pitches[: wanted + beat], key, beat)
-            endings.append(Ending(piece=piece, step=wanted, cost=cost, is_cadence=False))
+            endings.append(DrawnEnding(piece=piece, step=wanted, cost=cost, is_cadence=False))
     return min(endings, key=lambda ending: (ending.cost, ending.piece, ending.step))
 
 

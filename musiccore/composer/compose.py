@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from musiccore.composer.cadences import Ending, best_ending, key_of, triad
+from musiccore.composer.cadences import DrawnEnding, best_ending, key_of, triad
 from musiccore.composer.harmonise import harmonise
 from musiccore.composer.model import Composer
 from musiccore.composer.options import (
@@ -47,7 +47,7 @@ _SEED_OF_KEY, _SEED_OF_NOTES = 101, 102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
+class _Composition:
     """What all ways to make a piece share."""
 
     model: Composer
@@ -83,7 +83,7 @@ def compose_piece(options: ComposeOptions) -> Score:
         CheckpointError: if the model cannot be read.
     """
     model, digest = load_model(options.model)
-    work = _Work(model=model, digest=digest, options=options)
+    work = _Composition(model=model, digest=digest, options=options)
     if options.harmonised is not None:
         return _harmonised(work, options.harmonised)
     if options.continued is not None:
@@ -91,7 +91,7 @@ def compose_piece(options: ComposeOptions) -> Score:
     return _free(work)
 
 
-def _free(work: _Work) -> Score:
+def _free(work: _Composition) -> Score:
     options, voices = work.options, work.model.config.n_voices
     key = _key(options)
     first = triad(key) if voices > 2 else ()
@@ -113,7 +113,7 @@ def _free(work: _Work) -> Score:
     return _score(work, grid, key, tempos, {"cadence": ending.is_cadence})
 
 
-def _continued(work: _Work, source: Score) -> Score:
+def _continued(work: _Composition, source: Score) -> Score:
     options, config = work.options, work.model.config
     _no_key(options, "continue")
     given, how = fold(source, config.n_voices, config.steps_per_quarter, source.name)
@@ -134,7 +134,7 @@ def _continued(work: _Work, source: Score) -> Score:
     return _score(work, grid, key, tempos, facts)
 
 
-def _harmonised(work: _Work, source: Score) -> Score:
+def _harmonised(work: _Composition, source: Score) -> Score:
     options, config = work.options, work.model.config
     if config.n_voices < 2:
         raise ConfigError(
@@ -177,8 +177,8 @@ def _harmonised(work: _Work, source: Score) -> Score:
 
 
 def _search(
-    work: _Work, key: Key, wanted: int, rules: Rules, given: VoiceGrid | None
-) -> tuple[Drawn, Ending]:
+    work: _Composition, key: Key, wanted: int, rules: Rules, given: VoiceGrid | None
+) -> tuple[Drawn, DrawnEnding]:
     """Draw pieces until one of them ends well near the wanted number of steps."""
     beat = work.beat
     final = _FINAL_QUARTERS * beat
@@ -188,7 +188,7 @@ def _search(
     earliest, latest = max(start - slack, before + beat, 2 * beat), start + slack
     start = max(start, earliest)
     fixed = None if given is None else given.pitches
-    best: tuple[Drawn, Ending] | None = None
+    best: tuple[Drawn, DrawnEnding] | None = None
     for attempt in range(N_ROUNDS):
         seeds = [(work.options.seed, _SEED_OF_NOTES, attempt, n) for n in range(N_PIECES)]
         drawn = Drawing(work.model, seeds, latest + beat, rules, fixed).run()
@@ -201,7 +201,7 @@ def _search(
     return best
 
 
-def _finished(work: _Work, drawn: Drawn, ending: Ending, given: VoiceGrid) -> VoiceGrid:
+def _finished(work: _Composition, drawn: Drawn, ending: DrawnEnding, given: VoiceGrid) -> VoiceGrid:
     """Cut a piece after its final chord, which is held, and find its bar lines."""
     beat, piece, known = work.beat, ending.piece, len(given.pitches)
     chord = drawn.pitches[piece, ending.step]
@@ -229,7 +229,7 @@ def _finished(work: _Work, drawn: Drawn, ending: Ending, given: VoiceGrid) -> Vo
 
 
 def _score(
-    work: _Work,
+    work: _Composition,
     grid: VoiceGrid,
     key: Key,
     tempos: tuple[Tempo, ...],
@@ -274,7 +274,7 @@ def _no_key(options: ComposeOptions, name: str) -> None:
         raise ConfigError(f"key: the music of {name} says its key", hint="leave out key and mode")
 
 
-def _wanted_steps(work: _Work, tempo: float) -> int:
+def _wanted_steps(work: _Composition, tempo: float) -> int:
     """Return how many steps to add."""
     options, beat = work.options, work.beat
     if options.bars is not None:
@@ -286,7 +286,7 @@ def _wanted_steps(work: _Work, tempo: float) -> int:
 
 
 def _tempos(
-    work: _Work, n_steps: int, tempo: float | None, seconds: float | None
+    work: _Composition, n_steps: int, tempo: float | None, seconds: float | None
 ) -> tuple[Tempo, ...]:
     """Return the tempo map; a free tempo bends a little so that the seconds are met."""
     quarters = n_steps / work.beat

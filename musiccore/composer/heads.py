@@ -35,7 +35,7 @@ class Dropout(nn.Module):
         return x * (scale.unsqueeze(1) if rows is None else scale[rows])
 
 
-class Facts(nn.Module):
+class NoteContext(nn.Module):
     """A sum of embeddings, one for each whole number that is known.
 
     Args:
@@ -104,7 +104,7 @@ class VoiceHead(nn.Module):
         self.from_state = nn.Linear(config.width, width)
         of_known = [classes, n_intervals(LEAP), n_intervals(SPAN), n_intervals(SPAN)]
         n_pairs = n_known * (n_known - 1) // 2
-        self.facts = Facts(
+        self.facts = NoteContext(
             [
                 *(classes, classes, MAX_AGE + 1, N_BUCKETS),
                 *of_known * n_known,

@@ -20,8 +20,8 @@ from musiccore.composer.features import MAX_AGE, N_BUCKETS, UNKNOWN_REFERENCE
 from musiccore.composer.heads import (
     SPAN,
     Dropout,
-    Facts,
     Known,
+    NoteContext,
     Own,
     VoiceHead,
     interval,
@@ -88,7 +88,7 @@ class Composer(nn.Module):
         sizes = [classes, MAX_AGE + 1, classes] * voices
         sizes += [n_intervals(SPAN)] * (voices * (voices - 1) // 2)
         sizes += [N_BUCKETS, _BAR * spq // 4, _WALTZ * spq // 4, UNKNOWN_REFERENCE + 1]
-        self.enter = Facts(sizes, config.width, config.unheard)
+        self.enter = NoteContext(sizes, config.width, config.unheard)
         self.bar, self.waltz = _BAR * spq // 4, _WALTZ * spq // 4
         self.layers = nn.ModuleList(
             nn.LSTM(config.width, config.width, batch_first=True) for _ in range(config.n_layers)
@@ -96,7 +96,7 @@ class Composer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.heads = nn.ModuleList(VoiceHead(config, n) for n in range(voices))
         self.marks_in = nn.Linear(config.width, _MARKS_WIDTH)
-        self.marks_known = Facts([classes] * voices, _MARKS_WIDTH, config.unheard)
+        self.marks_known = NoteContext([classes] * voices, _MARKS_WIDTH, config.unheard)
         self.marks = nn.Linear(
             _MARKS_WIDTH, voices + 2
         )  # struck again for each voice; fermata; last step

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from musiccore.conversion.convert import ConversionResult, Levels, convert, deliver
 from musiccore.conversion.fitting import TargetPlan, plan_target
 from musiccore.conversion.formats import KINDS, SUFFIXES, TARGETS, Target, format_of
+from musiccore.conversion.memory import read
 from musiccore.conversion.options import ConversionOptions
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.storage.atomic import appearing, sweep, write_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ __all__ = [
     "Levels",
     "open_sound",
     "plan_target",
-    "Sound",
+    "read",
+    "SoundSource",
     "stereo",
     "SUFFIXES",
     "sweep",

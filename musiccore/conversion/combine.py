@@ -16,7 +16,7 @@ from musiccore.conversion.convert import ConversionResult, Progress, Tags, deliv
 from musiccore.conversion.formats import BITS
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pipeline import Tap, cut, mixed, rising
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_target
 
@@ -164,7 +164,9 @@ class _Combined:
     name, kind = "the combined sound", "several"
     exact = False
 
-    def __init__(self, sounds: Sequence[Sound], sample_rate: int | None, channels: int) -> None:
+    def __init__(
+        self, sounds: Sequence[SoundSource], sample_rate: int | None, channels: int
+    ) -> None:
         self.sounds = sounds
         self.sample_rate = sample_rate or max(sound.sample_rate for sound in sounds)
         self.channels = channels
@@ -182,7 +184,7 @@ class _Combined:
     def damage(self) -> str | None:
         return next((sound.damage for sound in self.sounds if sound.damage), None)
 
-    def _of(self, sound: Sound, channels: int) -> Iterator[Frames]:
+    def _of(self, sound: SoundSource, channels: int) -> Iterator[Frames]:
         """One of the sounds with the rate of all."""
         width = min(channels, sound.channels)
         blocks: Iterable[Frames] = (block.astype(self.dtype) for block in sound.blocks())
@@ -196,7 +198,7 @@ class _Combined:
 class _Joined(_Combined):
     def __init__(
         self,
-        sounds: Sequence[Sound],
+        sounds: Sequence[SoundSource],
         sample_rate: int | None,
         channels: int | None,
         crossfade: float,
@@ -261,7 +263,7 @@ class _SideBySide(_Combined):
             yield np.concatenate(padded, axis=1)
 
 
-def _frames(sound: Sound) -> int:
+def _frames(sound: SoundSource) -> int:
     if sound.n_frames is not None:
         return sound.n_frames
     return sum(len(block) for block in sound.blocks())

@@ -22,6 +22,7 @@ _LOOKED = 1 << 16  # bytes
 _MOST_JOINED = 1000
 _MOST_TAGS = 100
 _WAVES = ("wav", "w64", "aiff", "au", "caf")
+_TAGGED_BEHIND = ("wavpack",)
 _PACKET = 188  # bytes of MPEG TS
 _FLAC_HEAD = b"fLaC\0\0\0\x22"  # and the first block of it
 _FLAC_LEAST = 16  # samples of a block, says libFLAC
@@ -77,13 +78,23 @@ def examine(path: Path) -> Content | None:
     if kind in _WAVES:
         return _wave(path, kind, start)
     if foreign := _foreign(head):
-        return Content(kind=foreign, foreign=True)
+        return _of_others(path, foreign, start)
     if kind == "mp3" or start or _holds_frames(head):
         found = _mpeg(path, start, odd=tags > 1)
         if found is not None:
             return found
-        return Content(kind="mp3") if kind == "mp3" or start else None
-    return None
+    from musiccore.conversion.syncs import first_sync
+
+    if (late := first_sync(head)) is not None:
+        return _begun_late(path, late[0], start + late[1])
+    return Content(kind="mp3") if kind == "mp3" or start else None
+
+
+def _begun_late(path: Path, kind: str, start: int) -> Content:
+    words = f"begins with {start} bytes that are no whole frame of sound"
+    return Content(
+        kind=kind, foreign=True, spans=((start, path.stat().st_size),), warnings=(words,)
+    )
 
 
 def _front(path: Path) -> tuple[int, int, bytes]:
@@ -121,6 +132,16 @@ def _foreign(head: bytes) -> str | None:
     if looks_like_mpeg(head, 0, len(head)):
         return None
     return sniff_foreign(head[:HEAD_BYTES])
+
+
+def _of_others(path: Path, kind: str, start: int) -> Content:
+    """What only ffmpeg reads, without the tags behind it that ffmpeg takes for damage."""
+    from musiccore.conversion.mpegframes import without_tags
+
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        end = without_tags(data, start)
+        spans = ((start, end),) if kind in _TAGGED_BEHIND and end < len(data) else ()
+    return Content(kind=kind, foreign=True, spans=spans)
 
 
 def _holds_frames(head: bytes) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from musiccore.conversion.delivery import ConversionResult, Delivery, Levels, Progress, Tags
 from musiccore.conversion.options import ConversionOptions
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.storage.atomic import appearing, check_target
 
 __all__ = ["ConversionResult", "convert", "deliver", "Levels", "Progress", "Tags"]
@@ -48,7 +48,7 @@ def convert(
 
 
 def deliver(
-    sound: Sound,
+    sound: SoundSource,
     target: Path,
     options: ConversionOptions,
     *,

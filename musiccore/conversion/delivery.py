@@ -21,7 +21,7 @@ from musiccore.conversion.formats import BITS, TARGETS
 from musiccore.conversion.metadata import plan_tags
 from musiccore.conversion.options import ConversionOptions
 from musiccore.conversion.pipeline import faded, fitted, mixed, scaled
-from musiccore.conversion.sources import Sound, open_sound
+from musiccore.conversion.sources import SoundSource, open_sound
 from musiccore.conversion.speakers import USUAL
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.tags.markers import Stretch
@@ -108,7 +108,7 @@ class Delivery:
 
     def __init__(
         self,
-        sound: Sound,
+        sound: SoundSource,
         options: ConversionOptions,
         progress: Progress | None,
         tags_from: Sequence[Path],

@@ -20,7 +20,7 @@ _STEREO_KBIT = ((64, 0.0), (80, 0.1), (96, 0.2), (112, 0.3), (128, 0.4), (160, 0
                 (224, 0.7), (256, 0.8), (320, 0.9), (500, 1.0))  # fmt: skip
 
 
-class Encoder(Protocol):
+class TargetEncoder(Protocol):
     """Whoever writes the target."""
 
     def write(self, block: Frames) -> None:
@@ -44,7 +44,7 @@ def open_encoder(
     *,
     exact: bool,
     tags: str,
-) -> Encoder:
+) -> TargetEncoder:
     """Open the target.
 
     Args:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from musiccore.conversion.ffmpeg import find_ffmpeg
 from musiccore.errors import AudioError
-from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.names import vorbis_name
 from musiccore.tags.parts import Chapter, ended, lrc
-from musiccore.tags.pictures import KINDS, Picture, media_type
+from musiccore.tags.pictures import KINDS, EmbeddedPicture, media_type
 
 _SECONDS = 20.0
 _MOST_PICTURES = 16
@@ -72,7 +72,7 @@ def foreign_tags(path: Path, ffmpeg: str | None, *, must: bool = False) -> Tags:
                 "tags that can be read"
             )
         return Tags()
-    found = Found()
+    found = FoundFields()
     for section, rows in _sections(said.metadata):
         if section == "CHAPTER":
             _add_chapter(found, rows)
@@ -132,7 +132,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
 
 
-def _add(found: Found, name: str, text: str) -> None:
+def _add(found: FoundFields, name: str, text: str) -> None:
     if _TECHNICAL.fullmatch(name):
         return
     spoken = _SPOKEN.fullmatch(name)
@@ -142,7 +142,7 @@ def _add(found: Found, name: str, text: str) -> None:
         found.add_free(spoken[1] if spoken else name, text)
 
 
-def _add_chapter(found: Found, rows: list[tuple[str, str]]) -> None:
+def _add_chapter(found: FoundFields, rows: list[tuple[str, str]]) -> None:
     known = {name.upper(): text for name, text in rows}
     try:
         over, under = map(int, known.get("TIMEBASE", "1/1000000000").split("/"))
@@ -152,7 +152,7 @@ def _add_chapter(found: Found, rows: list[tuple[str, str]]) -> None:
     found.chapters.append(Chapter(start=max(start, 0), end=end, title=known.get("TITLE", "")))
 
 
-def _pictures(program: str, path: Path, streams: str) -> Iterator[Picture]:
+def _pictures(program: str, path: Path, streams: str) -> Iterator[EmbeddedPicture]:
     """Yield the pictures that ffmpeg shows as streams of one frame."""
     for found in list(_PICTURE.finditer(streams))[:_MOST_PICTURES]:
         command = [program, "-v", "quiet", "-nostdin", "-i", f"file:{os.fspath(path)}", "-map",
@@ -164,7 +164,7 @@ def _pictures(program: str, path: Path, streams: str) -> Iterator[Picture]:
         words = dict(re.findall(r"^ {6}(title|comment) *: (.*)$", found[2], re.MULTILINE))
         shows = words.get("comment", "").strip().casefold()
         kind = _SHOWS.get(shows, KINDS.index(shows) if shows in KINDS else 0)
-        yield Picture(
+        yield EmbeddedPicture(
             data=done.stdout,
             mime=media_type(done.stdout),
             kind=kind,

@@ -151,7 +151,7 @@ class FfmpegReader:
     ) -> None:
         self._input = f"file:{os.fspath(path)}"
         if span is not None:
-            self._input = f"subfile,,start,{span[0]},end,{span[1]},,:{os.fspath(path)}"
+            self._input = f"subfile,,start,{span[0]},end,{span[1]},,:{self._input}"
         self.path, self.name, self.kind, self._program = path, path.name, kind, program
         self.n_frames: int | None = None
         self.damage: str | None = None
@@ -188,6 +188,10 @@ class FfmpegReader:
         found = _wave_format(process.stdout)
         if found is None:
             _finish(process)
+            if level != "error":  # without what it says about sound files, too
+                errors.seek(0)
+                errors.truncate()
+                return self._open(errors)
             raise AudioError(
                 f"audio file {os.fspath(self.path)!r} cannot be decoded: {_said(errors)}",
                 hint="the file is damaged, or holds no sound",

@@ -22,7 +22,7 @@ from musiccore.conversion.splices import Splice, SplicedFile
 from musiccore.errors import AudioError, MissingProgram
 
 
-class Sound(Protocol):
+class SoundSource(Protocol):
     """Something that can be heard from the beginning as often as wanted.
 
     Attributes:
@@ -67,7 +67,7 @@ class Sound(Protocol):
         ...
 
 
-Rescue = Callable[[], Sound]
+Rescue = Callable[[], SoundSource]
 """Opens the same file with the other decoder; `MissingProgram` where there is none."""
 
 
@@ -182,7 +182,11 @@ class LinkedSound:
     """
 
     def __init__(
-        self, path: Path, links: Sequence[Sound], warnings: tuple[str, ...], damage: str | None
+        self,
+        path: Path,
+        links: Sequence[SoundSource],
+        warnings: tuple[str, ...],
+        damage: str | None,
     ) -> None:
         self.name, self.links = path.name, links
         first = links[0]
@@ -221,11 +225,11 @@ class LinkedSound:
             yield from mixed(level, mixing_matrix(width, self.channels, link.mask, self.mask))
 
 
-def _length(link: Sound, rate: int) -> int | None:
+def _length(link: SoundSource, rate: int) -> int | None:
     return None if link.n_frames is None else round(link.n_frames * rate / link.sample_rate)
 
 
-def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -> Sound:
+def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -> SoundSource:
     """Open any file of sound.
 
     Args:
@@ -246,7 +250,7 @@ def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -
     if content is None:
         return _unknown(path, engine, ffmpeg)
 
-    def other() -> Sound:
+    def other() -> SoundSource:
         from musiccore.conversion.ffmpeg import find_ffmpeg
 
         inside = f", {content.kind.upper()} with {content.codec} inside," if content.codec else ""
@@ -281,7 +285,7 @@ def open_sound(path: Path, *, engine: str = "auto", ffmpeg: str | None = None) -
 _UNSUPPORTED = re.compile("unsupported encoding|[Uu]nimplemented|unknown format|[Nn]o codec")
 
 
-def _by_soundfile(path: Path, content: Content, rescue: Rescue | None) -> Sound:
+def _by_soundfile(path: Path, content: Content, rescue: Rescue | None) -> SoundSource:
     if not content.streams:
         return FileSound(path, content, None, rescue)
     if len(content.streams) == 1:
@@ -290,13 +294,13 @@ def _by_soundfile(path: Path, content: Content, rescue: Rescue | None) -> Sound:
     return _linked(path, content, [FileSound(path, bare, splice) for splice in content.streams])
 
 
-def _linked(path: Path, content: Content, links: Sequence[Sound]) -> Sound:
+def _linked(path: Path, content: Content, links: Sequence[SoundSource]) -> SoundSource:
     named = misnamed(path, links[0].kind)
     warnings = (*named, *(f"{path.name!r} {words}" for words in content.warnings))
     return LinkedSound(path, links, warnings, content.damage and f"{path.name!r} {content.damage}")
 
 
-def _by_ffmpeg(path: Path, content: Content, program: str) -> Sound:
+def _by_ffmpeg(path: Path, content: Content, program: str) -> SoundSource:
     from musiccore.conversion.ffmpeg import FfmpegReader
 
     if content.spans:
@@ -313,7 +317,7 @@ def _by_ffmpeg(path: Path, content: Content, program: str) -> Sound:
     return sound
 
 
-def _unknown(path: Path, engine: str, ffmpeg: str | None) -> Sound:
+def _unknown(path: Path, engine: str, ffmpeg: str | None) -> SoundSource:
     """What nothing here knows: ffmpeg may, if it is sure."""
     from musiccore.conversion.ffmpeg import FfmpegReader, ffmpeg_knows, find_ffmpeg
 

@@ -25,6 +25,7 @@ _MOST_CHUNKS = 20_000
 _OPEN_32, _OPEN_64 = 0xFFFFF000, 1 << 62  # from here on a length is none
 _HALF_32 = (0x7FFFF000, 0x80001000)  # what some programs write for "very long"
 _ONES_32, _ONES_64 = b"\xff" * 4, b"\xff" * 8
+_SOUND = {"<": b"data", ">": b"SSND"}
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 
@@ -129,9 +130,11 @@ def _riff(file: _Bytes) -> WaveHead:
         elif name == b"data":
             there = file.size - place
             if large is not None:
-                if unsaid := _unsaid_64(large[1], size, there):
-                    patches += _whole_64(large[0], place, there)
-                ended = place + (there if unsaid else large[1])
+                unsaid = _unsaid_64(large[1], size, there)
+                counted = 0 < size < 0xFFFFFFFF and not large[1]  # it was never that large
+                if unsaid or counted:
+                    patches += _whole_64(large[0], place, size if counted else there)
+                ended = place + (there if unsaid else size if counted else large[1])
             else:
                 unsaid = _is_open(size) or (
                     not size and there > 0 and not _are_chunks(file, place, order)
@@ -184,8 +187,17 @@ def _too_few(ended: int, size: int) -> str | None:
 def _uncounted(file: _Bytes, ended: int, order: str) -> str | None:
     """Say what lies behind the sound and is no chunk: a length that is too small, most likely."""
     ended += ended % 2
+    if any(name == _SOUND[order] for name, _, _ in _chunks(file, ended, order)):
+        return "holds a second chunk of sound, which is not read"
+    if _are_chunks(file, ended, order):
+        return None
+    return _behind(file, ended)
+
+
+def _behind(file: _Bytes, ended: int) -> str | None:
+    """Say what lies behind the sound where nothing should, unless it is filling or a tag."""
     rest = file.size - ended
-    if rest <= 8 or _are_chunks(file, ended, order):
+    if rest <= 8:
         return None
     begin = file.at(ended, 4096)
     if begin[:3] in (b"TAG", b"ID3", b"APE") or not any(begin):
@@ -252,17 +264,34 @@ def _aiff(file: _Bytes) -> WaveHead:
                 unsaid = False
             patches = [(place - 4, struct.pack(">I", min(there + 8, 0xFFFFFFFF)))] if unsaid else []
             splice = file.patched(patches) if unsaid else splice
-            damage = None if unsaid else _missing(file) or _too_few(place + size, file.size)
+            damage = None
+            if not unsaid:
+                ended = place + size
+                damage = _missing(file) or _too_few(ended, file.size) or _uncounted(
+                    file, ended, ">"
+                )  # fmt: skip
             return WaveHead(splice=splice, unfinished=unsaid, damage=damage)
     return WaveHead(splice=splice, damage=_missing(file))
 
 
 def _au(file: _Bytes) -> WaveHead:
-    offset, size = struct.unpack(">II", file.at(4, 8))
+    order = "<" if file.at(0, 4) == b"dns." else ">"
+    offset, size = struct.unpack(f"{order}II", file.at(4, 8))
     unsaid = not size and file.size > offset
     splice = file.patched([(8, _ONES_32)] if unsaid else []) if unsaid or file.start else None
-    damage = None if unsaid else _missing(file)
+    damage = None
+    if not unsaid:
+        damage = _missing(file)
+        if size < 0xFFFFFFFF:
+            damage = damage or _behind(file, offset + size)
     return WaveHead(splice=splice, unfinished=unsaid, damage=damage)
+
+
+def _are_caf_chunks(file: _Bytes, position: int) -> bool:
+    """Whether only chunks lie from a place to the end."""
+    while position + 12 <= file.size:
+        position += 12 + int.from_bytes(file.at(position + 4, 8), "big")
+    return position == file.size
 
 
 def _caf(file: _Bytes) -> WaveHead:
@@ -289,7 +318,9 @@ def _caf(file: _Bytes) -> WaveHead:
             if not unsaid and size > there:
                 damage = _too_few(position + 12 + size, file.size)
                 patches = [(position + 4, there.to_bytes(8, "big"))]
-            splice = file.patched(patches) if unsaid or damage or file.start else None
+            elif not unsaid and not _are_caf_chunks(file, position + 12 + size):
+                damage = _behind(file, position + 12 + size)
+            splice = file.patched(patches) if patches or file.start else None
             return WaveHead(
                 mask=mask, codec=codec, splice=splice, unfinished=unsaid and not size, damage=damage
             )

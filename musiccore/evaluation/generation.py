@@ -31,7 +31,7 @@ SILENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
+class LevelCascade:
     """A complete model in memory, with the seed of its draws."""
 
     config: ModelConfig
@@ -75,7 +75,7 @@ class Chain:
 
 
 def cascade_gates(
-    chain: Chain, clips: Sequence[EncodedClip], audio: dict[str, Samples]
+    chain: LevelCascade, clips: Sequence[EncodedClip], audio: dict[str, Samples]
 ) -> list[Gate]:
     """Upsample the real top codes of held-out pieces and compare the chroma with the original."""
     config, chosen = chain.config, list(clips)[:N_CASCADE]
@@ -112,7 +112,7 @@ def cascade_gates(
 
 
 def generated_gates(
-    chain: Chain, clips: Sequence[EncodedClip], audio: dict[str, Samples]
+    chain: LevelCascade, clips: Sequence[EncodedClip], audio: dict[str, Samples]
 ) -> list[Gate]:
     """Generate pieces from nothing through all levels and measure the level-0 audio."""
     config, chosen = chain.config, list(clips)[:N_GENERATED]

@@ -10,7 +10,7 @@ import torch
 from musiccore.errors import CheckpointError
 from musiccore.evaluation.codec import Array, clips_of, reconstruction_gates, usage_gates
 from musiccore.evaluation.gates import Gate
-from musiccore.evaluation.generation import Chain, cascade_gates, generated_gates
+from musiccore.evaluation.generation import LevelCascade, cascade_gates, generated_gates
 from musiccore.evaluation.likelihood import likelihood_gates
 from musiccore.models.checkpoints import load_prior, load_vqvae
 from musiccore.models.nano import HELD_OUT, nano
@@ -106,7 +106,7 @@ def evaluate(
         bigram = fit_bigram(training[level], config.vqvae.codebook_sizes[level])
         gates += likelihood_gates(priors[level], windows, bigram, level)
     long_enough = [c for c in clips if c.clip.stop - c.clip.start >= 11 * 16_000]
-    chain = Chain(config=config, vqvae=vqvae, priors=priors, seed=seed)
+    chain = LevelCascade(config=config, vqvae=vqvae, priors=priors, seed=seed)
     report("cascade", 0.0)
     gates += cascade_gates(chain, long_enough, audio)
     report("generation", 0.5)

@@ -410,19 +410,3 @@ class ModelConfig:
     def default_window_hop(self, level: int) -> int:
         """Codes between window starts at a level."""
         return int(self.window_hop_fractions[level] * self.priors[level].n_ctx)
-
-    @classmethod
-    def from_name(cls, name: str) -> ModelConfig:
-        """Return a named preset.
-
-        Raises:
-            ConfigError: if no preset has this name.
-        """
-        from musiccore.models.presets import PRESETS  # the table imports the classes above
-
-        if name not in PRESETS:
-            raise ConfigError(
-                f"model is {name!r}; known models are {', '.join(sorted(PRESETS))}",
-                hint="run `jukeflow models list`",
-            )
-        return PRESETS[name]()

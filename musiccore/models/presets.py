@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from musiccore.errors import ConfigError
 from musiccore.models.config import (
     ConditionerConfig,
     LabelsConfig,
@@ -279,3 +280,17 @@ PRESETS: dict[str, Callable[[], ModelConfig]] = {
     "nano": nano,
     "tiny": model_tiny,
 }
+
+
+def preset(name: str) -> ModelConfig:
+    """Return the configuration of a named model.
+
+    Raises:
+        ConfigError: if no preset has this name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(
+            f"model is {name!r}; known models are {', '.join(sorted(PRESETS))}",
+            hint="run `jukeflow models list`",
+        )
+    return PRESETS[name]()

@@ -39,7 +39,7 @@ class SongFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class PlayerTrack:
     """Something to play: the finished song or what one level of it sounds like.
 
     Args:
@@ -69,7 +69,7 @@ class StartingScore:
         check: how well the music keeps to it: name → figure in words.
     """
 
-    track: Track
+    track: PlayerTrack
     files: Sequence[SongFile] = ()
     check: Mapping[str, object] = field(default_factory=dict)
 
@@ -94,11 +94,11 @@ class SongPage:
     """
 
     title: str
-    master: Track
+    master: PlayerTrack
     summary: str = ""
     files: Sequence[SongFile] = ()
     saved: str = ""
-    levels: Sequence[Track] = ()
+    levels: Sequence[PlayerTrack] = ()
     score: StartingScore | None = None
     lyrics: str = ""
     sung: Sequence[str] = ()
@@ -157,7 +157,12 @@ def _saved(page: SongPage) -> str:
 
 
 def _track(
-    track: Track, number: int, *, master: bool, files: Sequence[SongFile] = (), saved: str = ""
+    track: PlayerTrack,
+    number: int,
+    *,
+    master: bool,
+    files: Sequence[SongFile] = (),
+    saved: str = "",
 ) -> str:
     kind = sniff(track.audio)
     if kind not in _MEDIA_TYPES:
@@ -223,7 +228,7 @@ def _href(path: str) -> str:
     return "./" + quote(path, errors="replace")
 
 
-def _levels(levels: Sequence[Track]) -> str:
+def _levels(levels: Sequence[PlayerTrack]) -> str:
     if not levels:
         return ""
     tracks = "".join(_track(track, i, master=False) for i, track in enumerate(levels, start=2))

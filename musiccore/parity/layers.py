@@ -12,13 +12,13 @@ from musiccore.errors import CheckpointError
 from musiccore.models.attention_kinds import AttentionKind
 from musiccore.models.config import (
     LabelsConfig,
-    ModelConfig,
     PriorConfig,
     TimeConfig,
     TransformerConfig,
 )
+from musiccore.models.presets import preset
 from musiccore.models.prior.attention import Attention
-from musiccore.models.prior.cache import Place, make_cache
+from musiccore.models.prior.cache import BatchPosition, make_cache
 from musiccore.models.prior.conditioners import LabelConditioner, TimeSignal, UpperCodeConditioner
 from musiccore.models.prior.transformer import MLP, Layer
 from musiccore.models.published_names import our_name
@@ -39,7 +39,7 @@ def load_part_(
         state: its parameters; names lack the prefix that they have in a whole prior.
         published, ours: that prefix on either side.
     """
-    config = ModelConfig.from_name("tiny").priors[0]  # the rules of names are those of any prior
+    config = preset("tiny").priors[0]  # the rules of names are those of any prior
     renamed = {
         our_name(published + name, config).removeprefix(ours): value
         for name, value in state.items()
@@ -104,7 +104,7 @@ def stepwise(
         seen: Tensor | None
         if masked:
             rows = torch.arange(batch)
-            place = Place(positions=torch.full_like(rows, position), rows=rows)
+            place = BatchPosition(positions=torch.full_like(rows, position), rows=rows)
             seen = cache.attend_each(q, kv, place)
         else:
             stacked = kv if encoder_states is not None else kv.transpose(0, 1)

@@ -15,7 +15,7 @@ from musiccore.models.prior import Prior
 from musiccore.models.published_names import our_name
 from musiccore.parity.published import Hyper, prior_config
 from musiccore.parity.report import GoldenFile
-from musiccore.sampling.decode import Decoder
+from musiccore.sampling.decode import StepDecoder
 from musiccore.sampling.sampler import CodeArray, LevelOptions, sample_window
 from musiccore.sampling.windows import Window
 
@@ -44,7 +44,7 @@ def greedy_options(hyper: Hyper) -> LevelOptions:
 class RecordingDecoder:
     """A decoder that keeps its logits."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: StepDecoder) -> None:
         self._decoder = decoder
         self.logits: list[Tensor] = []
 
@@ -139,7 +139,7 @@ def _greedy(
         known = file.given("in/z_prime")
     labels, upper = file.maybe("in/y"), file.maybe("in/z_cond")
     window = Window(index=0, start=0, end=total, known=known.shape[1])
-    with Decoder(network, batch) as decoder:
+    with StepDecoder(network, batch) as decoder:
         recorder = RecordingDecoder(decoder)
         new = sample_window(
             recorder,

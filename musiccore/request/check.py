@@ -7,6 +7,7 @@ from pathlib import Path
 
 from musiccore.errors import ConditioningError, ConfigError
 from musiccore.models.config import ModelConfig, PriorConfig, TimeConfig
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.units import samples_in
 
@@ -37,7 +38,7 @@ def check(
         AudioError: if the primer cannot be read.
         MissingProgram: if only ffmpeg could read the primer and there is none.
     """
-    config = ModelConfig.from_name(request.model) if config is None else config
+    config = preset(request.model) if config is None else config
     _check_levels(request, config)
     _check_length(request, config)
     _check_time(request, config)

@@ -26,11 +26,11 @@ from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
 from musiccore.scores.notation import SCORE_SUFFIXES, Note, read_score
 from musiccore.scores.score import Score
-from musiccore.synth.nano_piano import Performance, render
+from musiccore.synth.nano_piano import PlayingStyle, render
 from musiccore.units import samples_in
 
 if TYPE_CHECKING:
-    from musiccore.conversion.sources import Sound
+    from musiccore.conversion.sources import SoundSource
 
 LONGEST_COMPOSED: Final = 20.0
 """Seconds of a composed primer where its length is not given."""
@@ -148,7 +148,7 @@ def read_primer(
     raise AudioError(f"audio file {str(path)!r} is shorter than {n_samples / sample_rate:.2f} s")
 
 
-def _opened(path: Path, ffmpeg: str | None) -> Sound:
+def _opened(path: Path, ffmpeg: str | None) -> SoundSource:
     from musiccore.conversion.sources import open_sound
 
     try:
@@ -171,7 +171,7 @@ def _opened(path: Path, ffmpeg: str | None) -> Sound:
 
 
 def _heard(
-    sound: Sound, path: Path, n_samples: int, sample_rate: int
+    sound: SoundSource, path: Path, n_samples: int, sample_rate: int
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Yield what is read of a recording as mono blocks [1, T] at its own rate."""
     rate = sound.sample_rate
@@ -189,7 +189,7 @@ def _heard(
         raise AudioError(f"audio file {str(path)!r} holds no samples", hint=_mending(path))
 
 
-def _check_whole(sound: Sound, path: Path) -> None:
+def _check_whole(sound: SoundSource, path: Path) -> None:
     if sound.damage:
         words = sound.damage.removeprefix(f"{sound.name!r} ")
         raise AudioError(f"audio file {str(path)!r} {words}", hint=_mending(path))
@@ -208,7 +208,7 @@ def _conversion(path: Path) -> str:
     return f"jukeflow convert {shlex.quote(str(path))} {shlex.quote(str(wav))}"
 
 
-def _as_samples(sound: Sound, n_frames: int, sample_rate: int) -> int:
+def _as_samples(sound: SoundSource, n_frames: int, sample_rate: int) -> int:
     return round(n_frames * sample_rate / sound.sample_rate)
 
 
@@ -299,7 +299,7 @@ def play_primer(score: Score, n_samples: int, config: ModelConfig) -> Audio:
         notes = tuple(
             Note(onset=n.onset, duration=n.duration, pitch=n.pitch, part=n.part) for n in heard
         )
-        samples = render(notes, Performance(quarter_seconds=1.0), rate, seconds=n_samples / rate)
+        samples = render(notes, PlayingStyle(quarter_seconds=1.0), rate, seconds=n_samples / rate)
         return _fitted(samples[None], n_samples, rate)
     from musiccore.audio.measures import loudness_lufs
     from musiccore.synth.player import perform

@@ -1,6 +1,6 @@
 """Decoding: prime the caches of a window in one pass, then one position per step.
 
-A `Decoder` is a `with` block around one prior. It prepares the weights once and allocates the
+A `StepDecoder` is a `with` block around one prior. It prepares the weights once and allocates the
 caches once; windows of a level follow each other in it. Nothing inside a step waits for the device
 or allocates a cache.
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from musiccore.errors import CodesError
 from musiccore.models.prior import Prior
 from musiccore.models.prior.attention import Attention, Projection
-from musiccore.models.prior.cache import Cache, Place, make_cache
+from musiccore.models.prior.cache import BatchPosition, Cache, make_cache
 from musiccore.models.prior.transformer import Layer
 
 _GELU = 1.702
@@ -101,7 +101,7 @@ def _norm(x: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
     return torch.native_layer_norm(x.float(), weight.shape, weight, bias, _EPS)[0].to(x.dtype)
 
 
-class Decoder:
+class StepDecoder:
     """Caches and weights of one prior while a level is sampled; use it as a `with` block.
 
     Rows of a batch are independent: each has its own labels, upper codes and number of known codes.
@@ -123,7 +123,7 @@ class Decoder:
         self._modules: list[Layer] = []
         self._open = False
 
-    def __enter__(self) -> Decoder:
+    def __enter__(self) -> StepDecoder:
         with torch.inference_mode():
             for layer, kind in zip(
                 self.prior.decoder.layers, self.prior.decoder.config.kinds, strict=True
@@ -310,7 +310,7 @@ class Decoder:
     def _step_each(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """One step of rows at positions [B] of their own: fixed shapes, no host synchronisation."""
         rows = self._rows
-        place = Place(positions=positions, rows=self._row_numbers)
+        place = BatchPosition(positions=positions, rows=self._row_numbers)
         embedded = F.embedding(tokens, self._embedding)
         first = torch.where((positions == 0).unsqueeze(1), self._start, embedded)
         h = (first + self._at(self._base, place)).to(self.dtype)
@@ -327,7 +327,7 @@ class Decoder:
         return self._logits(h, None if self._cond is None else self._at(self._cond, place))
 
     @staticmethod
-    def _at(table: Tensor, place: Place) -> Tensor:
+    def _at(table: Tensor, place: BatchPosition) -> Tensor:
         """Return the entry [B, W] of a table [B or 1, n, W] at each row's position."""
         if table.shape[0] == 1:
             return table[0].index_select(0, place.positions)

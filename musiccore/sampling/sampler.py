@@ -18,7 +18,7 @@ from torch import Tensor
 from musiccore.errors import CodesError, DeviceError
 from musiccore.models.config import PriorConfig
 from musiccore.models.prior import Prior
-from musiccore.sampling.decode import Decoder
+from musiccore.sampling.decode import StepDecoder
 from musiccore.sampling.logits import filter_logits
 from musiccore.sampling.randomness import choose, uniforms
 from musiccore.sampling.windows import Window
@@ -53,7 +53,7 @@ GREEDY = LevelOptions(top_k=1)
 
 
 class CodeModel(Protocol):
-    """What sampling needs of a model: `Decoder`, and the test kit's `CountingPrior`."""
+    """What sampling needs of a model: `StepDecoder`, and the test kit's `CountingPrior`."""
 
     @property
     def config(self) -> PriorConfig:
@@ -83,7 +83,7 @@ def open_model(
     if not isinstance(prior, Prior):
         yield prior
         return
-    with _translated(prior.config, batch), Decoder(prior, batch, dtype=dtype) as decoder:
+    with _translated(prior.config, batch), StepDecoder(prior, batch, dtype=dtype) as decoder:
         yield decoder
 
 
@@ -117,7 +117,7 @@ def sample_window(
     depend on which takes share the batch.
 
     Args:
-        prior: the model; pass a `Decoder` to keep its caches over several windows.
+        prior: the model; pass a `StepDecoder` to keep its caches over several windows.
         window: which codes.
         codes: codes [B, at least window.first_new] of the level from its beginning.
         upper: codes [B, n_ctx / factor] of the level above that condition this window.

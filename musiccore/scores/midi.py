@@ -138,7 +138,7 @@ def write_midi(score: Score) -> bytes:
         file = mido.MidiFile(
             type=int(len(written) > 1),
             ticks_per_beat=score.ticks_per_quarter,
-            charset="latin-1",  # texts come as bytes: see `_Texts`
+            charset="latin-1",  # texts come as bytes: see `_TextEncoder`
             tracks=written,
         )
         out = BytesIO()
@@ -152,7 +152,7 @@ def _place(part: Part) -> tuple[int, int]:
     return part.port, part.channel
 
 
-class _Texts:
+class _TextEncoder:
     """Text events, in the encoding of the score."""
 
     def __init__(self, encoding: str) -> None:
@@ -179,7 +179,7 @@ class _Texts:
 def _track(score: Score, number: int, parts: list[Part]) -> mido.MidiTrack:
     """Return the messages of one track, with times from one to the next."""
     events: list[_Event] = []
-    texts = _Texts(score.encoding)
+    texts = _TextEncoder(score.encoding)
     if number == 0:
         events.extend(_piece(score, texts))
         name = score.name
@@ -224,7 +224,7 @@ def _speaks(part: Part) -> bool:
     return bool(part.program or part.channel or part.port or not (part.words or part.name))
 
 
-def _piece(score: Score, texts: _Texts) -> Iterator[_Event]:
+def _piece(score: Score, texts: _TextEncoder) -> Iterator[_Event]:
     if score.name:
         yield 0, _ALL, _ANYWHERE, texts.named("track_name", score.name)
     for tempo in score.tempos:

@@ -111,6 +111,9 @@ def _chunks(data: bytes, warn: Warn) -> tuple[int, list[bytes]]:
         at = _end_of(data, at, warn)
         if is_track:
             found.append(data[begin:at])
+        if not _is_chunk(data, at) and (following := _next_track(data, at)) < len(data):
+            warn("bytes between its tracks were passed over")
+            at = following
     if len(found) > MAX_TRACKS:
         raise Damage(f"it has more than {MAX_TRACKS} tracks")
     if not found:

@@ -2,10 +2,7 @@
 
 A backend knows keys and bytes, nothing of runs. It raises plain `OSError`s (`FileExistsError` when
 `create` finds the key taken, `FileNotFoundError` when there is nothing to read); `storage.Store`
-translates them at the door. A cloud backend implements the same protocol with the conditional put
-of its service and joins the same test suite.
-
-fsspec is imported here and nowhere else, and only by the backend that needs it.
+translates them at the door. The backend of clouds is `cloud.CloudBackend`.
 """
 
 from __future__ import annotations
@@ -18,10 +15,9 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from fsspec.implementations.memory import MemoryFileSystem
+from musiccore.storage.file_systems import FileSystem, file_system
 
 TEMP_PREFIX = ".tmp-"
 TEMP_LIFETIME_SECONDS = 24 * 3600.0
@@ -81,58 +77,6 @@ class Backend(Protocol):
 
 class FolderGone(FileNotFoundError):
     """A folder that was in use is not there any more."""
-
-
-class FileSystem(Protocol):
-    """What we use of a file system of fsspec. Paths are bucket and key."""
-
-    def info(self, path: str) -> dict[str, object]:
-        """Return size, kind and version of an object, or raise `FileNotFoundError`."""
-        ...
-
-    def isdir(self, path: str) -> bool:
-        """Return whether objects lie below a path."""
-        ...
-
-    def find(self, path: str, *, detail: bool) -> dict[str, dict[str, object]]:
-        """Return path → info of every object below a path."""
-        ...
-
-    def glob(self, path: str) -> list[str]:
-        """Return the paths that fit a pattern."""
-        ...
-
-    def open(self, path: str, mode: str) -> BinaryIO:
-        """Open an object for reading."""
-        ...
-
-    def put_file(self, lpath: str, rpath: str, *, mode: str) -> None:
-        """Upload a file; with mode `create`, raise `FileExistsError` where the name is taken."""
-        ...
-
-    def pipe_file(self, path: str, value: bytes) -> None:
-        """Write an object."""
-        ...
-
-    def rm_file(self, path: str) -> None:
-        """Remove an object or raise `FileNotFoundError`."""
-        ...
-
-    def invalidate_cache(self, path: str | None = None) -> None:
-        """Forget listings that may be old."""
-        ...
-
-
-def file_system(scheme: str) -> FileSystem:
-    """Return fsspec's file system of a scheme; the library it needs is loaded now.
-
-    Raises:
-        ImportError: if that library is not installed; the message names it.
-    """
-    import fsspec
-
-    system: FileSystem = fsspec.filesystem(scheme)
-    return system
 
 
 class LocalBackend:
@@ -296,22 +240,18 @@ class MemoryBackend:
     _lock: ClassVar[threading.RLock] = threading.RLock()  # the file system is one per process too
 
     def __init__(self, root: str) -> None:
-        from fsspec.implementations.memory import MemoryFileSystem
-
         self.root = root.strip("/")
-        self._fs: MemoryFileSystem = MemoryFileSystem()
+        self._fs: FileSystem = file_system("memory")
 
     def create(self, key: str, data: bytes) -> None:
         """Write if there is nothing, under the lock."""
         with self._lock:
-            if self._fs.exists(self._path(key)):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
-            self._fs.pipe_file(self._path(key), data)
+            self._fs.pipe_file(self._path(key), data, mode="create")
 
     def replace(self, key: str, data: bytes) -> None:
         """Write, under the lock."""
         with self._lock:
-            self._fs.pipe_file(self._path(key), data)
+            self._fs.pipe_file(self._path(key), data, mode="overwrite")
 
     def read(self, key: str, limit: int | None) -> bytes:
         """Copy the bytes out."""
@@ -326,7 +266,7 @@ class MemoryBackend:
                 found = self._fs.find(self._path(prefix.rstrip("/")), detail=True)
             except FileNotFoundError:
                 return {}
-        return {self._key(path): int(info["size"]) for path, info in found.items()}
+        return {self._key(path): int(str(info["size"])) for path, info in found.items()}
 
     def children(self, prefix: str) -> set[str]:
         """List the first path parts."""

@@ -24,19 +24,17 @@ from typing import Final
 from musiccore.errors import (
     AudioError,
     ConfigError,
-    MissingProgram,
     MusicCoreError,
-    NotFound,
     StorageError,
-    Unavailable,
 )
-from musiccore.storage.backends import FileSystem, file_system
+from musiccore.storage.file_systems import FileSystem, file_system, streamed, translated
 from musiccore.storage.places import MAGIC, Place, split_pattern
 
 STANDARD_INPUT: Final = "/dev/stdin"
 FETCH_LIMIT: Final = 32 << 30  # bytes of one file that is copied here
 _BLOCK: Final = 8 << 20
 _PATIENCE: Final = 200  # milliseconds
+_SMALL: Final = 5 << 20  # bytes of a file that is read into memory for its upload
 _SPARE: Final = 64 << 20  # bytes that stay free on the disk
 _VERSIONS: Final = (
     "etag", "ETag", "md5Hash", "generation", "last_modified", "LastModified", "updated", "mtime",
@@ -77,7 +75,6 @@ def look(place: Place) -> Found | None:
             raise StorageError(f"{str(path)!r} cannot be seen: {error.strerror}") from error
         return None if stat.S_ISDIR(status.st_mode) else _found(place, status)
     with _door("looking at", place) as system:
-        system.invalidate_cache()
         try:
             info = system.info(place.path)
         except FileNotFoundError:
@@ -94,7 +91,6 @@ def is_folder(place: Place) -> bool:
     if place.local is not None:
         return place.local.is_dir()
     with _door("looking at", place) as system:
-        system.invalidate_cache()
         return system.isdir(place.path)
 
 
@@ -112,7 +108,6 @@ def walk(folder: Place, unreadable: Callable[[str], None]) -> Iterator[Found]:
         yield from _walk_local(folder.local, unreadable)
         return
     with _door("listing", folder) as system:
-        system.invalidate_cache()
         listed = system.find(folder.path, detail=True)
     for path, info in sorted(listed.items()):
         place = Place(folder.scheme, path.strip("/"))
@@ -150,7 +145,6 @@ def expand(place: Place) -> tuple[Place, tuple[Place, ...]] | None:
         matches = glob.glob(place.path, recursive=True)
     else:
         with _door("listing", place) as system:
-            system.invalidate_cache()
             matches = [path.strip("/") for path in system.glob(place.path)]
     return base, tuple(Place(place.scheme, path) for path in sorted(set(matches)))
 
@@ -273,7 +267,12 @@ def publish(file: Path, place: Place, *, force: bool) -> None:
         if not force and look(place) is not None:
             raise taken(place)
         try:
-            system.put_file(str(file), place.path, mode="overwrite" if force else "create")
+            mode = "overwrite" if force else "create"
+            if size < _SMALL:
+                how = streamed(place.scheme, size)
+                system.pipe_file(place.path, file.read_bytes(), mode=mode, **how)
+            else:
+                system.put_file(str(file), place.path, mode=mode)
         except FileExistsError as error:
             raise taken(place) from error
     arrived = look(place)
@@ -312,7 +311,7 @@ def write_small(place: Place, data: bytes) -> None:
     path = place.local
     if path is None:
         with _door("writing", place) as system:
-            system.pipe_file(place.path, data)
+            system.pipe_file(place.path, data, mode="overwrite")
         return
     aside = path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}.new")
     try:
@@ -351,7 +350,6 @@ def names(folder: Place) -> tuple[str, ...]:
         except OSError as error:
             raise StorageError(f"{str(folder)!r} cannot be listed: {error.strerror}") from error
     with _door("listing", folder) as system:
-        system.invalidate_cache()
         listed = system.find(folder.path, detail=True)
     return tuple(sorted(Place(folder.scheme, path).name for path in listed))
 
@@ -393,19 +391,5 @@ def _door(action: str, place: Place) -> Iterator[FileSystem]:
         yield file_system(place.scheme or "file")
     except MusicCoreError:
         raise
-    except ImportError as error:
-        raise MissingProgram(
-            f"{place.scheme}:// needs a library that is not installed: {error}",
-            hint="install it with pip, or copy the files to this machine first",
-        ) from error
-    except FileNotFoundError as error:
-        raise NotFound(f"{str(place)!r} does not exist") from error
-    except PermissionError as error:
-        raise StorageError(f"{action} {str(place)!r} is not allowed: {error}") from error
-    except (ConnectionError, TimeoutError) as error:
-        raise Unavailable(f"{action} {place} got no answer: {error}") from error
     except Exception as error:  # each library has its own
-        raise StorageError(
-            f"{action} {place} failed: {type(error).__name__}: {error}",
-            hint="check the address; credentials come from the environment",
-        ) from error
+        raise translated(error, action, place, place.scheme) from error

@@ -1,8 +1,11 @@
-"""Where a file lies: a path of this machine, or an address in a store. Text only, nothing opens.
+"""Where a file or a store lies: a path of this machine, or an address elsewhere.
 
 album/1.wav   ~/album   file:///home/me/album    this machine
 gs://bucket/album   s3://bucket/album            a cloud
 memory://album                                   this process, for tests and notebooks
+
+Text only, nothing opens: no library that could follow an address sees it before it has passed here.
+Files may have any name; the address of a store is held to what every kind of store can keep.
 """
 
 from __future__ import annotations
@@ -13,12 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from musiccore.errors import ConfigError
+from musiccore.errors import ConfigError, StorageError
 
 CLOUDS: Final = ("gs", "gcs", "s3", "s3a", "az", "abfs")
+STORES: Final = ("gs", "gcs", "s3", "s3a")
+"""Clouds that a store can be kept in: they create a name only once, if they are asked to."""
+
 MAGIC = re.compile(r"[*?[]")
 
+_LONGEST: Final = 4096
+_SHOWN: Final = 120  # characters of an address that a message repeats
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ROOT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_UNKEPT: Final = "?#%\\*"  # characters that some kind of store reads as more than a name
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,17 +119,14 @@ def parse_place(text: str, field: str) -> Place:
     """
     if not text.strip():
         raise ConfigError(f"{field}: the address is empty", hint="give a file or a folder")
-    if "\0" in text or len(text) > 4096:
+    if "\0" in text or len(text) > _LONGEST:
         raise ConfigError(f"{field}: the address is too long or holds a zero byte")
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return Place("", _user(text, field))
     scheme, rest = match[1], match[2]
-    shown = ascii(text if len(text) <= 120 else text[:120] + "...")
-    if "@" in rest.split("/")[0]:  # never repeated in the message: it holds a secret
-        raise ConfigError(
-            f"{field}: the address holds credentials", hint="give them in the environment instead"
-        )
+    _refuse_credentials(text, field)
+    shown = _shown(text)
     if scheme == "file":
         if not rest.startswith("/") or rest.startswith("//"):
             raise ConfigError(f"{field}: {shown} is no path", hint="write file:///folder/song.wav")
@@ -135,6 +143,75 @@ def parse_place(text: str, field: str) -> Place:
             hint=f"write {scheme}://bucket/folder",
         )
     return Place(scheme, path)
+
+
+def parse_root(root: object) -> Place:
+    """Read the address of a store; stricter than that of a file, for all that it will hold.
+
+    Args:
+        root: `./runs`, `~/songs`, `file:///folder`, `gs://bucket/songs`, `memory://songs`.
+
+    Returns:
+        Its place; `~` and relative folders stand as they were written.
+
+    Raises:
+        ConfigError: if it is no address that a store can have.
+        StorageError: if it is a cloud that a store cannot be kept in yet.
+    """
+
+    def refuse(why: str, hint: str | None = None) -> ConfigError:
+        return ConfigError(
+            f"store: {why}",
+            hint=hint or "give a folder such as ./runs, or gs://bucket/folder",
+        )
+
+    if isinstance(root, os.PathLike):
+        root = os.fspath(root)
+    if not isinstance(root, str):
+        raise refuse(f"a store address is text, not {type(root).__name__}")
+    if not root.strip():
+        raise refuse("the address is empty")
+    _refuse_credentials(root, "store")
+    shown = _shown(root)
+    if len(root) > _LONGEST or not root.isprintable():
+        raise refuse(f"{shown} is too long or holds invisible characters")
+    if "::" in root:
+        raise refuse(f"{shown} chains protocols")
+    for bad in _UNKEPT:
+        if bad in root:
+            raise refuse(f"{shown} holds {bad!r}")
+    has_scheme = _SCHEME.match(root) is not None
+    if ".." in root.split("/"):
+        written_out = None if has_scheme else f"write the folder out: {os.path.abspath(root)}"
+        raise refuse(f"{shown} holds '..'", written_out)
+    if not has_scheme:
+        if root.startswith("//") or (root.startswith("~") and not root.startswith("~/")):
+            raise refuse(f"{shown} is not a folder")
+        return Place("", root)
+    match = _ADDRESS.fullmatch(root)
+    scheme, rest = match.groups() if match else ("", "")
+    if scheme == "file" and re.match(r"/[^/]", rest):
+        return Place("", rest)
+    if scheme in (*STORES, "memory") and _ROOT.fullmatch(rest.rstrip("/")):
+        return Place(scheme, rest.rstrip("/"))
+    if scheme in set(CLOUDS) - set(STORES):
+        raise StorageError(
+            f"store: {scheme}:// stores follow in a later release",
+            hint="use a folder or gs:// for now; finished runs can be copied as they are",
+        )
+    raise refuse(f"{shown} is not an address that a store can have")
+
+
+def _refuse_credentials(text: str, field: str) -> None:
+    authority = re.match(r"[^/]*://([^/]*)", text)
+    if authority and "@" in authority[1]:  # never repeated in the message: it holds a secret
+        raise ConfigError(
+            f"{field}: the address holds credentials", hint="give them in the environment instead"
+        )
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 def _user(text: str, field: str) -> str:

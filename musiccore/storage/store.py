@@ -8,8 +8,8 @@
                     export/              derived files; never read on resume
                     quarantine/          damaged bytes, kept
 
-A folder and the memory of one process are here. Cloud roots (`gs://`, `s3://`) come with their own
-backend; everything above this module already asks the store what it can do instead of assuming it.
+It is kept in a folder, a bucket of a cloud, or the memory of one process. Everything above this
+module asks the store what it can do instead of assuming it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from musiccore.errors import Corrupt, Gone, NotFound, StorageError, Unavailable
-from musiccore.storage.addresses import split_root, validate_run_id
+from musiccore.errors import Corrupt, NotFound, StorageError, Unavailable
 from musiccore.storage.backends import Backend, FolderGone, LocalBackend, MemoryBackend
+from musiccore.storage.cloud import CloudBackend
+from musiccore.storage.os_errors import gone, is_away, meaning
+from musiccore.storage.places import parse_root
+from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json
 
 __all__ = [
@@ -44,9 +47,6 @@ Writers = Literal["multi-writer", "single-writer"]
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-_AWAY: Final = (errno.ENOTCONN, errno.ESTALE, errno.ENODEV, errno.ENXIO)
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EIO)
 
 
@@ -129,22 +129,24 @@ def open_store(root: object, *, single_writer: bool = False) -> Store:
     """Open a store; nothing is read or written yet.
 
     Args:
-        root: a folder (`./runs`, `~/songs`), `file:///absolute/folder`, or `memory://name`.
+        root: a folder (`./runs`, `~/songs`), `file:///absolute/folder`, `gs://bucket/folder`, or
+            `memory://name`. A cloud finds credentials by itself, where its own tools do.
         single_writer: promise that only one worker writes, for file systems without exclusive
             creation (some mounted drives).
 
     Raises:
         ConfigError: if the root is not one of these; the text is checked before any library that
             could open a connection sees it.
-        StorageError: if the root belongs to a backend of a later release.
+        StorageError: if it is in a cloud that a store cannot be kept in yet.
     """
-    scheme, place = split_root(root)
-    if scheme == "memory":
-        return Store(MemoryBackend(place), writers="multi-writer")
-    return Store(
-        LocalBackend(os.path.abspath(os.path.expanduser(place)), single_writer=single_writer),
-        writers="single-writer" if single_writer else "multi-writer",
-    )
+    place = parse_root(root)
+    writers: Writers = "single-writer" if single_writer else "multi-writer"
+    if place.scheme == "memory":
+        return Store(MemoryBackend(place.path), writers=writers)
+    if place.scheme:
+        return Store(CloudBackend(place), writers=writers)
+    folder = os.path.abspath(os.path.expanduser(place.path))
+    return Store(LocalBackend(folder, single_writer=single_writer), writers=writers)
 
 
 class Store:
@@ -328,8 +330,9 @@ class Store:
             raise self._absent()
 
     def _absent(self) -> NotFound:
+        place = self._backend.location("")
         return NotFound(
-            f"store: there is no folder {self._backend.location('')}",
+            f"store: there is no {'bucket of' if '://' in place else 'folder'} {place}",
             hint="check --store or JUKEFLOW_STORE, and whether the drive is mounted; a new store "
             "is made by `jukeflow generate` in a folder that exists",
         )
@@ -357,6 +360,8 @@ class Store:
         first, second = b"first", b"second"
         try:
             self.create(key, first)
+        except AlreadyExists:  # nobody else knows the name: it was us, and the reply got lost
+            pass
         except StorageError as error:
             self._explain(error, key)
             self.create(key, first)  # a passing failure: it works the second time
@@ -365,7 +370,7 @@ class Store:
             exclusive = False
         except AlreadyExists:
             exclusive = self.get(key) == first
-        if key not in self.list():
+        if key not in self.children():
             raise StorageError(f"{self.location()} does not list an object just written to it")
         if not exclusive:
             raise self._not_exclusive("it let two writers create one name")
@@ -409,45 +414,18 @@ class Store:
         except FileExistsError as error:
             raise AlreadyExists(f"{self.location(key)} exists already") from error
         except FolderGone as error:
-            raise self._gone() from error
+            raise gone(self.location()) from error
         except FileNotFoundError as error:
             if action == "writing":  # the folder could not be made
-                raise self._translated(error, action, key, size) from error
+                raise self._meaning(error, action, key, size) from error
             raise NotFound(f"{self.location(key)} does not exist") from error
         except (ConnectionError, TimeoutError) as error:
             raise Unavailable(f"{action} {self.location(key)} got no answer: {error}") from error
         except OSError as error:
-            raise self._translated(error, action, key, size) from error
+            raise self._meaning(error, action, key, size) from error
 
-    def _gone(self) -> Gone:
-        return Gone(
-            f"the store went away: {self.location()} is not there any more",
-            hint="bring it back, then resume; what was finished is where it went",
-        )
-
-    def _translated(self, error: OSError, action: str, key: str, size: int) -> StorageError:
-        place = self.location(key)
-        if error.errno in _FULL:
-            free = self._backend.free_bytes()
-            left = "" if free is None else f", {free} bytes are free"
-            return StorageError(
-                f"the disk is full: {action} {size} bytes to {place} failed{left}",
-                hint="make room and resume the run; what was finished is safe",
-            )
-        if error.errno in (*_UNWRITABLE, errno.ENOENT) and action in ("writing", "removing"):
-            return StorageError(
-                f"the store cannot be written: {action} {place} failed ({error.strerror})",
-                hint="choose another folder or change its permissions",
-            )
-        if error.errno in _AWAY:
-            return self._gone()
-        if error.errno == errno.EISDIR and action == "reading":
-            return Corrupt(f"{place} is not a regular file")
-        if error.errno in (errno.ENOTDIR, errno.EISDIR):
-            return StorageError(
-                f"{action} {place} failed: a file stands where a folder should be, or the reverse",
-                hint="choose another folder for the store",
-            )
-        if error.errno in (errno.ELOOP, errno.EINVAL):
-            return Corrupt(f"{place} is not a regular file")
-        return StorageError(f"{action} {place} failed: {error.strerror or error}")
+    def _meaning(self, error: OSError, action: str, key: str, size: int) -> StorageError:
+        if is_away(error):
+            return gone(self.location())
+        free = self._backend.free_bytes()
+        return meaning(error, action, self.location(key), size=size, free=free)

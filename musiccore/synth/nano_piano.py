@@ -27,7 +27,7 @@ Samples = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Performance:
+class PlayingStyle:
     """How notes are played.
 
     Attributes:
@@ -63,7 +63,7 @@ def _string(pitch: int, sample_rate: int) -> Samples:
 
 
 def render(
-    notes: tuple[Note, ...], performance: Performance, sample_rate: int, *, seconds: float
+    notes: tuple[Note, ...], performance: PlayingStyle, sample_rate: int, *, seconds: float
 ) -> Samples:
     """Play notes on the synthesiser.
 

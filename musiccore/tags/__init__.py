@@ -36,7 +36,7 @@ __all__ = [
     "load_tags",
     "lost",
     "opened",
-    "Reading",
+    "TagReading",
     "read_tags",
     "save_tags",
     "SHOWN",
@@ -90,7 +90,7 @@ def _writer(kind: str) -> _Writer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TagReading:
     """What was read from one file.
 
     Attributes:
@@ -168,7 +168,7 @@ def read_tags(
         return found
 
 
-def load_tags(source: Path, *, encoding: str | None = None) -> Reading:
+def load_tags(source: Path, *, encoding: str | None = None) -> TagReading:
     """Read everything that the tags of an audio file hold.
 
     Raises:
@@ -318,7 +318,7 @@ def _checked(provenance: Mapping[str, object]) -> str:
     return whole
 
 
-def _read(file: Source, name: str, encoding: str | None) -> Reading:
+def _read(file: Source, name: str, encoding: str | None) -> TagReading:
     wanted = None if encoding is None else checked_encoding(encoding)
     try:
         kind = kind_of(file)
@@ -332,8 +332,8 @@ def _read(file: Source, name: str, encoding: str | None) -> Reading:
         if wanted == AUTO and (guess := old.guess()) is not None:
             old = OldTexts(guess)
             tags = _reader(kind).read(file, old)
-            return Reading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
-        return Reading(kind=kind, tags=tags, doubts=old.doubts())
+            return TagReading(kind=kind, tags=tags, doubts=(f"old tags were read as {guess}",))
+        return TagReading(kind=kind, tags=tags, doubts=old.doubts())
     except _DAMAGE as error:
         raise AudioError(f"{name} has damaged tags: {error}") from error
 

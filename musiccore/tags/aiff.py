@@ -9,8 +9,8 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import id3
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import MOST_FIELDS, Found, Tags, cut
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, is_name, limited, take_raw
+from musiccore.tags.fields import MOST_FIELDS, FoundFields, Tags, cut
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, is_name, limited, take_raw
 
 HOME: Final = "aiff"
 _TEXTS: Final = {"title": b"NAME", "artist": b"AUTH", "copyright": b"(c) ", "comment": b"ANNO"}
@@ -22,7 +22,7 @@ _FILE_BYTES: Final = 1 << 32
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of an AIFF or AIFF-C file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     names = {chunk: name for name, chunk in _TEXTS.items()}
     for chunk in _chunks(source):
         if chunk.name in _ID3:
@@ -61,9 +61,9 @@ def write(source: Source, tags: Tags) -> list[Piece]:
         if chunk.name in gone:
             continue
         if chunk.whole:
-            kept.append(Span(chunk.header, chunk.end))
+            kept.append(ByteSpan(chunk.header, chunk.end))
         else:
-            kept += (chunk.name + struct.pack(">I", chunk.size), Span(chunk.start, chunk.end))
+            kept += (chunk.name + struct.pack(">I", chunk.size), ByteSpan(chunk.start, chunk.end))
         if chunk.size % 2:
             kept.append(b"\0")
         length += 8 + chunk.size + chunk.size % 2
@@ -75,7 +75,7 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     parts += _chunk(b"ID3 ", id3.encode(tags))
     if length + len(parts) >= _FILE_BYTES:
         raise AudioError("the file would be larger than an AIFF can be (4 GiB)", hint="use caf")
-    return [b"FORM", struct.pack(">I", length + len(parts)), Span(8, 12), *kept, parts]
+    return [b"FORM", struct.pack(">I", length + len(parts)), ByteSpan(8, 12), *kept, parts]
 
 
 def _chunks(source: Source) -> list[Chunk]:

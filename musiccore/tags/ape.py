@@ -6,10 +6,10 @@ import struct
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, Found, Tags
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, FoundFields, Tags
 from musiccore.tags.id3 import v1_start
 from musiccore.tags.parts import from_lrc
-from musiccore.tags.pictures import FRONT_COVER, KINDS, Picture, media_type
+from musiccore.tags.pictures import FRONT_COVER, KINDS, EmbeddedPicture, media_type
 from musiccore.tags.pieces import Source
 
 _FOOTER: Final = struct.Struct("<8sIIII8x")  # magic, version, size, items, flags
@@ -33,7 +33,7 @@ def start_of(source: Source, end: int) -> int:
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return what the APE tag at the end of a file, or at its beginning, says."""
-    found = Found()
+    found = FoundFields()
     end = v1_start(source)
     foot = source.read(end - _FOOTER.size, _FOOTER.size) if end >= _FOOTER.size else b""
     if foot[:8] == _MAGIC:
@@ -52,7 +52,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     return found.tags()
 
 
-def _items(found: Found, body: bytes, count: int, old: OldTexts) -> None:
+def _items(found: FoundFields, body: bytes, count: int, old: OldTexts) -> None:
     position = 0
     for _ in range(count):
         if position + 8 > len(body) or body[position : position + 8] == _MAGIC:
@@ -67,7 +67,7 @@ def _items(found: Found, body: bytes, count: int, old: OldTexts) -> None:
         _item(found, name, flags >> 1 & 3, value, old)
 
 
-def _item(found: Found, name: str, kind: int, value: bytes, old: OldTexts) -> None:
+def _item(found: FoundFields, name: str, kind: int, value: bytes, old: OldTexts) -> None:
     if name.casefold().startswith(_COVER):
         words, _, data = value.partition(b"\0")
         if data:
@@ -77,7 +77,9 @@ def _item(found: Found, name: str, kind: int, value: bytes, old: OldTexts) -> No
             description = words.decode(errors="replace")
             description = "" if description.casefold().startswith(_COVER) else description
             found.pictures.append(
-                Picture(data=data, mime=media_type(data), kind=number, description=description)
+                EmbeddedPicture(
+                    data=data, mime=media_type(data), kind=number, description=description
+                )
             )
     elif kind == _BINARY:
         found.extra(f"an APE item {name!r}")
@@ -86,7 +88,7 @@ def _item(found: Found, name: str, kind: int, value: bytes, old: OldTexts) -> No
             _add(found, name, old(text))
 
 
-def _add(found: Found, name: str, text: str) -> None:
+def _add(found: FoundFields, name: str, text: str) -> None:
     if name.casefold() in ("synclyrics", "syncedlyrics") and (lyrics := from_lrc(text)):
         found.timed.append(lyrics)
     elif name.casefold() in _NUMBERED:

@@ -7,9 +7,17 @@ from typing import Final, Literal
 
 from musiccore.errors import AudioError
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, PROVENANCE, Found, Tags, from_json, to_json
+from musiccore.tags.fields import (
+    LIMIT,
+    MOST_FIELDS,
+    PROVENANCE,
+    FoundFields,
+    Tags,
+    from_json,
+    to_json,
+)
 from musiccore.tags.objects import from_object, to_object
-from musiccore.tags.pieces import Piece, Source, Span
+from musiccore.tags.pieces import ByteSpan, Piece, Source
 
 HOME: Final = "au"
 _HEADER: Final = 24  # bytes, without the annotation
@@ -23,7 +31,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     raw = source.read(_HEADER, offset - _HEADER).rstrip(b"\0")
     text = old(raw)
     rows = dict(line.partition("=")[::2] for line in text.split("\n", MOST_FIELDS) if "=" in line)
-    found = Found()
+    found = FoundFields()
     if _ALL in rows:
         found.fill(from_object(from_json(rows[_ALL])))
     elif not any(name in rows for name in _SHOWN):
@@ -49,7 +57,7 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     if len(text) >= LIMIT:
         raise AudioError(f"tags of {len(text)} bytes are too long for an AU file (16 MiB)")
     start = (_HEADER + len(text)).to_bytes(4, order)
-    return [Span(0, 4), start, Span(8, _HEADER), text, Span(offset, source.size)]
+    return [ByteSpan(0, 4), start, ByteSpan(8, _HEADER), text, ByteSpan(offset, source.size)]
 
 
 def _order(source: Source) -> Literal["little", "big"]:

@@ -8,9 +8,9 @@ from typing import Final
 
 from musiccore.errors import AudioError
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, MOST_FIELDS, Found, Tags, from_json, to_json
+from musiccore.tags.fields import LIMIT, MOST_FIELDS, FoundFields, Tags, from_json, to_json
 from musiccore.tags.objects import from_object, to_object
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited, take_raw
 
 HOME: Final = "caf"
 _WRITTEN: Final = {
@@ -32,7 +32,7 @@ _OURS: Final = bytes.fromhex("9c1d5e0a6b7f4c3e8a52d04be1f7386d")
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a CAF file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS:
             whole = from_json(source.read(chunk.start + 16, chunk.size - 16).decode())
@@ -58,14 +58,14 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     Raises:
         AudioError: if the tags are too long.
     """
-    pieces: list[Piece] = [Span(0, 8)]
+    pieces: list[Piece] = [ByteSpan(0, 8)]
     raws = [raw for raw in tags.raws if raw.home == HOME]
     names = {raw.name for raw in raws}
     for chunk in _chunks(source):
         ours = chunk.name == b"uuid" and source.read(chunk.start, 16) == _OURS
         if ours or chunk.name == b"info" or chunk.name.decode("latin-1") in names:
             continue
-        pieces += (chunk.name + struct.pack(">q", chunk.size), Span(chunk.start, chunk.end))
+        pieces += (chunk.name + struct.pack(">q", chunk.size), ByteSpan(chunk.start, chunk.end))
     body = _OURS + to_json(to_object(tags)).encode()
     if len(body) >= LIMIT:
         raise AudioError(f"tags of {len(body)} bytes are too long for a CAF file (16 MiB)")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.tags import pictures
-from musiccore.tags.fields import LANGUAGE, MOST_FIELDS, PROVENANCE, Found, Tags
+from musiccore.tags.fields import LANGUAGE, MOST_FIELDS, PROVENANCE, FoundFields, Tags
 from musiccore.tags.names import vorbis_name
 from musiccore.tags.parts import Chapter, clock, from_clock, from_lrc, lrc
 
@@ -73,12 +73,12 @@ def decode(block: bytes) -> tuple[Tags, bytes]:
         raw, position = _text(block, position)
         name, equal, text = raw.decode(errors="replace").partition("=")
         rows.append((name, text) if equal else ("", name))
-    found = Found()
+    found = FoundFields()
     _read(found, rows)
     return found.tags(), vendor
 
 
-def _read(found: Found, rows: list[tuple[str, str]]) -> None:
+def _read(found: FoundFields, rows: list[tuple[str, str]]) -> None:
     starts: dict[int, int] = {}
     titles: dict[int, str] = {}
     mime = next((text for name, text in rows if name.upper() == _COVER_MIME), "")
@@ -103,11 +103,11 @@ def _read(found: Found, rows: list[tuple[str, str]]) -> None:
         found.add(f"CHAPTER{number:03}NAME", title)
 
 
-def _add_picture(found: Found, name: str, text: str, mime: str) -> None:
+def _add_picture(found: FoundFields, name: str, text: str, mime: str) -> None:
     try:
         data = base64.b64decode(text, validate=False)
         if name == _COVER:
-            one = pictures.Picture(data=data, mime=pictures.media_type(data, mime))
+            one = pictures.EmbeddedPicture(data=data, mime=pictures.media_type(data, mime))
         else:
             one = pictures.decode(data)
     except (ValueError, struct.error, binascii.Error):

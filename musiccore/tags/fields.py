@@ -9,7 +9,7 @@ from typing import Final
 
 from musiccore.tags.names import WEAK, canonical
 from musiccore.tags.parts import Chapter, Raw, TimedLyrics
-from musiccore.tags.pictures import Picture
+from musiccore.tags.pictures import EmbeddedPicture
 
 SHOWN: Final = (
     "title",
@@ -58,7 +58,7 @@ class Tags:
 
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     provenance: str | None = None
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[EmbeddedPicture, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     timed: tuple[TimedLyrics, ...] = ()
     raws: tuple[Raw, ...] = ()
@@ -98,12 +98,12 @@ class Tags:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundFields:
     """Collects what a file says, in the order of the file."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     provenance: str | None = None
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[EmbeddedPicture] = field(default_factory=list)
     chapters: list[Chapter] = field(default_factory=list)
     timed: list[TimedLyrics] = field(default_factory=list)
     raws: list[Raw] = field(default_factory=list)

@@ -9,9 +9,9 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import comments, id3, mp3, pictures
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.parts import Raw
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited
 
 HOME: Final = "flac"
 _INFO, _PADDING, _COMMENT, _PICTURE = b"\x00", b"\x01", b"\x04", b"\x06"
@@ -21,7 +21,7 @@ _MAGIC: Final = b"fLaC"
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a FLAC file; those of ID3 and APE around it count where FLAC has none."""
-    found = Found()
+    found = FoundFields()
     for block in _blocks(source):
         body = b"" if block.name == _INFO else source.read(block.start, block.size)
         if block.name == _COMMENT:
@@ -53,11 +53,11 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     gone = {_COMMENT, _PADDING, _PICTURE, *(name for name, _ in new)}
     for block in blocks:
         if block.name not in gone:
-            pieces += (block.name + block.size.to_bytes(3, "big"), Span(block.start, block.end))
+            pieces += (block.name + block.size.to_bytes(3, "big"), ByteSpan(block.start, block.end))
     for number, (name, body) in enumerate(new, start=1):
         kind = name[0] | (0x80 if number == len(new) else 0)
         pieces.append(bytes([kind]) + len(body).to_bytes(3, "big") + body)
-    return [*pieces, Span(blocks[-1].end, source.size)]
+    return [*pieces, ByteSpan(blocks[-1].end, source.size)]
 
 
 def stream_info(source: Source) -> tuple[int, int, bytes]:

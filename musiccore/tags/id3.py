@@ -10,7 +10,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import id3parts
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LANGUAGE, LIMIT, PROVENANCE, Found, Tags, numbered
+from musiccore.tags.fields import LANGUAGE, LIMIT, PROVENANCE, FoundFields, Tags, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.id3frames import (
     UTF8,
@@ -148,7 +148,7 @@ def _whole_size(head: bytes) -> int:
 
 def read_front(source: Source, old: OldTexts) -> Tags:
     """Return what the ID3v2 tags in front of a file say; the first one counts most."""
-    found, position = Found(), 0
+    found, position = FoundFields(), 0
     for _ in range(_MOST_TAGS):
         size = _whole_size(source.read(position, 10))
         if not size:
@@ -169,7 +169,7 @@ def read_at(source: Source, position: int, old: OldTexts) -> Tags:
 
 def read_v1(source: Source, old: OldTexts) -> Tags:
     """Return what the ID3v1 tag at the end of a file says."""
-    raw, found = source.read(v1_start(source), _V1_BYTES), Found()
+    raw, found = source.read(v1_start(source), _V1_BYTES), FoundFields()
     if len(raw) < _V1_BYTES:
         return found.tags()
     places = {"title": (3, 33), "artist": (33, 63), "album": (63, 93), "date": (93, 97)}
@@ -185,7 +185,7 @@ def read_v1(source: Source, old: OldTexts) -> Tags:
 
 def decode(raw: bytes, old: OldTexts) -> Tags:
     """Return the tags of an ID3v2 tag; a damaged frame is left out, and said."""
-    found = Found()
+    found = FoundFields()
     version = raw[3] if len(raw) > 3 else 0
     dates: dict[str, str] = {}
     for name, body in split(raw):
@@ -204,7 +204,7 @@ def decode(raw: bytes, old: OldTexts) -> Tags:
     return found.tags()
 
 
-def _take(found: Found, name: str, body: bytes, old: OldTexts, version: int) -> None:
+def _take(found: FoundFields, name: str, body: bytes, old: OldTexts, version: int) -> None:
     if name in _TAKERS:
         _TAKERS[name](found, body, old, version)
     elif name[0] == "T":
@@ -223,18 +223,18 @@ def _take(found: Found, name: str, body: bytes, old: OldTexts, version: int) -> 
         found.raws.append(Raw(home=HOME, name=name, body=body))
 
 
-def _take_free(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_free(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     name, *values = texts(body[0], body[1:], old)
     for value in values:
         found.add_free(name or "untitled", value)
 
 
-def _take_address(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_address(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     name, rest = first_text(body[0], body[1:], old)
     found.add(f"url:{name}" if name else "url", first_text(0, rest, old)[0])
 
 
-def _take_words(found: Found, kind: str, body: bytes, old: OldTexts) -> None:
+def _take_words(found: FoundFields, kind: str, body: bytes, old: OldTexts) -> None:
     name, *values = texts(body[0], body[4:], old)
     language = body[1:4].decode("latin-1")
     if not values:  # without a description, against the rules
@@ -243,19 +243,19 @@ def _take_words(found: Found, kind: str, body: bytes, old: OldTexts) -> None:
         found.add_words(kind, "und" if language.upper() == "XXX" else language, name, value)
 
 
-def _take_comment(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_comment(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     _take_words(found, "comment", body, old)
 
 
-def _take_lyrics(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_lyrics(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     _take_words(found, "lyrics", body, old)
 
 
-def _take_picture(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_picture(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     found.pictures.append(id3parts.picture(body, old, version))
 
 
-def _take_timed(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_timed(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     lyrics = id3parts.timed(body, old)
     if lyrics is None:
         found.raws.append(Raw(home=HOME, name="SYLT", body=body))
@@ -263,16 +263,16 @@ def _take_timed(found: Found, body: bytes, old: OldTexts, version: int) -> None:
         found.timed.append(lyrics)
 
 
-def _take_chapter(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_chapter(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     found.chapters.append(id3parts.chapter(body, old, version))
 
 
-def _take_people(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_people(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     for name, person in id3parts.people(texts(body[0], body[1:], old)):
         found.add(name, person)
 
 
-def _take_id(found: Found, body: bytes, old: OldTexts, version: int) -> None:
+def _take_id(found: FoundFields, body: bytes, old: OldTexts, version: int) -> None:
     owner, _, value = body.partition(b"\0")
     if owner == _MUSICBRAINZ:
         found.add("musicbrainz_trackid", value.decode("ascii", "replace"))
@@ -280,7 +280,7 @@ def _take_id(found: Found, body: bytes, old: OldTexts, version: int) -> None:
         found.raws.append(Raw(home=HOME, name="UFID", body=body))
 
 
-_TAKERS: Final[Mapping[str, Callable[[Found, bytes, OldTexts, int], None]]] = {
+_TAKERS: Final[Mapping[str, Callable[[FoundFields, bytes, OldTexts, int], None]]] = {
     "TXXX": _take_free,
     "WXXX": _take_address,
     "COMM": _take_comment,
@@ -295,7 +295,7 @@ _TAKERS: Final[Mapping[str, Callable[[Found, bytes, OldTexts, int], None]]] = {
 }
 
 
-def _add_date(found: Found, dates: Mapping[str, str]) -> None:
+def _add_date(found: FoundFields, dates: Mapping[str, str]) -> None:
     """Put the year, the day and the minute of version 2.3 together."""
     year, day, minute = (dates.get(name, "") for name in ("TYER", "TDAT", "TIME"))
     whole = year

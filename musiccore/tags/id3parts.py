@@ -11,7 +11,7 @@ from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import MOST_FIELDS
 from musiccore.tags.id3frames import UTF8, first_text, frame, text_frame, texts, within
 from musiccore.tags.parts import MOST_LINES, Chapter, TimedLyrics
-from musiccore.tags.pictures import KINDS, Picture, media_type
+from musiccore.tags.pictures import KINDS, EmbeddedPicture, media_type
 
 _TIMES: Final = struct.Struct(">4I")
 _NOWHERE: Final = 0xFFFFFFFF  # no offset in bytes; an end that nobody knows
@@ -26,7 +26,7 @@ ROLES: Final = tuple(_ROLES.values())
 """Fields that one frame holds together."""
 
 
-def picture(body: bytes, old: OldTexts, version: int) -> Picture:
+def picture(body: bytes, old: OldTexts, version: int) -> EmbeddedPicture:
     """Return the picture in an APIC frame (PIC in version 2.2).
 
     Raises:
@@ -41,10 +41,12 @@ def picture(body: bytes, old: OldTexts, version: int) -> Picture:
     if not data:
         raise ValueError("a picture of no bytes")
     mime = media_type(data, said)
-    return Picture(data=data, mime=mime, kind=kind if kind < len(KINDS) else 0, description=words)
+    return EmbeddedPicture(
+        data=data, mime=mime, kind=kind if kind < len(KINDS) else 0, description=words
+    )
 
 
-def picture_frame(one: Picture) -> bytes:
+def picture_frame(one: EmbeddedPicture) -> bytes:
     """Return an APIC frame."""
     head = one.mime.encode("ascii", "replace") + b"\0" + bytes([one.kind])
     return frame("APIC", UTF8 + head + one.description.encode() + b"\0" + one.data)

@@ -8,7 +8,7 @@ from typing import Final
 
 from musiccore.errors import AudioError
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, Found, Tags
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.mp4chapters import track_chapters
 from musiccore.tags.mp4items import (
     HOME,
@@ -20,7 +20,7 @@ from musiccore.tags.mp4items import (
     take_user_text,
     within,
 )
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited
 
 __all__ = ["HOME", "read", "write"]
 
@@ -32,7 +32,7 @@ _MOVIE_BYTES: Final = 1 << 28  # tables of a sound of days
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of an MP4 file."""
-    found = Found()
+    found = FoundFields()
     movie = _movie(source)
     parts = _atoms(source, movie.start, movie.end)
     for part in parts:
@@ -51,7 +51,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     return found.tags()
 
 
-def _take(found: Found, name: bytes, body: bytes, old: OldTexts) -> None:
+def _take(found: FoundFields, name: bytes, body: bytes, old: OldTexts) -> None:
     if name == b"meta":
         take_items(found, body)
     elif name == b"chpl" and body:
@@ -79,7 +79,7 @@ def write(source: Source, tags: Tags) -> list[Piece]:
     new = atom(b"moov", body + user)
     moved = len(new) - (place.end - place.header)
     shifted = new[:8] + _shifted(new[8:], place.end, moved)
-    return [Span(0, place.header), shifted, Span(place.end, source.size)]
+    return [ByteSpan(0, place.header), shifted, ByteSpan(place.end, source.size)]
 
 
 def _movie(source: Source) -> Chunk:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, Found, Tags, cut, numbered
+from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, FoundFields, Tags, cut, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.names import MP4
 from musiccore.tags.parts import Chapter, Raw, from_lrc, lrc
-from musiccore.tags.pictures import Picture, media_type
+from musiccore.tags.pictures import EmbeddedPicture, media_type
 from musiccore.tags.pieces import Chunk
 
 HOME: Final = "mp4"
@@ -75,7 +75,7 @@ def atom(name: bytes, body: bytes) -> bytes:
 # Reading --------------------------------------------------------------------------------------
 
 
-def take_items(found: Found, meta: bytes) -> None:
+def take_items(found: FoundFields, meta: bytes) -> None:
     """Take in the items of a `meta` atom.
 
     Args:
@@ -103,7 +103,7 @@ def _keys(body: bytes) -> list[str]:
     return names
 
 
-def _take_item(found: Found, name: bytes, body: bytes, keys: list[str]) -> None:
+def _take_item(found: FoundFields, name: bytes, body: bytes, keys: list[str]) -> None:
     free, values = "", []
     for part in within(body, 0, len(body)):
         if part.name == b"name":
@@ -118,7 +118,7 @@ def _take_item(found: Found, name: bytes, body: bytes, keys: list[str]) -> None:
         text = _text(name, kind, raw)
         if name == b"covr":
             if raw:
-                found.pictures.append(Picture(data=raw, mime=media_type(raw)))
+                found.pictures.append(EmbeddedPicture(data=raw, mime=media_type(raw)))
         elif text is None:
             label = free or name.decode("latin-1")
             found.raws.append(Raw(home=HOME, name=label, body=atom(name, body)))
@@ -129,7 +129,7 @@ def _take_item(found: Found, name: bytes, body: bytes, keys: list[str]) -> None:
             found.add(_READ.get(name, name.decode("latin-1").lstrip("\xa9")), text)
 
 
-def _take_free(found: Found, name: str, text: str) -> None:
+def _take_free(found: FoundFields, name: str, text: str) -> None:
     if name.upper() == _TIMED and (lyrics := from_lrc(text)):
         found.timed.append(lyrics)
     elif name.upper() == "TRACK":  # what an older jukeflow wrote for a track that is no number
@@ -158,7 +158,7 @@ def _text(name: bytes, kind: int, raw: bytes) -> str | None:
     return text if text is not None and text.isprintable() else None
 
 
-def take_user_text(found: Found, name: bytes, body: bytes, old: OldTexts) -> None:
+def take_user_text(found: FoundFields, name: bytes, body: bytes, old: OldTexts) -> None:
     """Take in a text that lies in `udta` itself: of QuickTime, or of 3GP."""
     if name[:1] == b"\xa9" and len(body) >= 4:
         size = int.from_bytes(body[:2], "big")

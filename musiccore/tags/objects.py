@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 
-from musiccore.tags.fields import PROVENANCE, SHOWN, Found, Tags
+from musiccore.tags.fields import PROVENANCE, SHOWN, FoundFields, Tags
 from musiccore.tags.parts import Chapter, TimedLyrics
-from musiccore.tags.pictures import KINDS, Picture
+from musiccore.tags.pictures import KINDS, EmbeddedPicture
 
 _FIELDS, _PICTURES, _CHAPTERS, _TIMED = "tags", "pictures", "chapters", "synchronised_lyrics"
 
@@ -54,7 +54,7 @@ def timed_row(one: TimedLyrics) -> dict[str, object]:
 
 def from_object(whole: dict[str, object]) -> Tags:
     """Return the tags in an object that `to_object` made; anything else in it is left out."""
-    found = Found()
+    found = FoundFields()
     for name, value in whole.items():
         if isinstance(value, str):
             found.add(name, value)
@@ -79,7 +79,7 @@ def _rows(whole: dict[str, object], name: str) -> list[dict[str, object]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _add_picture(found: Found, one: dict[str, object]) -> None:
+def _add_picture(found: FoundFields, one: dict[str, object]) -> None:
     try:
         data = base64.b64decode(str(one.get("data", "")))
     except (ValueError, binascii.Error):
@@ -87,7 +87,7 @@ def _add_picture(found: Found, one: dict[str, object]) -> None:
         return
     shows = str(one.get("shows"))
     found.pictures.append(
-        Picture(
+        EmbeddedPicture(
             data=data,
             mime=str(one.get("mime", "")),
             kind=KINDS.index(shows) if shows in KINDS else 0,

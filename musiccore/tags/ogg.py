@@ -17,8 +17,8 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import comments, pictures
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import LIMIT, Found, Tags
-from musiccore.tags.pieces import Piece, Source, Span
+from musiccore.tags.fields import LIMIT, FoundFields, Tags
+from musiccore.tags.pieces import ByteSpan, Piece, Source
 
 _HEAD: Final = struct.Struct("<4sBBqIIIB")  # up to the number of lacing values
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
@@ -67,7 +67,7 @@ def read(source: Source, old: OldTexts) -> Tags:
     Raises:
         ValueError: if no stream holds tags that are known.
     """
-    found, streams = Found(), _first_packets(source)
+    found, streams = FoundFields(), _first_packets(source)
     known = [packets for packets in streams if _comment(packets[0], packets[1:]) is not None]
     if not known:
         raise ValueError("no stream in it has tags that are known")
@@ -139,7 +139,7 @@ def write(source: Source, tags: Tags) -> Iterator[Piece]:
 
 
 def _pieces(source: Source, headers: _Headers, packets: list[bytes]) -> Iterator[Piece]:
-    yield Span(0, headers.first.end)
+    yield ByteSpan(0, headers.first.end)
     number = headers.first.number + 1
     for flags, position, lacing, body in _paginated(packets):
         page = replace(headers.first, flags=flags, position=position, number=number, lacing=lacing)
@@ -147,19 +147,19 @@ def _pieces(source: Source, headers: _Headers, packets: list[bytes]) -> Iterator
         number += 1
     moved = number - headers.next_number
     if not moved:
-        yield Span(headers.end, source.size)
+        yield ByteSpan(headers.end, source.size)
         return
     position = headers.end
     for page in _pages(source, headers.end):
         position = page.end
         if page.serial != headers.first.serial:
-            yield Span(page.start, page.end)
+            yield ByteSpan(page.start, page.end)
             continue
         renumbered = replace(page, number=(page.number + moved) & 0xFFFFFFFF)
         yield _bytes(renumbered, source.read(page.body, page.end - page.body))
         if page.flags & _LAST:
             break
-    yield Span(position, source.size)
+    yield ByteSpan(position, source.size)
 
 
 def _headers(source: Source) -> _Headers:

@@ -27,7 +27,7 @@ _SIZES: Final = struct.Struct(">5I")  # width, height, depth, colours, bytes tha
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class EmbeddedPicture:
     """One picture.
 
     Attributes:
@@ -73,7 +73,7 @@ def size_of(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def encode(picture: Picture) -> bytes:
+def encode(picture: EmbeddedPicture) -> bytes:
     """Return a PICTURE block of FLAC, without its header."""
     mime, words = picture.mime.encode("ascii", "replace"), picture.description.encode()
     return b"".join(
@@ -84,7 +84,7 @@ def encode(picture: Picture) -> bytes:
     )  # fmt: skip
 
 
-def decode(block: bytes) -> Picture:
+def decode(block: bytes) -> EmbeddedPicture:
     """Return the picture in a PICTURE block.
 
     Raises:
@@ -99,7 +99,7 @@ def decode(block: bytes) -> Picture:
     data = block[position + _SIZES.size : position + _SIZES.size + size]
     if len(data) < size or not data:
         raise ValueError("a picture is cut")
-    return Picture(
+    return EmbeddedPicture(
         data=data,
         mime=media_type(data, mime.decode("ascii", "replace")),
         kind=kind if kind < len(KINDS) else 0,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from musiccore.tags.fields import LIMIT, Found
+from musiccore.tags.fields import LIMIT, FoundFields
 from musiccore.tags.parts import Raw
 
 _BLOCK: Final = 1 << 20
@@ -54,7 +54,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteSpan:
     """Bytes [start, end) of the source."""
 
     start: int
@@ -80,7 +80,7 @@ class Chunk:
         return self.end - self.start
 
 
-Piece = bytes | Span
+Piece = bytes | ByteSpan
 
 
 def is_name(name: bytes) -> bool:
@@ -102,7 +102,7 @@ def limited(chunks: Iterable[Chunk]) -> list[Chunk]:
     return found
 
 
-def take_raw(found: Found, source: Source, chunk: Chunk, home: str, name: str = "") -> None:
+def take_raw(found: FoundFields, source: Source, chunk: Chunk, home: str, name: str = "") -> None:
     """Take in a chunk that only its own family of formats can hold; if it is huge, say so.
 
     Args:
@@ -147,7 +147,7 @@ def rewrite(path: Path, source: Source, pieces: Iterable[Piece]) -> None:
     if isinstance(pieces, list) and _stays(pieces):
         with path.open("r+b") as file:
             for piece in pieces:
-                if isinstance(piece, Span):
+                if isinstance(piece, ByteSpan):
                     file.seek(piece.end)
                 else:
                     file.write(piece)
@@ -166,7 +166,7 @@ def rewrite(path: Path, source: Source, pieces: Iterable[Piece]) -> None:
 
 
 def _put(source: Source, piece: Piece, file: BinaryIO) -> None:
-    if isinstance(piece, Span):
+    if isinstance(piece, ByteSpan):
         file.writelines(source.blocks(piece.start, piece.end))
     else:
         file.write(piece)
@@ -175,7 +175,7 @@ def _put(source: Source, piece: Piece, file: BinaryIO) -> None:
 def _stays(pieces: list[Piece]) -> bool:
     position = 0
     for piece in pieces:
-        if isinstance(piece, Span):
+        if isinstance(piece, ByteSpan):
             if piece.start != position:
                 return False
             position = piece.end

@@ -12,14 +12,14 @@ from musiccore.tags.encodings import OldTexts
 from musiccore.tags.fields import (
     MOST_FIELDS,
     PROVENANCE,
-    Found,
+    FoundFields,
     Tags,
     cut,
     from_json,
     to_json,
 )
 from musiccore.tags.names import INFO
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, is_name, limited, take_raw
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, is_name, limited, take_raw
 
 HOME: Final = "riff"
 _READ: Final = {
@@ -36,7 +36,7 @@ _WAV_BYTES: Final = 1 << 32
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a WAV or RF64 file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name in _ID3:
             found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
@@ -73,16 +73,16 @@ def write(source: Source, tags: Tags) -> list[Piece]:
         if large and chunk.name == b"data":
             kept.append(info)
         if chunk.whole or large:
-            kept.append(Span(chunk.header, chunk.end))
+            kept.append(ByteSpan(chunk.header, chunk.end))
         else:
-            kept += (chunk.name + struct.pack("<I", chunk.size), Span(chunk.start, chunk.end))
+            kept += (chunk.name + struct.pack("<I", chunk.size), ByteSpan(chunk.start, chunk.end))
         if chunk.size % 2:
             kept.append(b"\0")
     parts = b"".join(_chunk(name, body) for name, body in raws)
     parts += (b"" if large else info) + _chunk(b"id3 ", id3.encode(tags))
     length = 4 + sum(_length(piece) for piece in kept) + len(parts)
     if large:
-        return [b"RF64", Span(4, 12), *_sized(source, kept, length), parts]
+        return [b"RF64", ByteSpan(4, 12), *_sized(source, kept, length), parts]
     if length >= _WAV_BYTES:
         raise AudioError("the file would be larger than a WAV can be (4 GiB)", hint="use rf64")
     return [b"RIFF", struct.pack("<I", length), b"WAVE", *kept, parts]
@@ -106,7 +106,7 @@ def encode_info(tags: Tags) -> bytes:
 
 def decode_info(body: bytes, old: OldTexts) -> Tags:
     """Return what INFO chunks say."""
-    found, position = Found(), 0
+    found, position = FoundFields(), 0
     for _ in range(MOST_FIELDS):
         if position + 8 > len(body):
             break
@@ -157,16 +157,16 @@ def _sized(source: Source, kept: list[Piece], length: int) -> list[Piece]:
     """Write the size of an RF64 file into its `ds64` chunk."""
     pieces: list[Piece] = []
     for piece in kept:
-        if isinstance(piece, Span) and source.read(piece.start, 4) == b"ds64":
+        if isinstance(piece, ByteSpan) and source.read(piece.start, 4) == b"ds64":
             size = struct.pack("<Q", length)
-            pieces += (Span(piece.start, piece.start + 8), size)
-            piece = Span(piece.start + 16, piece.end)
+            pieces += (ByteSpan(piece.start, piece.start + 8), size)
+            piece = ByteSpan(piece.start + 16, piece.end)
         pieces.append(piece)
     return pieces
 
 
 def _length(piece: Piece) -> int:
-    return piece.end - piece.start if isinstance(piece, Span) else len(piece)
+    return piece.end - piece.start if isinstance(piece, ByteSpan) else len(piece)
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -8,9 +8,9 @@ from typing import Final
 
 from musiccore.tags import id3
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.fields import MOST_FIELDS, Found, Tags
+from musiccore.tags.fields import MOST_FIELDS, FoundFields, Tags
 from musiccore.tags.names import INFO
-from musiccore.tags.pieces import Chunk, Piece, Source, Span, limited, take_raw
+from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited, take_raw
 
 HOME: Final = "riff"
 _TAIL: Final = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of names that WAV has, too
@@ -24,7 +24,7 @@ _HEAD: Final = 24
 
 def read(source: Source, old: OldTexts) -> Tags:
     """Return the tags of a Wave64 file."""
-    found, short = Found(), Found()
+    found, short = FoundFields(), FoundFields()
     for chunk in _chunks(source):
         if chunk.name == _ID3:
             found.fill(id3.decode(source.read(chunk.start, chunk.size), old))
@@ -53,11 +53,15 @@ def write(source: Source, tags: Tags) -> list[Piece]:
         if chunk.name == _DATA:
             pieces.append(parts)
         padding = -chunk.size % 8
-        pieces += (chunk.name, struct.pack("<Q", _HEAD + chunk.size), Span(chunk.start, chunk.end))
+        pieces += (
+            chunk.name,
+            struct.pack("<Q", _HEAD + chunk.size),
+            ByteSpan(chunk.start, chunk.end),
+        )
         if padding and chunk.end + padding <= source.size:
-            pieces.append(Span(chunk.end, chunk.end + padding))
+            pieces.append(ByteSpan(chunk.end, chunk.end + padding))
         length += _HEAD + chunk.size + padding
-    return [Span(0, 16), struct.pack("<Q", length), Span(24, _START), *pieces]
+    return [ByteSpan(0, 16), struct.pack("<Q", length), ByteSpan(24, _START), *pieces]
 
 
 def _list(tags: Tags) -> bytes:
@@ -71,7 +75,7 @@ def _list(tags: Tags) -> bytes:
 
 
 def _texts(body: bytes) -> Tags:
-    found, position = Found(), 4
+    found, position = FoundFields(), 4
     names = {chunk: name for name, chunk in INFO.items()}
     for _ in range(MOST_FIELDS):
         if position + 8 > len(body):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
 from musiccore.scores.notation import Note, Piece, chorale_names, read_chorale
-from musiccore.synth.nano_piano import Performance, render
+from musiccore.synth.nano_piano import PlayingStyle, render
 
 QUARTER_SECONDS = 0.7
 LONGEST_SECONDS = 48.0
@@ -25,7 +25,7 @@ _FULL_SCALE = 32767 / 1.5  # rendered peaks reach about 0.8; head room for loude
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendition:
+class CorpusRendition:
     """One way of playing the whole corpus.
 
     Attributes:
@@ -39,11 +39,11 @@ class Rendition:
     seed: int
 
 
-RENDITIONS: tuple[Rendition, ...] = (
-    Rendition(name="plain", tempo=1.0, transpose=0, seed=1),
-    Rendition(name="slow", tempo=1.09, transpose=0, seed=2),
-    Rendition(name="fast", tempo=0.92, transpose=0, seed=3),
-    Rendition(name="moved", tempo=1.0, transpose=2, seed=4),
+RENDITIONS: tuple[CorpusRendition, ...] = (
+    CorpusRendition(name="plain", tempo=1.0, transpose=0, seed=1),
+    CorpusRendition(name="slow", tempo=1.09, transpose=0, seed=2),
+    CorpusRendition(name="fast", tempo=0.92, transpose=0, seed=3),
+    CorpusRendition(name="moved", tempo=1.0, transpose=2, seed=4),
 )
 
 
@@ -105,16 +105,16 @@ def play(piece: Piece, *, tempo: float = 1.0, seed: int = 1) -> npt.NDArray[np.f
     quarter = QUARTER_SECONDS * tempo
     last = max(note.onset + note.duration for note in piece.notes)
     seconds = min(last * quarter + 0.5, LONGEST_SECONDS)
-    performance = Performance(quarter_seconds=quarter, seed=seed)
+    performance = PlayingStyle(quarter_seconds=quarter, seed=seed)
     return render(piece.notes, performance, SAMPLE_RATE, seconds=seconds)
 
 
-def _piece_seed(name: str, rendition: Rendition) -> int:
+def _piece_seed(name: str, rendition: CorpusRendition) -> int:
     letters: int = sum(ord(c) * 31**i for i, c in enumerate(name)) % 2**31
     return rendition.seed * 1_000_003 + letters
 
 
-def _write_rendition(folder: Path, pieces: Iterable[Piece], rendition: Rendition) -> None:
+def _write_rendition(folder: Path, pieces: Iterable[Piece], rendition: CorpusRendition) -> None:
     clips: list[dict[str, object]] = []
     position = 0
     aside = folder / f".{rendition.name}.i16.tmp"
@@ -149,7 +149,7 @@ class RenderedCorpus:
         pcm: int16 [time], all pieces one after the other.
     """
 
-    rendition: Rendition
+    rendition: CorpusRendition
     clips: tuple[Clip, ...]
     pcm: npt.NDArray[np.int16]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.pages import PATIENCE, SCREENSHOTS
 from tests.browser.stage import Stage
-from tests.flows.rooms import TOKEN, chosen, new_run, room_app, served, work
+from tests.flows.rooms import TOKEN, chosen, new_run, room_app, sample, served, work
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -127,7 +127,7 @@ def nano_store(tmp_path_factory) -> Iterator[Path]:
         chosen("evening", action="audition", takes=[2], start=1.0, end=2.0)
         work("evening")
         chosen("evening", action="upsample", takes=[4])
-        work("evening", levels=(1,), export=False)
+        sample("evening", 1)
         yield root
 
 

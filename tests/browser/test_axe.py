@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def sung(nano_store):
     work("sung")
     unattended_run("alone", model="tiny", seconds=0.4, title="Alone")
     return nano_store
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory) -> Iterator[str]:
+    """Address of a room without a run; it outlives the pages, which ask it again and again."""
+    with served(room_app(store=str(tmp_path_factory.mktemp("empty")))) as address:
+        yield address
 
 
 @pytest.fixture
@@ -81,10 +89,9 @@ def test_nothing_hinders_anybody_in_the_room(check, sung, room):
 
 
 @LOOKS
-def test_nothing_hinders_anybody_at_the_door_and_in_an_empty_room(check, room, tmp_path):
+def test_nothing_hinders_anybody_at_the_door_and_in_an_empty_room(check, room, empty):
     assert check(f"{room}/", token=False) == {f"{room}/": []}  # closed
-    with served(room_app(store=str(tmp_path / "empty"))) as empty:
-        assert check(f"{empty}/") == {f"{empty}/": []}
+    assert check(f"{empty}/") == {f"{empty}/": []}
 
 
 @LOOKS

@@ -23,10 +23,10 @@ from flows.embedded import prepare
 from flows.serving.passwords import password_file
 from flows.tending import Tending
 from flows.workshop import Workshop
+from musiccore.runs.choose import make_choice
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice
-from tasks.showing import Picture
-from tasks.trees import make_choice
 from tests.browser.pages import SCREENSHOTS
 from tests.browser.stage import eventually
 from tests.flows.rooms import new_run

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from musiccore import audio
 from musiccore.audio.measures import loudness_lufs
-from musiccore.storage.store import BlobRef, open_store
+from musiccore.conversion.memory import read
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture, blob_sizes
+from musiccore.storage.store import BlobRef
+from tasks.context import shared_store
 from tasks.links import room_link
 from tasks.settings import Settings
-from tasks.showing import Picture, blob_sizes
-from tasks.trees import read_tree
 from tests.browser.pages import (
     SCREENSHOTS,
     WIDTHS,
@@ -27,7 +28,7 @@ ROUND = "/runs/evening?round=1"
 
 
 def choices(run):
-    return read_tree(open_store(Settings.from_environment().store), run).choices
+    return read_tree(shared_store(), run).choices
 
 
 def test_the_list_says_who_waits_and_leads_to_the_round(enter, waiting):
@@ -64,13 +65,13 @@ def test_space_plays_and_digits_keep_the_position(enter):
 def test_candidates_play_equally_loud_and_below_full_scale(enter):
     page = enter(ROUND)
     loaded(page)
-    store = open_store(Settings.from_environment().store)
+    store = shared_store()
     picture = Picture.of(store, "evening")
     sizes = blob_sizes(picture)
     heard = []
     for take, sound in zip(picture.candidates(1), sounds(page), strict=True):
         ref = BlobRef(sha256=take["preview"], size=sizes[take["preview"]])
-        clip = audio.read(picture.journal.get_blob(ref))
+        clip = read(picture.journal.get_blob(ref))
         assert sound["volume"] <= 1
         heard.append(loudness_lufs(clip.samples * sound["volume"], clip.sample_rate))
     assert min(heard) > -40, heard

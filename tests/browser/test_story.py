@@ -16,12 +16,12 @@ import pytest
 from flows.asking import answer_key
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice
-from tasks.describing import describe_run
-from tasks.showing import Picture
-from tasks.trees import make_choice, read_tree
 from tests.browser.pages import SCREENSHOTS, WIDTHS, loaded, played, sounds, until
 from tests.browser.stage import Stage, eventually, soon
 from tests.flows.rooms import TOKEN
@@ -248,7 +248,7 @@ def without_kills() -> None:
 
 
 def here():
-    from tasks.resources import shared_store
+    from tasks.context import shared_store
 
     return shared_store()
 

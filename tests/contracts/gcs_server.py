@@ -1,4 +1,8 @@
-"""A small Google Cloud Storage on this machine: what gcsfs asks of the JSON interface, no more."""
+"""A small Google Cloud Storage on this machine: what gcsfs asks of the JSON interface, no more.
+
+It keeps the condition of a conditional write, cuts a small upload at its edge wherever that occurs,
+and can be told to refuse, to be busy, and to lose the reply to what it has done.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,11 @@ class Bucketful(ThreadingHTTPServer):
     Attributes:
         objects: bucket and key -> content.
         refused: keys that nobody may read.
+        missing: buckets that are not there.
+        busy: how many of the next requests are answered with 503 or 429.
+        unknown: whether nobody is known here: every request is answered with 401.
+        lost: how many of the next uploads are kept and get no reply.
+        requests: method and path of every request.
     """
 
     daemon_threads = True
@@ -35,6 +44,11 @@ class Bucketful(ThreadingHTTPServer):
         self.generations: dict[tuple[str, str], int] = {}
         self.uploads: dict[str, tuple[str, str, str, bytearray]] = {}
         self.refused: set[str] = set()
+        self.missing: set[str] = set()
+        self.busy = 0
+        self.unknown = False
+        self.lost = 0
+        self.requests: list[str] = []
         self.counter = itertools.count(1)
         self.lock = threading.Lock()
 
@@ -76,7 +90,25 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Bucketful
 
+    def _is_answered(self) -> bool:
+        """Note a request and answer it at once, if the server is to fail or has no such bucket."""
+        server = self.server
+        with server.lock:
+            server.requests.append(f"{self.command} {self.path}")
+            busy, server.busy = server.busy, max(0, server.busy - 1)
+        if busy:
+            self._answer(429 if busy % 2 else 503, b'{"error": {"message": "slow down"}}')
+        elif server.unknown:
+            self._answer(401, b'{"error": {"message": "Anonymous caller has no access"}}')
+        elif any(f"/b/{bucket}/" in self.path for bucket in server.missing):
+            self._answer(404, b'{"error": {"message": "no such bucket"}}')
+        else:
+            return False
+        return True
+
     def do_GET(self) -> None:
+        if self._is_answered():
+            return
         bucket, key, query = self._asked()
         if key is None:
             self._answer_json(self._listing(bucket, query))
@@ -91,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self._is_answered():
+            return
         if self.path.startswith("/resume/"):
             self._continue(body)
             return
@@ -106,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         boundary = re.search(r'boundary="?([^";]+)', self.headers["Content-Type"])
         assert boundary is not None
         mark = b"--" + boundary[1].encode()
-        about, content = body[: body.rindex(b"\n" + mark)].split(mark, 2)[1:]
+        about, content = body.split(b"\n" + mark)[:2]
         name = json.loads(about.split(b"\n\n", 1)[1])["name"]
         self._store(bucket, name, content.split(b"\n\n", 1)[1], create=create)
 
@@ -122,6 +156,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(308, b"", Range=f"bytes=0-{len(data) - 1}")
 
     def do_DELETE(self) -> None:
+        if self._is_answered():
+            return
+        if self.path.startswith("/resume/"):  # an upload is given up
+            self._answer(499, b"")
+            return
         bucket, key, _ = self._asked()
         with self.server.lock:
             gone = self.server.objects.pop((bucket, key or ""), None)
@@ -129,6 +168,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _store(self, bucket: str, key: str, data: bytes, *, create: bool) -> None:
         if self.server.store(bucket, key, data, create=create):
+            if self.server.lost:
+                self.server.lost -= 1
+                self.close_connection = True  # hang up: the caller cannot know
+                return
             self._answer_json(self.server.about(bucket, key))
         else:
             self._answer(412, b'{"error": {"message": "conditionNotMet"}}')
@@ -179,6 +222,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *words: object) -> None:
         """Say nothing."""
+
+
+@contextmanager
+def google_at(server: Bucketful) -> Iterator[None]:
+    """Let gs:// of this process lead to a server until the block ends."""
+    import fsspec
+    import pytest
+
+    def forget() -> None:
+        for scheme in ("gs", "gcs"):
+            fsspec.get_filesystem_class(scheme).clear_instance_cache()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        patch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
+        forget()
+        yield
+    forget()
 
 
 @contextmanager

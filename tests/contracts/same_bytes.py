@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -148,7 +149,7 @@ def digests(command: Sequence[str], folder: Path) -> dict[str, str]:
     for path in sorted(folder.glob("*.json")):
         found[f"tokens {path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     for log in sorted(folder.glob("runs/*/log")):
-        name = log.parent.name
+        name = re.sub("-[0-9a-f]{10}$", "", log.parent.name)  # a batch names songs by digest, too
         found |= {f"run {name} {key}": value for key, value in stored(log.parent).items()}
         found |= {f"run {name} {key}": value for key, value in heard(log.parent, "**/*").items()}
     return found

@@ -32,8 +32,8 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
 from musiccore.models.checkpoints import load_weights, read_state, save_weights
 from musiccore.models.codes import Codes, from_npy, to_npy
-from musiccore.models.config import ModelConfig
 from musiccore.models.label_tables import LabelTables
+from musiccore.models.presets import preset
 from musiccore.models.vqvae import VQVAE
 from musiccore.parity.run import run_parity
 from musiccore.request.recipes import read_songs
@@ -131,7 +131,7 @@ def _label_tables(path: Path) -> None:
     tables.artist_name(1)
 
 
-NETWORK = VQVAE(ModelConfig.from_name("tiny").vqvae)
+NETWORK = VQVAE(preset("tiny").vqvae)
 
 
 def _parity(path: Path) -> None:

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 
-from musiccore.audio.sound import read
+from musiccore.conversion.memory import read
 
 NOTEBOOK = Path(__file__).parents[2] / "deployments" / "colab.ipynb"
 

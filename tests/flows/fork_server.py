@@ -13,40 +13,40 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import musiccore.runs.sample
 import musiccore.sampling.sampler as sampler
-import tasks.sampling
 from musiccore import audio, tags
+from musiccore.delivery.steps import HERE, Steps, carry_out
 from musiccore.errors import Fenced
+from musiccore.models.machine import Machine
 from musiccore.pages import figures, song
-from tasks.choosing import choose_by_policy
-from tasks.codec import decode_song
-from tasks.conditioning import condition
-from tasks.publishing import publish_song
-from tasks.resources import working
-from tasks.sampling import ModelSampler, sample_round, sample_song
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import open_run
+from musiccore.storage.store import open_store
 
 FENCED = 7
 LOADED = (audio, figures, song, tags)  # imported here, before the forks
 
 
-def finish(run_id: str, *, deliver: bool) -> None:
-    """Bring a run to its end, step by step as the flows do."""
-    with working(run_id) as run:
-        condition.fn(run_id)
-        sample_round.fn(run_id, 1)
-        choose_by_policy.fn(run_id)
-        song = run.tree().renditions[0].number
-        for level in reversed(range(run.config.levels - 1)):
-            sample_song.fn(run_id, song, level)
-        for level in reversed(range(run.config.levels)):
-            decode_song.fn(run_id, song, level)
-        if deliver:
-            publish_song.fn(run_id, song)
+class Undelivered(Exception):
+    """Ends a run before anything of it is delivered."""
+
+
+def undelivered(_: object) -> None:
+    raise Undelivered
+
+
+def finish(store: str, run_id: str, *, deliver: bool) -> None:
+    """Bring a run to its end."""
+    steps = HERE if deliver else Steps(publish_song=undelivered)
+    with open_run(open_store(store), run_id, Machine()) as run, suppress(Undelivered):
+        carry_out(run, steps)
 
 
 def note_windows(path: Path) -> None:
@@ -60,7 +60,7 @@ def note_windows(path: Path) -> None:
             os.close(fd)
             return super().__call__(unit, codes, upper, on_step)
 
-    tasks.sampling.ModelSampler = Noting
+    musiccore.runs.sample.ModelSampler = Noting
 
 
 def reseed_per_process() -> None:
@@ -70,12 +70,11 @@ def reseed_per_process() -> None:
 
 
 def child(job: dict[str, object]) -> int:
-    os.environ["JUKEFLOW_STORE"] = str(job["store"])
     note_windows(Path(str(job["side_log"])))
     if job.get("reseeded"):
         reseed_per_process()
     try:
-        finish(str(job["run"]), deliver=bool(job.get("deliver")))
+        finish(str(job["store"]), str(job["run"]), deliver=bool(job.get("deliver")))
     except Fenced as error:
         sys.stderr.write(error.message + "\n")
         return FENCED

@@ -1,38 +1,28 @@
-"""Conversations on the test model without Prefect around their steps: the same code, milliseconds.
-
-Prefect adds retries, states and a server to every step; what the steps do to the store is the same
-without it.
-"""
+"""Conversations on the test model, carried out by the library alone in milliseconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import pytest
-from prefect import Flow, Task
 
-import flows.deliver
-import flows.rounds
-import flows.song
-import tasks.candidates
-import tasks.publishing
-import tasks.sampling
 from musiccore import audio
+from musiccore.delivery.steps import carry_out
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
+from musiccore.models.machine import Machine
 from musiccore.pages import figures
-from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import start
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import OpenRun, open_run
 from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.tree import Tree
-from tasks.models import Models
-from tasks.resources import working
-from tasks.runs import create_run
-from tasks.settings import Settings
-from tasks.trees import make_choice, read_tree
+from musiccore.work.progress import reporter
 
 Window = tuple[int, tuple[int, ...], int]
 
@@ -52,9 +42,7 @@ class Talk:
     def begin(self, **request: object) -> Talk:
         asked = {"model": "tiny", "seconds": 0.4, "takes": 2, "choose": "wait", **request}
         whole = GenerationRequest.parse({"formats": ("wav",), **asked})
-        config = check(whole)
-        settings = Settings(store=self.root)
-        create_run(self.store, whole, "song", config, Models(config, settings))
+        start(self.store, whole, "song", Machine())
         return self
 
     def choose(self, action: str, *takes: int, **fields: object) -> MadeChoice:
@@ -64,10 +52,8 @@ class Talk:
     def work(self, *, take_over: bool = False) -> list[Window]:
         """Carry out what was chosen; return the windows that this sampled."""
         before = len(self.sampled)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("JUKEFLOW_STORE", self.root)
-            with working("song", take_over=take_over):
-                flows.rounds.carry_out("song")
+        with self.opened(take_over=take_over) as run:
+            carry_out(run)
         return self.sampled[before:]
 
     def go(self, action: str, *takes: int, **fields: object) -> list[Window]:
@@ -82,31 +68,24 @@ class Talk:
     def events(self, *types: str) -> tuple[Event, ...]:
         return Journal.open(self.store, "song").events_of(*types)
 
-    @contextmanager
-    def opened(self) -> Iterator[object]:
-        """Open the claimed run, to read codes and audio."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("JUKEFLOW_STORE", self.root)
-            with working("song") as run:
-                yield run
+    def opened(self, *, take_over: bool = False) -> AbstractContextManager[OpenRun]:
+        """Open the run and claim it."""
+        here = Machine()
+        return open_run(self.store, "song", here, reporter=reporter(), take_over=take_over)
 
 
 @contextmanager
 def plain_steps() -> Iterator[list[Window]]:
-    """Take Prefect from around the steps, and note every window that is sampled."""
+    """Note every window that is sampled."""
     sampled: list[Window] = []
-    real = tasks.sampling.ModelSampler.__call__
+    real = ModelSampler.__call__
 
     def noting(self, unit, codes, upper, on_step):
         sampled.append((unit.level, unit.takes, unit.window.index))
         return real(self, unit, codes, upper, on_step)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (flows.deliver, flows.rounds, flows.song):
-            for name, value in vars(module).copy().items():
-                if isinstance(value, Flow | Task):
-                    patch.setattr(module, name, value.fn)
-        patch.setattr(tasks.sampling.ModelSampler, "__call__", noting)
+        patch.setattr(ModelSampler, "__call__", noting)
         for name in ("waveform", "spectrogram"):  # pure and slow: drawn once per sound
             patch.setattr(figures, name, _once(getattr(figures, name)))
         yield sampled

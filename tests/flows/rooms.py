@@ -1,4 +1,4 @@
-"""Runs and rooms for tests of the pages, made by the tasks alone."""
+"""Runs and rooms for tests of the pages, made by the library alone."""
 
 from __future__ import annotations
 
@@ -6,35 +6,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
 from fastapi import FastAPI
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-    temporary_settings,
-)
 
 from flows.listening.app import RoomSettings, create_app
 from flows.listening.tended import Tended
+from musiccore.delivery.steps import HERE, carry_out
 from musiccore.request.request import GenerationRequest
-from musiccore.storage.store import open_store
+from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.create import start
+from musiccore.runs.open_run import OpenRun, open_run
+from musiccore.runs.snapshot import Picture
 from musiccore.takes.choice import Choice, MadeChoice
-from musiccore.work.progress import Silent, reporting
-from tasks.candidates import begin_round, publish_audition, publish_round
-from tasks.choosing import choose_by_policy
-from tasks.conditioning import condition
-from tasks.models import Models
-from tasks.publishing import publish_song
-from tasks.resources import OpenRun, working
-from tasks.roundfile import write_round_page
-from tasks.runs import check_request, create_run
-from tasks.sampling import sample_audition, sample_round, sample_song
-from tasks.settings import Settings
-from tasks.showing import Picture
-from tasks.trees import make_choice, read_tree
+from tasks.context import machine, settings, shared_store
 
 TOKEN = "a-token-for-the-tests"
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -42,15 +29,8 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 
 def new_run(run: str, **request: object) -> None:
     """Make a run whose first round is published, in the store of the settings."""
-    settings = Settings.from_environment()
-    asked = GenerationRequest.parse({"takes": 2, "choose": "wait", "title": run, **request})
-    config = check_request(asked, settings)
-    create_run(open_store(settings.store), asked, run, config, Models(config, settings))
-    with _alone(run) as here:
-        condition.fn(run)
-        sample_round.fn(run, 1)
-        publish_round.fn(run, 1)
-        write_round_page(here, 1)
+    _start(run, choose="wait", **request)
+    work(run)
 
 
 def unattended_run(run: str, *, song: bool = True, **request: object) -> None:
@@ -61,60 +41,43 @@ def unattended_run(run: str, *, song: bool = True, **request: object) -> None:
         song: make the song as well; else the takes alone are there.
         **request: what is asked for.
     """
-    settings = Settings.from_environment()
-    asked = GenerationRequest.parse({"takes": 2, "choose": "first", "title": run, **request})
-    config = check_request(asked, settings)
-    create_run(open_store(settings.store), asked, run, config, Models(config, settings))
-    with _alone(run):
-        condition.fn(run)
-        sample_round.fn(run, 1)
-        if song:
-            choose_by_policy.fn(run)
+    _start(run, choose="first", **request)
     if song:
         work(run)
+    else:
+        with opened(run) as here:
+            HERE.condition(here)
+            HERE.sample_round(here, 1)
 
 
-@contextmanager
-def _alone(run: str) -> Iterator[OpenRun]:
-    """Work on a run where no server of Prefect is, nor is started for an artifact."""
-    nobody = {PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False, PREFECT_API_URL: None}
-    with temporary_settings(nobody), reporting(Silent()), working(run) as here:
-        yield here
+def _start(run: str, **request: object) -> None:
+    asked = GenerationRequest.parse({"takes": 2, "title": run, **request})
+    start(shared_store(), asked, run, machine())
+
+
+def opened(run: str) -> AbstractContextManager[OpenRun]:
+    """Claim a run of the store of the settings."""
+    return open_run(shared_store(), run, machine())
 
 
 def chosen(run: str, **words: object) -> MadeChoice:
     """Make a choice as another person would."""
-    store = open_store(Settings.from_environment().store)
-    return make_choice(store, run, Choice.parse(words), by="command", who="Ada")
+    return make_choice(shared_store(), run, Choice.parse(words), by="command", who="Ada")
 
 
-def work(run: str, *, levels: tuple[int, ...] | None = None, export: bool = True) -> None:
-    """Carry out what was chosen.
+def work(run: str) -> None:
+    """Carry out what was chosen."""
+    with opened(run) as here:
+        carry_out(here)
 
-    Args:
-        run: the run.
-        levels: of songs, those that are sampled; all of them by default.
-        export: deliver songs.
-    """
-    with _alone(run) as here:
+
+def sample(run: str, *levels: int) -> None:
+    """Sample levels of the songs that were chosen, and deliver none."""
+    with opened(run) as here:
         for made in here.tree(fresh=True).pending:
-            action = made.choice.action
-            lower = tuple(reversed(range(here.config.levels - 1)))
-            if action == "audition":
-                for level in lower:
-                    sample_audition.fn(run, made.seq, level)
-                publish_audition.fn(run, made.seq)
-            elif action in ("upsample", "redo"):
-                for song in here.tree().renditions_of(made):
-                    for level in lower if levels is None else levels:
-                        sample_song.fn(run, song.number, level)
-                    if export:
-                        publish_song.fn(run, song.number)
-            else:
-                number = begin_round.fn(run, made.seq)
-                sample_round.fn(run, number)
-                publish_round.fn(run, number)
-                write_round_page(here, number)
+            for song in here.tree().renditions_of(made):
+                for level in levels:
+                    HERE.sample_song(here, song.number, level)
 
 
 @dataclass
@@ -127,8 +90,7 @@ class Waker:
     problems: dict[str, str] = field(default_factory=dict)
 
     def chosen(self, run_id: str, made: MadeChoice) -> str:
-        store = open_store(Settings.from_environment().store)
-        assert made in read_tree(store, run_id).choices  # it is durable by now
+        assert made in read_tree(shared_store(), run_id).choices  # it is durable by now
         self.told.append(made.seq)
         return "It goes on."
 
@@ -142,10 +104,10 @@ class Waker:
         return Tended(taken=run in self.taken, problem=self.problems.get(run, ""))
 
 
-def room_app(waker: Waker | None = None, **settings: object) -> FastAPI:
+def room_app(waker: Waker | None = None, **given: object) -> FastAPI:
     """Return a room on the store of the settings."""
-    given = {"store": Settings.from_environment().store, "token": TOKEN, **settings}
-    return create_app(RoomSettings(tending=waker or Waker(), **given))
+    asked = {"store": settings().store, "token": TOKEN, **given}
+    return create_app(RoomSettings(tending=waker or Waker(), **asked))
 
 
 @contextmanager

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-import tasks.packs
+import musiccore.runs.packs
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.models.loading import Models
+from musiccore.models.machine import Machine
 from musiccore.request.check import check
+from musiccore.runs.batch_report import BatchState, SongState
+from musiccore.runs.queue import create_song, open_queue, songs_of
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.batching import ending_of
-from tasks.batchreport import BatchState, SongState
-from tasks.describing import describe_run
-from tasks.models import Models
-from tasks.queues import create_song, open_queue, songs_of
-from tasks.settings import Settings
+from tasks.batch import ending_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -68,16 +68,18 @@ def run_batch(**options) -> dict[str, object]:
 
 def note_passes(patch: pytest.MonkeyPatch) -> list[int]:
     """Note how many songs are in each pass of the model."""
-    import_module("tasks.sampling")  # which takes the real function, before it is replaced
+    import_module(
+        "musiccore.runs.model_sampler"
+    )  # which takes the real function, before it is replaced
 
     seen: list[int] = []
-    sample_rows = tasks.packs.sample_rows
+    sample_rows = musiccore.runs.packs.sample_rows
 
     def noting(model, songs):
         seen.append(len(songs))
         return sample_rows(model, songs)
 
-    patch.setattr(tasks.packs, "sample_rows", noting)
+    patch.setattr(musiccore.runs.packs, "sample_rows", noting)
     return seen
 
 
@@ -159,11 +161,11 @@ def test_run_has_failed_where_every_song_failed(states, type_and_name):
 def test_song_of_a_pack_comes_out_the_same_when_it_goes_on_alone(made, store_root):
     from flows.resume import resume
 
-    store, settings = open_store(store_root), Settings(store=store_root)
-    queue = open_queue(store, songs_of("", SONGS), "Demo", settings)
+    store, machine = open_store(store_root), Machine()
+    queue = open_queue(store, songs_of("", SONGS), "Demo", machine)
     entry = queue.entry(2)
     assert [(place.rows, place.first) for place in entry.places] == [(3, 2), (3, 2), (1, 0)]
-    create_song(store, entry, Models(check(entry.request), settings))
+    create_song(store, entry, Models(check(entry.request), machine))
     alone = resume(entry.run)
     assert alone["master"]["pcm_sha256"] == digests(made[0])["two"]
     assert "pack" in Journal.open(store, entry.run).record.numerics
@@ -239,20 +241,20 @@ def test_batch_whose_budget_is_spent_begins_nothing(store_root, passes):
 
 
 def test_damaged_queue_is_written_again(store_root):
-    settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
+    machine, songs = Machine(), SONGS.partition('[[song]]\ntitle = "broken"')[0]
     store = open_store(store_root)
-    first = open_queue(store, songs_of("", songs), "Demo", settings)
+    first = open_queue(store, songs_of("", songs), "Demo", machine)
     for data in (b"", b"{", b"[]"):
         store.put(f"batches/{first.batch}/queue.json", data)
-        assert open_queue(store, songs_of("", songs), "Demo", settings) == first
+        assert open_queue(store, songs_of("", songs), "Demo", machine) == first
 
 
 @pytest.mark.parametrize("data", ["{}", None])
 def test_song_whose_run_is_damaged_does_not_stop_its_neighbours(data, store_root):
-    settings, songs = Settings(store=store_root), SONGS.partition('[[song]]\ntitle = "broken"')[0]
-    queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", settings)
+    machine, songs = Machine(), SONGS.partition('[[song]]\ntitle = "broken"')[0]
+    queue = open_queue(open_store(store_root), songs_of("", songs), "Demo", machine)
     entry = queue.entry(1)
-    create_song(open_store(store_root), entry, Models(check(entry.request), settings))
+    create_song(open_store(store_root), entry, Models(check(entry.request), machine))
     record = Path(store_root) / entry.run / "run.json"
     if data is None:
         with Journal.open(open_store(store_root), entry.run) as journal, journal.claimed():

@@ -15,8 +15,8 @@ import pytest
 from flows.__main__ import main
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
-from tasks.describing import describe_run
 
 ROOT = Path(__file__).parents[2]
 SONGS = """title,model,seconds,seed,formats

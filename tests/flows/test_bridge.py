@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
 from musiccore.request.primer import play_primer
@@ -17,7 +17,7 @@ from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
-from tasks.resources import working
+from tasks.context import working
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -82,7 +82,7 @@ def test_song_begins_with_the_codes_of_the_played_score(song, monkeypatch):
 
 def test_result_follows_its_score(song):
     root, _ = song
-    master = audio.read(root / "song/export/master.wav")
+    master = read(root / "song/export/master.wav")
     check = check_against_score(read_midi(root / "song/export/score.mid"), master, 5.0)
     assert check.primer > 0.6
     assert check.primer > check.primer_elsewhere + 0.4
@@ -104,18 +104,21 @@ def test_metadata_tell_how_to_compose_it_again(song):
 
 
 def test_score_file_may_go_once_the_run_has_it(tmp_path, monkeypatch):
+
     from flows.__main__ import main
     from flows.resume import resume
-    from flows.rounds import keep_score
-    from tasks.starting import start_run
+    from musiccore.runs.conditioning import keep_score
+    from musiccore.runs.create import start
+    from tasks.context import machine, shared_store
 
     monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))
     notes = tuple(ScoreNote(start=i * 96, duration=96, pitch=60 + i) for i in range(4))
     path = tmp_path / "four.mid"
     path.write_bytes(write_midi(Score(ticks_per_quarter=480, parts=(Part(notes=notes),))))
     request = GenerationRequest(model="tiny", seconds=1, primer=str(path), formats=("flac",))
-    start_run.fn(request, "four")
-    keep_score.fn("four")
+    start(shared_store(), request, "four", machine())
+    with working("four") as run:
+        keep_score(run)
     path.unlink()
     assert resume("four")["state"] == "done"
     assert (tmp_path / "runs/four/export/score.mid").is_file()

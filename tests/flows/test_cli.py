@@ -21,6 +21,7 @@ from flows.cli.output import in_option_words
 from flows.cli.parser import parser
 from flows.cli.signals import conclude, handlers_kept, stoppable
 from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.verify import verify_run
@@ -410,7 +411,7 @@ def test_killed_command_resumes_to_the_same_bytes(request_words, tmp_path, capsy
     out, err = again.communicate()
     assert again.returncode == 0, err
     made = json.loads(out.splitlines()[-1])
-    one, other = audio.read(expected["master"]), audio.read(made["master"])
+    one, other = read(expected["master"]), read(made["master"])
     assert audio.pcm_sha256(one) == audio.pcm_sha256(other)
 
     assert main(["show", made["run"], "--store", str(killed), "--json"]) == 0

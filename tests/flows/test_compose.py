@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
-from musiccore import audio
+from musiccore.conversion.memory import read
 from musiccore.storage.store import open_store
 from musiccore.tags import read_tags
 
@@ -53,7 +53,7 @@ def test_conversation_goes_on_from_command_to_command(say, store):
     assert asked["state"] == "waiting"
     assert [one["take"] for one in asked["candidates"]] == [1, 2]
     for one in asked["candidates"]:
-        assert audio.read(Path(one["audio"])).seconds == pytest.approx(0.4)
+        assert read(Path(one["audio"])).seconds == pytest.approx(0.4)
         made = read_tags(Path(one["audio"]).read_bytes())["provenance"]
         assert (made["run"], made["take"]) == ("song", one["take"])
 
@@ -75,7 +75,7 @@ def test_conversation_goes_on_from_command_to_command(say, store):
     assert code == 0
     ended = json.loads(out)
     assert ended["state"] == "done"
-    assert audio.read(Path(ended["master"])).seconds == pytest.approx((25 + 16) * 0.016)
+    assert read(Path(ended["master"])).seconds == pytest.approx((25 + 16) * 0.016)
 
     code, out, _ = say("tree", "song", "--json")
     tree = json.loads(out)

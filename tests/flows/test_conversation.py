@@ -8,25 +8,26 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+import musiccore.delivery.policy
 import musiccore.takes.tree
-import tasks.choosing
 from musiccore import audio
+from musiccore.conversion.memory import read
+from musiccore.delivery.decode import CROSSFADE_SECONDS, FinishedSong
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
+from musiccore.runs.choose import make_choice
+from musiccore.runs.conditioning import known_codes
+from musiccore.runs.create import Primer
+from musiccore.runs.levels import stored_level
+from musiccore.runs.purge import purge_takes, purgeable
+from musiccore.runs.run_codes import RunCodes
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe_run, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.takes.choice_log import Conflict
 from musiccore.testing import sine
-from tasks.codec import CROSSFADE_SECONDS, song_audio
-from tasks.conditioning import known_codes
-from tasks.describing import describe_run, unfinished_runs
-from tasks.levels import stored_level
-from tasks.purging import purge_takes, purgeable
-from tasks.runs import Primer
-from tasks.sampling import audition_work, song_codes, take_codes
-from tasks.showing import Picture
-from tasks.trees import make_choice
 from tests.flows.plain_steps import Talk, plain_steps
 
 PART = {"take": 1, "start": 0, "end": 0.1}
@@ -63,17 +64,17 @@ def sung(steps) -> Talk:
 def codes(talk: Talk, song: int) -> list[np.ndarray]:
     with talk.opened() as run:
         found = run.tree().rendition(song)
-        return [song_codes(run, found, level) for level in range(run.config.levels)]
+        return [RunCodes(run).song(found, level) for level in range(run.config.levels)]
 
 
 def tops(talk: Talk, *takes: int) -> list[list[int]]:
     with talk.opened() as run:
-        return [take_codes(run, take).tolist() for take in takes]
+        return [RunCodes(run).take(take).tolist() for take in takes]
 
 
 def sound(talk: Talk, song: int) -> np.ndarray:
     with talk.opened() as run:
-        return song_audio(run, run.tree().rendition(song), 0).samples
+        return FinishedSong(run, run.tree().rendition(song)).audio(0).samples
 
 
 def files(talk: Talk, number: int) -> list[str]:
@@ -92,7 +93,7 @@ def test_candidates_are_files_that_say_what_made_them(talk):
     assert [event.fields["take"] for event in talk.events("candidate")] == [1, 2]
     for event in talk.events("candidate"):
         data = talk.store.at("song").get(event.fields["file"]["path"])
-        clip = audio.read(data)
+        clip = read(data)
         assert clip.seconds == pytest.approx(0.4)
         made = read_tags(data)["provenance"]
         assert (made["take"], made["level"], made["run"]) == (event.fields["take"], 2, "song")
@@ -164,7 +165,7 @@ def test_windows_of_an_audition_further_on_are_kept_in_the_song(talk):
     talk.go("continue", 1, seconds=0.1)
     heard = talk.go("audition", 3, start=0.3, end=0.36)
     with talk.opened() as run:
-        work = audition_work(run, run.tree().auditions[0], 0)
+        work = RunCodes(run).audition_work(run.tree().auditions[0], 0)
         start, end = work.windows[0].start, work.windows[-1].end
         kept = stored_level(work, run.journal).codes[2][start:end]
     assert start <= 19 * 16 < 22 * 16 <= end  # the codes nearest to 0.3 s and 0.36 s
@@ -351,13 +352,13 @@ def test_policy_with_hours_waits_for_a_person_first(steps, monkeypatch):
 
 def test_person_who_is_quicker_than_the_policy_decides(steps, monkeypatch):
     talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin(choose="first")
-    real = tasks.choosing.policy_takes
+    real = musiccore.delivery.policy.policy_takes
 
     def slow(run, takes):
         talk.choose("continue", 2, seconds=0.1)
         return real(run, takes)
 
-    monkeypatch.setattr(tasks.choosing, "policy_takes", slow)
+    monkeypatch.setattr(musiccore.delivery.policy, "policy_takes", slow)
     talk.work()
     assert [made.choice.action for made in talk.tree.choices] == ["continue"]
     assert describe_run(talk.store, "song").state == "waiting"
@@ -520,7 +521,7 @@ def test_damaged_code_of_the_shorter_song_is_made_again_for_the_longer_one(steps
     talk.go("continue", 1, seconds=0.2)
     with talk.opened() as run:
         short = run.tree().rendition(1)
-        before = song_codes(run, short, 0)
+        before = RunCodes(run).song(short, 0)
     for event in talk.events("level_done"):
         if event.fields["level"] < 2:
             digest = event.fields["blob"]["sha256"]

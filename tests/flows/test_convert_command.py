@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio.sound import Audio, read, sniff, write
+from musiccore.audio.sound import Audio, sniff, write
+from musiccore.conversion.memory import read
 from tests.contracts.gcs_server import gcs_server
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio.sound import Audio, read, write
+from musiccore.audio.sound import Audio, write
+from musiccore.conversion.memory import read
 
 COMMAND = [sys.executable, "-m", "flows", "convert"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-import tasks.publishing
-import tasks.scores
+import musiccore.delivery.score
+import musiccore.delivery.song
+import tasks.steps
+from musiccore.delivery.decode import FinishedSong
 from musiccore.pages import figures
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.backends import MemoryBackend
 from musiccore.work.progress import Silent, reporting
-from tasks.describing import describe_run
 from tasks.story import Story, _story, tell
 from tests.flows.plain_steps import Talk, plain_steps
 
@@ -81,10 +83,10 @@ SEAMS: dict[str, tuple[object, str, str]] = {
     "waveform": (figures, "waveform", "waveform of level 0"),
     "spectrogram": (figures, "spectrogram", "spectrogram of level 2"),
     "roll": (figures, "piano_roll", "piano roll"),
-    "check": (tasks.scores, "check_against_score", "score on the page"),
-    "score": (tasks.publishing, "starting_score", "score beside the song"),
-    "page": (tasks.publishing, "song_page", "song page"),
-    "preview": (tasks.publishing.audio, "write_preview", "song page"),
+    "check": (musiccore.delivery.score, "check_against_score", "score on the page"),
+    "score": (musiccore.delivery.song, "starting_score", "score beside the song"),
+    "page": (musiccore.delivery.song, "song_page", "song page"),
+    "preview": (musiccore.delivery.song.audio, "write_preview", "song page"),
 }
 
 
@@ -107,7 +109,7 @@ def test_what_cannot_be_made_beside_a_song_is_left_out_and_said(seam, steps, req
 @pytest.mark.parametrize("name", ["waveform", "spectrogram"])
 def test_take_without_a_picture_can_be_chosen(name, steps, monkeypatch):
     from flows.invitation import invitation
-    from tasks.showing import Picture
+    from musiccore.runs.snapshot import Picture
 
     monkeypatch.setattr(figures, name, fail)
     talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin()
@@ -135,8 +137,11 @@ def test_log_that_takes_no_line_costs_nothing_else(steps, whole):
 
 
 def test_song_is_delivered_where_no_card_can_be_shown(steps, whole, monkeypatch):
-    monkeypatch.setattr(tasks.publishing, "story", fail)
-    assert master(sung(steps)) == whole
+    monkeypatch.setattr(tasks.steps, "story", fail)
+    talk = sung(steps)
+    with talk.opened() as run:
+        tasks.steps.show(FinishedSong(run, run.tree().renditions[0]))
+    assert master(talk) == whole
 
 
 @pytest.mark.parametrize("variable", ["JUKEFLOW_CACHE", "XDG_CACHE_HOME", "HOME"])

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from flows.forms import Act, ChoiceForm, Song
+from flows.forms import Act, ChoiceForm, SongForm
 from flows.question import RECORDED, answered, selection_form
 from musiccore.errors import ConfigError
 from musiccore.models.presets import PRESETS
@@ -19,7 +19,7 @@ def answer(action: str, details: str = "", *, take: int = 2, lyrics: str = "") -
     return answered(form(action=action, take=f"take {take}", details=details, lyrics=lyrics))
 
 
-@pytest.mark.parametrize("form", [Song, ChoiceForm, selection_form((5,))])
+@pytest.mark.parametrize("form", [SongForm, ChoiceForm, selection_form((5,))])
 def test_no_field_is_a_switch_between_types(form):
     for name, field in form.model_json_schema()["properties"].items():
         assert "anyOf" not in field, name
@@ -30,18 +30,18 @@ def test_no_field_is_a_switch_between_types(form):
 
 def test_every_action_and_every_model_can_be_asked_for():
     assert set(get_args(Act)) == set(get_args(Action)) - {LOST}  # which a repair alone writes
-    models = Song.model_json_schema()["properties"]["model"]["enum"]
+    models = SongForm.model_json_schema()["properties"]["model"]["enum"]
     assert set(models) == set(PRESETS)
 
 
 def test_an_untouched_form_is_the_request_with_its_defaults():
-    asked = Song(title="Winter").request(choose="wait")
+    asked = SongForm(title="Winter").request(choose="wait")
     plain = GenerationRequest(title="Winter", takes=3, choose="wait")
     assert asked == plain
 
 
 def test_a_filled_in_form_is_the_request_it_describes():
-    form = Song(
+    form = SongForm(
         title="Winter",
         artist=" bach ",
         genre="piano minor",

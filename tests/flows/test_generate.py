@@ -8,23 +8,25 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
+from musiccore.conversion.memory import read
+from musiccore.delivery.provenance import provenance
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.runs.choose import make_choice
 from musiccore.runs.mend import mend_run
+from musiccore.runs.snapshot import Picture
+from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.work.progress import reporting
-from tasks.describing import describe_run, describe_runs, unfinished_runs
+from tasks.artifacts import show_song
+from tasks.context import working
 from tasks.links import room_link
-from tasks.provenance import provenance
-from tasks.publishing import _show
-from tasks.resources import working
-from tasks.trees import make_choice
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -85,11 +87,9 @@ def test_generate_delivers_everything(song):
 
 def test_master_is_what_show_says(song):
     root, result, _ = song
-    master = audio.read(result["master"]["path"])
+    master = read(result["master"]["path"])
     assert audio.pcm_sha256(master) == result["master"]["pcm_sha256"]
-    assert audio.pcm_sha256(audio.read(root / "song/export/master.flac")) == audio.pcm_sha256(
-        master
-    )
+    assert audio.pcm_sha256(read(root / "song/export/master.flac")) == audio.pcm_sha256(master)
     assert master.seconds == result["master"]["seconds"] == 0.4
 
 
@@ -160,7 +160,7 @@ def test_damaged_delivery_of_the_same_size_is_written_again(song, monkeypatch):
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert resume("song")["master"]["pcm_sha256"] == before["master"]["pcm_sha256"]
-    assert audio.pcm_sha256(audio.read(path)) == before["master"]["pcm_sha256"]
+    assert audio.pcm_sha256(read(path)) == before["master"]["pcm_sha256"]
     assert verify_run(open_store(root), "song").sound  # although it was delivered twice
 
 
@@ -208,7 +208,7 @@ def test_file_says_that_its_numbers_changed_on_the_way(song, monkeypatch):
     with working("song") as run:
         run.journal.append("numerics_change", recorded={"threads": 2}, current={"threads": 1})
         song_of_it = run.tree().current_song
-        sound = audio.read(root / "song/export/master.wav")
+        sound = read(root / "song/export/master.wav")
         facts = provenance(run, take=song_of_it.take, sound=sound, song=song_of_it, level=0)
     assert facts["numerics_changes"] == [{"recorded": {"threads": 2}, "current": {"threads": 1}}]
 
@@ -218,7 +218,7 @@ def test_song_is_finished_although_the_room_has_no_token(song, monkeypatch):
     monkeypatch.setenv("JUKEFLOW_STORE", str(root))
     monkeypatch.setenv("JUKEFLOW_CACHE", "/proc/no-such-folder")
     with working("song") as run:
-        _show(run, run.tree().current_song.number)
+        show_song(Picture.of(run.root, run.run_id), run.tree().current_song.number)
     assert room_link("song").endswith("/runs/song")  # it asks for the token
 
 

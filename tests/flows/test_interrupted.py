@@ -19,12 +19,12 @@ import pytest
 import flows.cli.making
 from flows.__main__ import _run, main
 from flows.cli.signals import handlers_kept, is_interruption
-from flows.rounds import carry_out
+from musiccore.delivery.steps import carry_out
+from musiccore.runs.create import run_exists
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
 from musiccore.work.stop import Interrupted
-from tasks.describing import describe_run
-from tasks.resources import working
-from tasks.runs import run_exists
+from tasks.context import working
 from tests.flows.plain_steps import plain_steps
 
 SONG = ("generate", "--model", "tiny", "--seconds", "0.45", "--formats", "wav", "--takes", "1")
@@ -44,8 +44,8 @@ def without_prefect() -> Iterator[None]:
     """Carry runs out without flows, and without a server."""
 
     def work(run_id: str) -> object:
-        with working(run_id):
-            return carry_out(run_id)
+        with working(run_id) as run:
+            return carry_out(run)
 
     with plain_steps(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(flows.cli.making, "prepare", _no_server)

@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 
 from musiccore.journal.journal import Journal
-from musiccore.request.check import check
+from musiccore.models.machine import Machine
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.create import start
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.describing import describe_run
-from tasks.models import Models
-from tasks.runs import create_run
-from tasks.settings import Settings
+from tests.contracts.gcs_server import gcs_server, google_at
 
 ROOT = Path(__file__).parents[2]
 FENCED = 7
@@ -69,7 +68,13 @@ class ForkServer:
 
 
 @pytest.fixture(scope="module")
-def server():
+def google():
+    with gcs_server() as server, google_at(server):
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(google):
     server = ForkServer()
     yield server
     server.close()
@@ -91,16 +96,14 @@ def folder(tmp_path_factory):
 
 
 class Run:
-    """A run in a store of its own."""
+    """A run in a store of its own; by default in a folder."""
 
-    def __init__(self, folder: Path, name: str, **options: object) -> None:
-        self.root = folder / name
+    def __init__(self, folder: Path, name: str, *, root: str = "", **options: object) -> None:
+        self.root = root or folder / name
         self.store: Store = open_store(self.root)
         self.side_log = folder / f"{name}.log"
         self.options = options
-        settings = Settings(store=str(self.root))
-        config = check(REQUEST)
-        create_run(self.store, REQUEST, "song", config, Models(config, settings))
+        start(self.store, REQUEST, "song", Machine())
 
     def job(self) -> dict[str, object]:
         return {
@@ -217,6 +220,21 @@ def test_generator_that_begins_anew_with_every_process_gives_other_codes(server,
     _kill_after_windows(server, killed, 4)
     run_to_the_end(server, killed)
     assert killed.result()[0] != straight.result()[0]
+
+
+def test_killed_on_a_bucket_that_loses_replies_the_same_bytes_come_out(
+    server, folder, whole, google
+):
+    run = Run(folder, "bucket", root="gs://songs/mine", deliver=True)
+    moments = (2, 9)
+    for n_windows in moments:
+        google.lost = google.busy = 1
+        _kill_after_windows(server, run, n_windows)
+    run_to_the_end(server, run)
+    assert run.result() == whole[0].result()
+    assert run.master() == whole[0].master()
+    assert set(run.recorded().values()) == {1}
+    assert sum(run.sampled().values()) - len(run.recorded()) <= len(moments)
 
 
 def test_of_two_resumers_at_once_one_finishes_and_the_other_is_told(server, folder, whole):

@@ -17,15 +17,15 @@ from fastapi.testclient import TestClient
 from flows.listening.speaking import plain
 from flows.listening.standing import time_left
 from flows.listening.wishes import choice_of
-from musiccore import audio
+from musiccore.conversion.memory import read
+from musiccore.delivery.candidates import begin_round
 from musiccore.errors import ConfigError
+from musiccore.runs.choose import read_tree
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
-from tasks.candidates import begin_round
+from tasks.context import shared_store, working
 from tasks.links import LINK_DAYS, audio_link, enter_link, key_of, room_link, room_token
-from tasks.resources import working
 from tasks.settings import Settings
-from tasks.showing import Picture
-from tasks.trees import read_tree
 from tests.flows.rooms import (
     EVIL,
     TOKEN,
@@ -33,6 +33,7 @@ from tests.flows.rooms import (
     chosen,
     new_run,
     room_app,
+    sample,
     unattended_run,
     work,
 )
@@ -61,7 +62,7 @@ def story(module_store):
     chosen("story", action="upsample", takes=[2])
     work("story")
     chosen("story", action="upsample", takes=[3])
-    work("story", levels=(1,), export=False)
+    sample("story", 1)
     return "story"
 
 
@@ -85,7 +86,7 @@ def guest(stranger):
 
 
 def picture(run):
-    return Picture.of(open_store(Settings.from_environment().store), run)
+    return Picture.of(shared_store(), run)
 
 
 def choose(client, run, seen=0, number=1, **words):
@@ -286,10 +287,10 @@ def test_only_sounds_of_the_run_are_served(guest, story, fresh):
 def test_a_growing_song_plays_the_best_of_every_stretch(guest, story):
     one = picture("story")
     song = one.to_json()["songs"][1]
-    heard = audio.read(guest.get("/runs/story/songs/2/mix.wav").content)
+    heard = read(guest.get("/runs/story/songs/2/mix.wav").content)
     assert heard.seconds == pytest.approx(song["seconds"], abs=1e-3)
     first = song["stretches"][0]
-    stretch = audio.read(guest.get(f"/runs/story/audio/{first['audio']}").content)
+    stretch = read(guest.get(f"/runs/story/audio/{first['audio']}").content)
     at = round(first["start"] * heard.sample_rate)
     assert (heard.samples[:, at : at + 200] == stretch.samples[:, :200]).all()
 
@@ -472,7 +473,7 @@ def test_takes_of_an_unattended_run_are_heard_and_can_be_chosen(guest, alone, fr
     assert len(sounds) == 2
     for sound in sounds:
         reply = guest.get(sound)
-        assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+        assert read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
     new_run(f"{fresh}-longer", model="tiny", seconds=0.8)
     longer = str(picture(f"{fresh}-longer").to_json()["takes"][0]["preview"])
     assert guest.get(f"/runs/{fresh}-longer/audio/{longer}").status_code == 200
@@ -500,7 +501,7 @@ def test_a_take_decoded_once_is_kept_for_the_next_room(guest, alone, module_stor
     third.get("/enter", params={"token": TOKEN})
     page = heard(third, alone)
     sound = re.search(rf'<audio preload="auto" src="(/runs/{alone}/audio/\w+)"', page)[1]
-    assert audio.read(third.get(sound).content).seconds > 0.3
+    assert read(third.get(sound).content).seconds > 0.3
 
 
 def test_a_take_that_cannot_be_decoded_here_says_why_and_can_still_be_chosen(
@@ -520,9 +521,9 @@ def test_a_take_that_cannot_be_decoded_here_says_why_and_can_still_be_chosen(
 def test_a_growing_song_of_an_unattended_run_plays_from_the_beginning(guest, module_store):
     unattended_run("growing", model="tiny", seconds=0.4, song=False)
     chosen("growing", action="upsample", takes=[1])
-    work("growing", levels=(1,), export=False)
+    sample("growing", 1)
     reply = guest.get("/runs/growing/songs/1/mix.wav")
-    assert audio.read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
+    assert read(reply.content).seconds == pytest.approx(0.4, abs=0.1)
 
 
 # --------------------------------------------------------------------------- who works on what
@@ -569,7 +570,7 @@ def test_a_level_in_progress_is_told_in_percent_and_minutes(guest, fresh):
     chosen(fresh, action="more", takes=[1])
     with working(fresh) as run:
         run.tree(fresh=True)
-        begin_round.fn(fresh, 1)
+        begin_round(run, 1)
         run.journal.tell(
             {"level": 2, "rows": [2, 3], "fraction": 0.43, "seconds_low": 90, "seconds_high": 118}
         )

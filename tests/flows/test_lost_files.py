@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from musiccore.journal.journal import Journal
+from musiccore.runs.deliveries import hurt_runs, is_hurt
 from musiccore.runs.mend import mend_run
+from musiccore.runs.restore import told_records
+from musiccore.runs.status import describe_run
 from musiccore.runs.verify import references, verify_run
-from tasks.deliveries import hurt_runs, is_hurt
-from tasks.describing import describe_run
-from tasks.restoring import told_records
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -99,30 +99,30 @@ def test_preview_alone_counts_as_hurt_too(talk):
 
 def test_sound_that_comes_out_otherwise_leaves_a_run_that_verifies(talk, monkeypatch):
     """Another encoder writes other bytes: the record of the old ones is given up."""
-    import tasks.hearing
+    from musiccore.delivery import impression
 
     old = talk.events("candidate")[0].fields["preview"]["sha256"]
     talk.store.at("song").delete(f"blobs/{old[:2]}/{old}")
-    real = tasks.hearing.audio.write_preview
-    monkeypatch.setattr(tasks.hearing.audio, "write_preview", lambda sound: real(sound) + b"\0")
+    real = impression.audio.write_preview
+    monkeypatch.setattr(impression.audio, "write_preview", lambda sound: real(sound) + b"\0")
     talk.work()
     assert verify_run(talk.store, "song").doubts == ()
 
 
 def test_killed_between_publishing_and_giving_up_the_next_worker_finishes(talk, monkeypatch):
     """The sound comes out otherwise, and the process ends before the old record is given up."""
-    import tasks.hearing
+    from musiccore.delivery import impression
 
     old = talk.tree.rounds[1].published[2].fields["preview"]["sha256"]
     talk.store.at("song").delete(f"blobs/{old[:2]}/{old}")
-    real, append = tasks.hearing.audio.write_preview, Journal.append
+    real, append = impression.audio.write_preview, Journal.append
 
     def dying(journal, type, /, **fields):
         if "void" in fields:
             raise KeyboardInterrupt
         return append(journal, type, **fields)
 
-    monkeypatch.setattr(tasks.hearing.audio, "write_preview", lambda sound: real(sound) + b"\1")
+    monkeypatch.setattr(impression.audio, "write_preview", lambda sound: real(sound) + b"\1")
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", dying)
         with pytest.raises(KeyboardInterrupt):
@@ -134,7 +134,7 @@ def test_killed_between_publishing_and_giving_up_the_next_worker_finishes(talk, 
 
 
 def test_removed_takes_are_not_missed(steps):
-    from tasks.purging import purge_takes
+    from musiccore.runs.purge import purge_takes
 
     talk = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin()
     talk.work()

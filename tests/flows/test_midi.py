@@ -14,7 +14,8 @@ import pytest
 from flows.__main__ import main
 from flows.midi import midi
 from musiccore.audio.measures import loudness_lufs
-from musiccore.audio.sound import Audio, read
+from musiccore.audio.sound import Audio
+from musiccore.conversion.memory import read
 from musiccore.synth.soundfonts import find_font
 from musiccore.tags import read_tags
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from flows.__main__ import main
-from musiccore.audio.sound import FULL_SCALE_24, Audio, read, write
+from musiccore.audio.sound import FULL_SCALE_24, Audio, write
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Part, Reading, Score, ScoreNote, Tempo

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from flows.__main__ import main
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
-from tasks.describing import describe_run
 
 TINY = ("--model", "tiny", "--seconds", "5")
 

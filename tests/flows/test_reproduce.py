@@ -10,14 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tasks.sampling
 from flows.__main__ import main
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
+from musiccore.conversion.memory import read
+from musiccore.delivery.origin import Wanted
+from musiccore.delivery.reproduce import begin_again, compare_again, create_again, make_again
+from musiccore.models.machine import Machine
+from musiccore.runs.model_sampler import ModelSampler
+from musiccore.runs.open_run import open_run
 from musiccore.tags import read_tags, write_tags
 from musiccore.testing import sine
-from tasks.reproducing import begin_again, compare_again, make_again
+from tasks.context import shared_store
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -79,9 +84,12 @@ def tone(seconds: float) -> bytes:
 
 
 def reproduced(path: Path):
-    prospect = begin_again.fn(str(path))
-    make_again.fn(prospect.run_id, str(path))
-    return prospect, compare_again.fn(prospect.run_id, str(path))
+    wanted, store, here = Wanted.of(path), shared_store(), Machine()
+    unlike = create_again(store, wanted, "", here)
+    with open_run(store, wanted.run_id, here) as run:
+        prospect = begin_again(run, wanted, "", unlike)
+        make_again(run, wanted.origin)
+        return prospect, compare_again(run, wanted, path)
 
 
 @pytest.mark.parametrize(
@@ -144,20 +152,20 @@ def test_converted_mp3_is_the_same_music(files, tmp_path, capsys):
     assert report["sound"]["offset_seconds"] == pytest.approx(0.1, abs=0.01)
     assert report["sound"]["resampled"]
     assert report["sound"]["mixed"]
-    original = audio.read(files["export/level_0.flac"])
-    assert audio.pcm_sha256(audio.read(out)) == audio.pcm_sha256(original)
+    original = read(files["export/level_0.flac"])
+    assert audio.pcm_sha256(read(out)) == audio.pcm_sha256(original)
     assert main(["reproduce", str(path), "--out", str(out)]) == 2
 
 
 def test_delivered_mp3_is_identical(master, tmp_path, capsys):
     path = tmp_path / "master.mp3"
-    path.write_bytes(write_tags(audio.write(audio.read(master), "mp3"), provenance(master)))
+    path.write_bytes(write_tags(audio.write(read(master), "mp3"), provenance(master)))
     assert main(["reproduce", str(path)]) == 0
     assert "after the same encoder" in capsys.readouterr().out
 
 
 def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, capsys):
-    real, before = tasks.sampling.ModelSampler.__call__, len(steps)
+    real, before = ModelSampler.__call__, len(steps)
 
     def stopped(self, unit, codes, upper, on_step):
         if len(steps) == before + 3:
@@ -165,12 +173,12 @@ def test_interrupted_command_goes_on(master, temporary, steps, monkeypatch, caps
         return real(self, unit, codes, upper, on_step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.sampling.ModelSampler, "__call__", stopped)
+        patch.setattr(ModelSampler, "__call__", stopped)
         assert main(["reproduce", str(master)]) == 4
     (store,) = temporary.iterdir()
     sampled = list(steps)
     with monkeypatch.context() as patch:  # again, before anything is sampled
-        patch.setattr("tasks.models.Models.digests", _interrupted)
+        patch.setattr("musiccore.models.loading.Models.digests", _interrupted)
         assert main(["reproduce", str(master)]) == 4
     assert steps == sampled
     assert f"--store {store}" in capsys.readouterr().err

@@ -9,10 +9,10 @@ import pytest
 
 from flows.__main__ import main
 from musiccore.models.labels import clean_lyrics
+from musiccore.models.machine import Machine
+from musiccore.runs.queue import queue_of, sung_words
+from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
-from tasks.queues import queue_of, sung_words
-from tasks.settings import Settings
-from tasks.showing import Picture
 from tasks.songcard import SongCard
 from tests.flows.plain_steps import Talk, plain_steps
 
@@ -85,7 +85,7 @@ def test_batch_says_it_row_by_row():
         f'title,model,seconds,lyrics,allow_unknown\na,tiny,0.5,plain,\nb,tiny,0.5,"{LYRICS}",yes\n'
     )
     root = f"memory://test-{uuid.uuid4().hex}"
-    queue = queue_of(open_store(root), Settings(store=root), "", recipe, "b")
+    queue = queue_of(open_store(root), Machine(), "", recipe, "b")
     words = sung_words(queue)
     assert words[0].startswith("row 2: lyrics: some letters")
     assert words[-1] == f"row 2: lyrics: line 2 is sung as: {GIVEN}"

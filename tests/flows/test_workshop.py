@@ -9,9 +9,9 @@ import pytest
 
 from flows.tending import Tending
 from flows.workshop import Workshop
+from musiccore.runs.choose import read_tree
+from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
-from tasks.describing import describe_run
-from tasks.trees import read_tree
 from tests.flows.rooms import chosen, new_run
 
 
@@ -32,7 +32,7 @@ def eventually(holds, seconds=240.0):
 
 
 def picture(store, run):
-    from tasks.showing import Picture
+    from musiccore.runs.snapshot import Picture
 
     return Picture.of(store, run)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.forms import Song
+from flows.forms import SongForm
 from musiccore.doors import COMMAND, FORM, LIBRARY, ROOM, TABLE, Door
 from musiccore.errors import ConditioningError, ConfigError, MusicCoreError
 from musiccore.request.check import check
@@ -64,10 +64,10 @@ def test_same_mistake_names_the_field_of_its_door() -> None:
 
 def test_form_says_fields_by_their_titles() -> None:
     marked = set(re.findall(r"\{([a-z_]+)\}", " ".join(hints("musiccore", "tasks"))))
-    shown = marked & set(Song.model_fields)
+    shown = marked & set(SongForm.model_fields)
     assert {"seconds", "lyrics", "primer_seconds", "allow_unknown"} <= shown
     for name in shown:
-        assert FORM.says(f"{{{name}}}") == f"“{Song.model_fields[name].title}”"
+        assert FORM.says(f"{{{name}}}") == f"“{SongForm.model_fields[name].title}”"
 
 
 def hints(*folders: str) -> list[str]:

@@ -18,8 +18,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musiccore.audio.sound import read
 from musiccore.conversion import open_sound
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from tests.damage import LIMIT, Changes, edits, mutated
 
@@ -123,7 +123,7 @@ def check_hurt(name: str, changes: Changes) -> None:
 
 
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 long = settings(quick, max_examples=3000)
 engines = st.sampled_from(("auto", "soundfile"))
@@ -135,7 +135,7 @@ def test_any_change_gives_an_answer_or_one_error(name: str, changes: Changes) ->
     check_mutated(mutated(WHOLE[name], changes), "soundfile")
 
 
-@settings(quick, max_examples=15)
+@settings(quick, max_examples=8)
 @given(name=st.sampled_from(sorted(FOREIGN)), changes=edits)
 def test_any_change_to_what_ffmpeg_reads_does_too(foreign, name: str, changes: Changes) -> None:
     heard(mutated(foreign[name], changes), "auto")

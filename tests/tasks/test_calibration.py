@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from musiccore.models.config import ModelConfig
+from musiccore.models.machine import Machine
+from musiccore.models.presets import preset
 from musiccore.request.plan import Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs.calibrate import calibrate, known_speeds
 from musiccore.storage.store import open_store
-from tasks.calibration import calibrate, known_speeds
-from tasks.settings import Settings
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 
 
 def ticks() -> Iterator[float]:
@@ -27,13 +27,13 @@ def ticks() -> Iterator[float]:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     store = open_store(tmp_path_factory.mktemp("speeds") / "runs")
-    settings = Settings(store=store.location())
+    machine = Machine()
     said: list[str] = []
     clock = ticks()
     speeds = calibrate(
-        store, TINY, settings, seconds=1.0, say=said.append, clock=lambda: next(clock)
+        store, TINY, machine, seconds=1.0, say=said.append, clock=lambda: next(clock)
     )
-    return store, settings, speeds, said, next(clock)
+    return store, machine, speeds, said, next(clock)
 
 
 def test_every_level_is_measured_within_the_budget(measured):
@@ -45,13 +45,13 @@ def test_every_level_is_measured_within_the_budget(measured):
 
 
 def test_machine_like_this_one_is_not_measured_again(measured):
-    store, settings, speeds, _, _ = measured
-    assert known_speeds(store, TINY, settings) == speeds
+    store, machine, speeds, _, _ = measured
+    assert known_speeds(store, TINY, machine) == speeds
 
 
 def test_other_machine_does_not_use_these_numbers(measured):
-    store, settings, _, _, _ = measured
-    other = Settings(store=settings.store, threads=settings.threads + 1)
+    store, machine, _, _, _ = measured
+    other = Machine(threads=machine.threads + 1)
     assert known_speeds(store, TINY, other) is None
 
 
@@ -71,7 +71,7 @@ def test_level_whose_turn_does_not_come_stays_unmeasured(tmp_path):
     speeds = calibrate(
         store,
         TINY,
-        Settings(store=store.location()),
+        Machine(),
         seconds=5.0,
         clock=lambda: float(next(times)),
     )
@@ -79,5 +79,5 @@ def test_level_whose_turn_does_not_come_stays_unmeasured(tmp_path):
 
 
 def test_nothing_is_known_of_an_empty_store(tmp_path):
-    assert known_speeds(open_store(tmp_path / "none"), TINY, Settings()) is None
+    assert known_speeds(open_store(tmp_path / "none"), TINY, Machine()) is None
     assert not (tmp_path / "none").exists()

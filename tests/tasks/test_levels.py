@@ -8,10 +8,10 @@ import pytest
 from musiccore.errors import Corrupt, Fenced
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import RunRecord
+from musiccore.runs.levels import LevelWork, Unit, codes_sha256, finish_level, windows_done
 from musiccore.runs.verify import verify_run
 from musiccore.sampling.windows import plan_windows
 from musiccore.storage.store import BlobRef, Store, open_store
-from tasks.levels import LevelWork, Unit, codes_sha256, finish_level, windows_done
 
 
 class CountingSampler:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from musiccore.journal.heartbeat import told_progress
-from musiccore.storage.store import open_store
+from musiccore.runs.outlook import Telling, outlook
 from musiccore.work.progress import Silent, Status
-from tasks.outlook import Telling, outlook
-from tasks.resources import working
-from tasks.settings import Settings
-from tests.flows.rooms import chosen, new_run, work
+from tasks.context import shared_store
+from tests.flows.rooms import chosen, new_run, opened, sample
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +20,7 @@ def half(tmp_path_factory):
         patch.setenv("JUKEFLOW_CACHE", str(root.parent / "cache"))
         new_run("half", model="tiny", seconds=0.4)
         chosen("half", action="upsample", takes=[2])
-        work("half", levels=(1,), export=False)
+        sample("half", 1)
         yield "half"
 
 
@@ -48,14 +46,14 @@ def told(run, *rows: int, **facts):
 
 
 def test_a_finished_level_counts_and_no_time_is_guessed(half):
-    with working(half) as run:
+    with opened(half) as run:
         known = outlook(run.tree(), run.journal)
     assert 0.05 < known.fraction < 0.95
     assert known.seconds_low is known.seconds_high is None
 
 
 def test_the_worker_says_how_far_it_is_inside_a_level(half):
-    with working(half) as run:
+    with opened(half) as run:
         before = outlook(run.tree(), run.journal).fraction
         known = told(run, 1, level=0, done=50, low=30.0, high=60.0)
     assert known.fraction == pytest.approx(before + (1 - before) / 2, abs=0.01)
@@ -64,14 +62,14 @@ def test_the_worker_says_how_far_it_is_inside_a_level(half):
 
 def test_levels_to_come_are_part_of_the_time(half):
     chosen(half, action="upsample", takes=[1])
-    with working(half) as run:
+    with opened(half) as run:
         for made in run.tree(fresh=True).pending[:1]:
             assert made.choice.takes == (2,)
         known = told(run, 1, level=0, done=0, low=30.0, high=60.0)
         assert (known.seconds_low, known.seconds_high) == (30.0, 60.0)  # the other choice is next
     new_run("both", model="tiny", seconds=0.4)
     chosen("both", action="upsample", takes=[1, 2])
-    with working("both") as run:
+    with opened("both") as run:
         known = told(run, 0, level=1, done=0, low=30.0, high=60.0)
     assert known.fraction == 0.0
     assert known.seconds_low > 60.0
@@ -79,14 +77,14 @@ def test_levels_to_come_are_part_of_the_time(half):
 
 
 def test_what_was_said_of_another_song_says_nothing_of_this_one(half):
-    with working(half) as run:
+    with opened(half) as run:
         before = outlook(run.tree(), run.journal)
         assert told(run, 0, level=0, done=100, low=1.0, high=2.0) == before
 
 
 def test_signs_of_life_carry_progress_and_stay_readable(half):
-    store = open_store(Settings.from_environment().store)
-    with working(half) as run:
+    store = shared_store()
+    with opened(half) as run:
         epoch = run.journal.epoch
         told(run, 1, level=0, done=25, low=None, high=None)
         assert told_progress(run.journal.store, epoch) == {

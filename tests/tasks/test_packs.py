@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from musiccore.journal.manifest import RunRecord
-from musiccore.models.config import ModelConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.loading import Models
+from musiccore.models.machine import Machine
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
-from musiccore.sampling.sampler import LevelOptions
-from musiccore.sampling.windows import Window
-from tasks.models import Models
-from tasks.packs import (
+from musiccore.runs.packs import (
     Place,
     SharedPasses,
     SongRows,
@@ -23,9 +22,10 @@ from tasks.packs import (
     place_of,
     sample_rows,
 )
-from tasks.settings import Settings
+from musiccore.sampling.sampler import LevelOptions
+from musiccore.sampling.windows import Window
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 WINDOW = Window(index=0, start=0, end=20, known=0)
 
 
@@ -53,7 +53,7 @@ def song(first: int, *, takes=(0,), rows: int = 4, **changes) -> SongRows:
 
 @pytest.fixture(scope="module")
 def passes():
-    with SharedPasses(Models(TINY, Settings())) as shared:
+    with SharedPasses(Models(TINY, Machine())) as shared:
         yield shared
 
 

@@ -6,11 +6,10 @@ import uuid
 
 import pytest
 
-from musiccore import audio
+from musiccore.conversion.memory import read
+from musiccore.runs.preview import EVERY_SECONDS, Sounding
+from musiccore.runs.run_codes import RunCodes
 from musiccore.storage.store import BlobRef
-from tasks.resources import working
-from tasks.sampling import song_work
-from tasks.sounding import EVERY_SECONDS, Sounding
 from tests.flows.plain_steps import Talk, plain_steps
 
 
@@ -23,11 +22,10 @@ def talk():
         yield talk
 
 
-def test_stretches_follow_the_clock_and_cover_the_level(talk, monkeypatch):
-    monkeypatch.setenv("JUKEFLOW_STORE", talk.root)
-    with working("song") as run:
+def test_stretches_follow_the_clock_and_cover_the_level(talk):
+    with talk.opened() as run:
         song = run.tree().renditions[0]
-        work = song_work(run, song, 1)
+        work = RunCodes(run).song_work(song, 1)
         now = [0.0]
         sounding = Sounding(run, song, 1, work, clock=lambda: now[0])
         filled = {song.row: work.canvas()}
@@ -43,7 +41,7 @@ def test_stretches_follow_the_clock_and_cover_the_level(talk, monkeypatch):
         assert records[-1].fields["end"] == work.n_codes
         hop = run.config.priors[1].hop_length
         for record in records:
-            sound = audio.read(run.journal.get_blob(BlobRef.from_json(record.fields["blob"])))
+            sound = read(run.journal.get_blob(BlobRef.from_json(record.fields["blob"])))
             assert sound.n_samples == (record.fields["end"] - record.fields["start"]) * hop
         again = Sounding(run, song, 1, work, clock=lambda: 1e9)
         for unit in work.units:

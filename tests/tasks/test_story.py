@@ -87,7 +87,7 @@ def test_command_that_shows_progress_itself_is_told_nothing() -> None:
 
 def test_outside_of_a_run_there_is_no_story() -> None:
     assert story() is None
-    assert inner.fn() == 3  # a plain call
+    assert inner.__wrapped__() == 3  # a plain call
 
 
 def test_log_of_a_long_level_gets_a_line_for_each_quarter() -> None:

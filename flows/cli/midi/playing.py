@@ -21,7 +21,7 @@ def play(options: Namespace) -> int:
     from musiccore.synth.playback import Output, find_mixer, load_sound
     from musiccore.synth.playback import play as start
     from musiccore.synth.player import Player, check_effects
-    from tasks.settings import Settings
+    from tasks.context import settings
 
     with checking():
         output = Output(
@@ -34,13 +34,13 @@ def play(options: Namespace) -> int:
         source = _source(options)
         check_effects(options.engine, reverb=options.reverb, chorus=options.chorus)
         reading = Reading(encoding=options.encoding, strict=options.strict)
-        settings = Settings.from_environment()
+        here = settings()
     find_mixer()
     with _terminable():
         player = Player.find(
             options.engine,
-            library=settings.fluidsynth,
-            soundfont=options.soundfont or settings.soundfont,
+            library=here.fluidsynth,
+            soundfont=options.soundfont or here.soundfont,
             reverb=options.reverb,
             chorus=options.chorus,
         )

@@ -10,7 +10,7 @@ from musiccore.errors import AudioError, ConfigError, NotFound
 from musiccore.storage.atomic import check_place
 from musiccore.synth.programs import program_of
 from tasks.audible import transcribe_source
-from tasks.resources import shared_store
+from tasks.context import shared_store
 
 
 def transcribe(options: Namespace) -> int:

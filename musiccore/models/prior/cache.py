@@ -35,7 +35,7 @@ from musiccore.models.config import TransformerConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BatchPosition:
     """Where the rows of a batch are.
 
     Attributes:
@@ -106,7 +106,7 @@ class Cache:
         """
         raise NotImplementedError
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Store one new position per row and attend from it.
 
         Args:
@@ -148,7 +148,7 @@ class DenseCache(Cache):
         end = position + 1
         return self._attention(q, self.k[:, :end], self.v[:, :end])
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read slots up to each row's position."""
         self.by_slot.index_put_((place.rows, place.positions), kv)
         visible = self.slot_numbers <= place.positions.unsqueeze(1)
@@ -184,7 +184,7 @@ class LyricsCache(Cache):
             self.kv.select(3, position).copy_(kv)
         return self._attention(q, self.k[:, :end], self.v[:, :end])
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read what each row has of the span."""
         self.by_slot.index_put_((place.rows, place.positions.clamp(max=self.span)), kv)
         visible = self.slot_numbers[: self.span] <= place.positions.unsqueeze(1)
@@ -207,7 +207,7 @@ class RowCache(Cache):
         self.kv.select(3, slot).copy_(kv)
         return self._attention(q, self.k[:, : slot + 1], self.v[:, : slot + 1])
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read each row's block up to its position."""
         slot = place.positions % self.slots
         self.by_slot.index_put_((place.rows, slot), kv)
@@ -259,7 +259,7 @@ class ColumnCache(Cache):
         end = first + row + 1
         return self._attention(q, self.k[:, first:end], self.v[:, first:end])
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read each row's column down to its position."""
         column = place.positions % self.block_ctx
         row = torch.div(place.positions, self.block_ctx, rounding_mode="floor")
@@ -318,7 +318,7 @@ class PreviousRowCache(Cache):
         end = first + self.block_ctx
         return self._attention(q, self.k[:, first:end], self.v[:, first:end])
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read each row's previous block."""
         block = torch.div(place.positions, self.block_ctx, rounding_mode="floor")
         half = block % 2
@@ -341,7 +341,7 @@ class CrossCache(Cache):
         del kv, position
         return self._attention(q, self.k, self.v)
 
-    def attend_each(self, q: Tensor, kv: Tensor, place: Place) -> Tensor:
+    def attend_each(self, q: Tensor, kv: Tensor, place: BatchPosition) -> Tensor:
         """Read all encoder states; there is nothing to store."""
         del kv, place
         return self._masked(q, self.kv[0], self.kv[1], None)

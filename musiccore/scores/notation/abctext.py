@@ -40,11 +40,16 @@ _TOKEN: Final = re.compile(
 )
 _CLOSES: Final = re.compile(r"\.?(:+?)(?=\||:+$)")
 _OPENS: Final = re.compile(r"\|:+|^::+")
+_ORDER: Final = "the order of parts (P:) is not followed"
 _MOST_BARS: Final = 999  # of one rest
 _MOST_ENDINGS: Final = 99
 _FIELD: Final = re.compile(r"([A-Za-z]):(.*)")
 _JUMPS: Final = re.compile(r"D\.?[CS]\.?|segno|coda|fine|dacapo|dacoda", re.IGNORECASE)
-_MIDI: Final = re.compile(r"^%%\s*MIDI\b", re.IGNORECASE)
+_MIDI: Final = re.compile(r"^(?:%%\s*|I:\s*)(MIDI|transpose)\b", re.IGNORECASE)
+_HEADED: Final = "XTCMLQ"  # fields of the header that music21 makes something of
+_CLEF: Final = re.compile(
+    r"(clef|octave|transpose|middle|shift|stafflines)=|(treble|bass|alto|tenor|perc)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +223,10 @@ class _Reader:
                 said[found[1]] = found[2].strip()
                 if found[1] == "V":
                     self._describe(found[2].strip())
-            if not found or found[1] not in "VK":
-                self._header.append(line)
+                if found[1] == "P" and len(said["P"]) > 1:
+                    self._warn(_ORDER)
+                if found[1] in _HEADED:
+                    self._header.append(line)
         self._start = _Setting(said.get("K", ""), said.get("M", ""), said.get("L", ""))
         if header:
             self._look_at_key(self._start.key)
@@ -228,9 +235,9 @@ class _Reader:
     def text(self, *, repeats: bool) -> str:
         """Return the tune."""
         lines = list(self._header)
-        for name, voice in self._voices.items():
-            if name:
-                lines.append(f"V:{name} {self._about.get(name, '')}".rstrip())
+        for number, (name, voice) in enumerate(self._voices.items(), 1):
+            if name:  # of which music21 knows numbers alone
+                lines.append(f"V:{number} {self._about.get(name, '')}".rstrip())
             lines.extend(voice.lines(self._start, repeats=repeats))
         return "\n".join(lines) + "\n"
 
@@ -246,8 +253,8 @@ class _Reader:
         self._voice.bar.text += " "  # a bar may go on in the next line
 
     def _look(self, line: str) -> None:
-        if _MIDI.match(line):
-            self._warn("%%MIDI lines are not followed")
+        if found := _MIDI.match(line):
+            self._warn(f"%%{found[1]} lines are not followed")
         elif line[:2] in ("U:", "m:"):
             self._warn(f"symbols that the tune defines itself ({line[:2]}) are not understood")
 
@@ -271,11 +278,13 @@ class _Reader:
 
     def _field(self, name: str, value: str) -> None:
         """Follow a field of the body, on a line of its own or inline."""
+        self._look(f"{name}:{value}")
         if name == "V":
             self._now = self._describe(value)
         elif name == "K":
             self._look_at_key(value)
-            self._voice.change(key=value)
+            if not _CLEF.match(value):  # which leaves the key as it is
+                self._voice.change(key=value)
         elif name == "M":
             self._voice.change(meter=value)
         elif name == "L":
@@ -286,7 +295,9 @@ class _Reader:
         elif name == "Q":
             self._voice.bar.text += f"\nQ:{value}\n"
         elif name == "P" and not value.isalpha():
-            self._warn("the order of parts (P:) is not followed")
+            self._warn(_ORDER)
+        elif name == "w":
+            self._warn("words (w:) are left out")
 
     def _take(self, token: re.Match[str]) -> None:
         voice, kind, text = self._voice, token.lastgroup, token[0]

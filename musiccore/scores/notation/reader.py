@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from xml.sax.saxutils import unescape
 
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.midi import SUFFIXES, limited_bytes, read_midi, write_midi
@@ -28,6 +30,10 @@ SCORE_SUFFIXES = (*SUFFIXES, *FORMATS)
 MAX_TEXT = 8 << 20
 """Bytes of a score that is text; unpacked, if it is compressed."""
 
+_CONTAINER = "META-INF/container.xml"
+_NO_SCORES = ("META-INF/", "__MACOSX/")
+_ROOT_FILE = re.compile(r"""full-path\s*=\s*["']([^"']+)""")
+_DECLARED = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What a packed score may use; bzip2 and LZMA would unpack all of it at once."""
 
@@ -169,24 +175,23 @@ def _text(data: bytes, name: str) -> str:
         raise AudioError(f"{name} is empty")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    said = _DECLARED.match(data.strip())
+    for encoding in ("utf-8-sig", said[1].decode() if said else "latin-1"):
+        with contextlib.suppress(UnicodeDecodeError, LookupError):
+            return data.decode(encoding).strip()
+    return data.decode("latin-1").strip()
 
 
 def _unpacked(data: bytes, name: str) -> bytes:
     """Return the score within a packed MusicXML file; no more than the limit is unpacked."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as packed:
-            inside = [n for n in packed.namelist() if not n.startswith("META-INF/")]
+            inside = [n for n in packed.namelist() if not n.startswith(_NO_SCORES)]
             scores = [n for n in inside if n.lower().endswith((".xml", ".musicxml"))]
             if not scores:
                 raise AudioError(f"{name} holds no MusicXML")
-            if packed.getinfo(scores[0]).compress_type not in _PACKED:
-                raise AudioError(f"{name} is packed as no MusicXML may be", hint="save it again")
-            with packed.open(scores[0]) as file:
-                text = file.read(MAX_TEXT + 1)
+            main = [n for n in _named_by_container(packed, name) if n in scores]
+            text = _piece(packed, [*main, *scores][0], name)
     except AudioError:
         raise
     except Exception as error:  # the packers that zipfile knows fail in many foreign ways
@@ -194,6 +199,21 @@ def _unpacked(data: bytes, name: str) -> bytes:
     if len(text) > MAX_TEXT:
         raise AudioError(f"{name} unpacks to more than the limit of {MAX_TEXT} bytes")
     return text
+
+
+def _piece(packed: zipfile.ZipFile, inside: str, name: str) -> bytes:
+    if packed.getinfo(inside).compress_type not in _PACKED:
+        raise AudioError(f"{name} is packed as no MusicXML may be", hint="save it again")
+    with packed.open(inside) as file:
+        return file.read(MAX_TEXT + 1)
+
+
+def _named_by_container(packed: zipfile.ZipFile, name: str) -> list[str]:
+    """Return what the container says are its files; the score itself is the first one."""
+    if _CONTAINER not in packed.namelist():
+        return []
+    said = _ROOT_FILE.findall(_piece(packed, _CONTAINER, name).decode(errors="replace"))
+    return [unescape(each).replace("\\", "/").lstrip("/") for each in said]
 
 
 def _tune(tunes: list[str], tune: int | None, name: str) -> str:

@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from flows.serving.gate import Gate, own_origins
+from flows.serving.gate import ServerGate, own_origins
 
 PASSWORD = "jukeflow:a-word-of-this-test"
 KNOWN = {"authorization": "Basic " + base64.b64encode(PASSWORD.encode()).decode()}
@@ -46,7 +46,7 @@ def app() -> FastAPI:
 
 @pytest.fixture
 def client(app) -> TestClient:
-    gate = Gate(app, port=4200, password=PASSWORD, addresses=["https://songs.example/api"])
+    gate = ServerGate(app, port=4200, password=PASSWORD, addresses=["https://songs.example/api"])
     return TestClient(gate, base_url=BASE)
 
 

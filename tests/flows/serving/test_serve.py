@@ -36,7 +36,8 @@ from prefect.states import Cancelling
 
 from flows.__main__ import main
 from flows.serving.deployments import DEPLOYMENTS, start
-from musiccore.audio.sound import Audio, read, write
+from musiccore.audio.sound import Audio, write
+from musiccore.conversion.memory import read
 from tests.flows.serving.processes import pids_of
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,8 @@ import pytest
 import soundfile
 
 from musiccore.audio import sound as door
-from musiccore.audio.sound import Audio, pcm_sha256, read, resample, to_mono, write
+from musiccore.audio.sound import Audio, pcm_sha256, resample, to_mono, write
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError
 
 

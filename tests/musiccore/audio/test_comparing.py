@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from musiccore.audio.comparison import compare
-from musiccore.audio.sound import Audio, read, resample, write
+from musiccore.audio.sound import Audio, resample, write
+from musiccore.conversion.memory import read
 
 
 @pytest.fixture(scope="module")

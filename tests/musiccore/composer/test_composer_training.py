@@ -14,7 +14,7 @@ import pytest
 from musiccore.composer.baselines import bigram_nats
 from musiccore.composer.chorales import names_of, read_voices
 from musiccore.composer.likelihood import judge
-from musiccore.composer.train import train
+from musiccore.composer.train import Trained, train
 from musiccore.composer.training import TrainingOptions
 from musiccore.composer.voices import VoiceGrid
 from musiccore.composer.weights import WEIGHTS, load_model
@@ -35,6 +35,13 @@ TINY = TrainingOptions(steps=12, width=16, head_width=16, batch_size=4, evaluati
 LEARNT, HELD_OUT = [walk(n) for n in range(8)], [walk(n) for n in range(20, 23)]
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> tuple[Path, Trained]:
+    """The folder of a training that nothing interrupted, and its result."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, train(LEARNT, HELD_OUT, folder, TINY)
+
+
 def test_training_lowers_the_loss(tmp_path) -> None:
     trained = train(
         LEARNT, HELD_OUT, tmp_path, replace(TINY, steps=40, averaging=0.9, learning_rate=0.02)
@@ -51,13 +58,13 @@ sys.path.insert(0, sys.argv[2])
 torch.set_num_threads(1)
 from pathlib import Path
 from test_composer_training import HELD_OUT, LEARNT, TINY
-from musiccore.composer.train import train
+from musiccore.composer.train import Trained, train
 train(LEARNT, HELD_OUT, Path(sys.argv[1]), TINY, lambda event: print(event.step, flush=True))
 """
 
 
-def test_killed_training_goes_on_to_equal_weights(tmp_path) -> None:
-    straight = train(LEARNT, HELD_OUT, tmp_path / "straight", TINY)
+def test_killed_training_goes_on_to_equal_weights(straight, tmp_path) -> None:
+    folder, expected = straight
     words = [sys.executable, "-c", _CHILD, str(tmp_path / "killed"), str(Path(__file__).parent)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -68,23 +75,22 @@ def test_killed_training_goes_on_to_equal_weights(tmp_path) -> None:
         LEARNT, HELD_OUT, tmp_path / "killed", TINY, lambda event: steps.append(event.step)
     )
     assert steps[0] > 4
-    assert [event.valid for event in resumed.curve] == [event.valid for event in straight.curve]
-    killed, whole = (tmp_path / name / WEIGHTS for name in ("killed", "straight"))
-    assert killed.read_bytes() == whole.read_bytes()
+    assert [event.valid for event in resumed.curve] == [event.valid for event in expected.curve]
+    assert (tmp_path / "killed" / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
 
 
-def test_finished_training_is_not_done_again(tmp_path) -> None:
-    first = train(LEARNT, HELD_OUT, tmp_path, TINY)
+def test_finished_training_is_not_done_again(straight) -> None:
+    folder, first = straight
     seen: list[object] = []
-    again = train(LEARNT, HELD_OUT, tmp_path, TINY, seen.append)
+    again = train(LEARNT, HELD_OUT, folder, TINY, seen.append)
     assert seen == []
     assert again.curve == first.curve
 
 
-def test_folder_of_another_training_is_refused(tmp_path) -> None:
-    train(LEARNT, HELD_OUT, tmp_path, TINY)
+def test_folder_of_another_training_is_refused(straight) -> None:
+    folder, _ = straight
     with pytest.raises(ConfigError, match="other data"):
-        train(LEARNT[1:], HELD_OUT, tmp_path, TINY)
+        train(LEARNT[1:], HELD_OUT, folder, TINY)
 
 
 def test_training_stops_when_nothing_improves(tmp_path) -> None:

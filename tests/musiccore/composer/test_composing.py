@@ -144,7 +144,7 @@ def test_shipped_weights_reach_their_figures_on_whole_parts(shipped) -> None:
 
 
 def test_pairs_of_notes_beat_repetition_and_the_model_beats_both(shipped) -> None:
-    known = [read_voices(name).pitches for name in names_of("train")[:40]]
+    known = [read_voices(name).pitches for name in names_of("train")[:24]]
     pieces = [read_voices(name) for name in CARD_FIGURES["sample"]["pieces"]]
     heard = [piece.pitches for piece in pieces]
     copied, pairs = copy_nats(known, heard), bigram_nats(known, heard)
@@ -179,10 +179,10 @@ def test_copies_are_found_in_any_key() -> None:
 # ----------------------------------------------------------------------------------- the pieces
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, pytest.param(3, marks=pytest.mark.whole)])
 def test_piece_ends_on_its_tonic_and_near_the_seconds(seed) -> None:
-    score = compose(ComposeOptions(seed=seed, seconds=20))
-    assert 17 <= score.seconds <= 23
+    score = compose(ComposeOptions(seed=seed, seconds=14))
+    assert 11 <= score.seconds <= 17
     facts = provenance_of(score)
     assert facts is not None
     assert facts["cadence"] is True

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
@@ -33,7 +32,7 @@ from musiccore.storage.files import look
 from musiccore.storage.places import parse_place
 from musiccore.tags import tag_file
 from musiccore.work.stop import Interrupted
-from tests.contracts.gcs_server import gcs_server
+from tests.contracts.gcs_server import gcs_server, google_at
 
 
 def sound(path: Path, seconds: float = 0.2, frequency: float = 440.0) -> Path:
@@ -58,11 +57,8 @@ def memory() -> str:
 
 
 @pytest.fixture
-def gs(monkeypatch) -> Iterator[str]:
-    with gcs_server() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
+def gs() -> Iterator[str]:
+    with gcs_server() as server, google_at(server):
         yield f"gs://{uuid.uuid4().hex}"
 
 

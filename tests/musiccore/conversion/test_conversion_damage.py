@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio.sound import read
 from musiccore.conversion import ConversionOptions, convert
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, MissingProgram
 
 RATE = 44100

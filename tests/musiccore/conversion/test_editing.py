@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musiccore.audio.sound import EXPORTS, Audio, read, sniff, write
+from musiccore.audio.sound import EXPORTS, Audio, sniff, write
 from musiccore.conversion import ConversionOptions, format_of, write_file
 from musiccore.conversion import convert as convert_file
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError
 from musiccore.tags import read_tags, write_tags
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio.sound import read
 from musiccore.conversion import ConversionOptions, convert, open_sound
 from musiccore.conversion.flac import frame_at
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 
 RATE = 8000
@@ -69,6 +69,9 @@ def unfinished() -> dict[str, bytes]:
     ds64, at = rf64.index(b"ds64") + 8, rf64.index(b"data") + 4
     for name, sizes in (("nought", bytes(24)), ("ones", b"\xff" * 24)):
         files[f"rf64, {name}"] = rf64[:ds64] + sizes + rf64[ds64 + 24 :]
+    wave = made("WAV", noise())
+    counted = wave[wave.index(b"data") + 4 :][:4]  # a long header around a short file
+    files["rf64, short"] = files["rf64, nought"][:at] + counted + rf64[at + 4 :]
     files["bw64, nought"] = b"BW64" + files["rf64, nought"][4:]
     w64 = made("W64", noise())
     at = w64.index(b"data") + 16
@@ -95,7 +98,7 @@ def unfinished() -> dict[str, bytes]:
 
 
 UNFINISHED = unfinished()
-LAWFUL = ("au, ones", "caf, ones", "flac, nought")  # their formats allow it
+LAWFUL = ("au, ones", "caf, ones", "flac, nought", "rf64, short")  # their formats allow it
 
 
 @pytest.mark.parametrize("name", UNFINISHED)
@@ -125,16 +128,49 @@ def test_an_empty_wav_stays_empty(tmp_path) -> None:
         assert result.seconds == 0.0
 
 
-def test_sound_behind_a_length_that_is_too_small_is_said(tmp_path) -> None:
-    wav = made("WAV", noise())
-    at = wav.index(b"data") + 4
-    (tmp_path / "a.wav").write_bytes(wav[:at] + struct.pack("<I", 4000) + wav[at + 4 :])
-    result = convert(tmp_path / "a.wav", tmp_path / "b.flac", ConversionOptions(kind="flac"))
-    assert "bytes behind its sound" in result.warnings[0]
-    with pytest.raises(AudioError, match="bytes behind its sound"):
-        convert(
-            tmp_path / "a.wav", tmp_path / "c.flac", ConversionOptions(kind="flac", strict=True)
-        )
+def too_small(kind: str) -> bytes:
+    """A second of sound whose header counts half of it."""
+    whole = made(kind, noise())
+    place, order, width, more = {
+        "WAV": (whole.find(b"data") + 4, "little", 4, 0),
+        "RF64": (whole.find(b"ds64") + 16, "little", 8, 0),
+        "AIFF": (whole.find(b"SSND") + 4, "big", 4, 8),
+        "AU": (8, "big", 4, 0),
+        "CAF": (whole.find(b"data") + 4, "big", 8, 4),
+    }[kind]
+    half = (RATE + more).to_bytes(width, order)
+    return whole[:place] + half + whole[place + width :]
+
+
+def twice(kind: str) -> bytes:
+    """A file with a second chunk of sound behind the first."""
+    whole = made(kind, noise())
+    at = whole.index(b"data" if kind == "WAV" else b"SSND")
+    order = "little" if kind == "WAV" else "big"
+    whole += whole[at:]
+    return whole[:4] + (len(whole) - 8).to_bytes(4, order) + whole[8:]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(too_small(kind), "bytes behind its sound") for kind in ("WAV", "RF64", "AIFF", "AU", "CAF")]
+    + [(twice(kind), "a second chunk of sound") for kind in ("WAV", "AIFF")],
+    ids=["WAV", "RF64", "AIFF", "AU", "CAF", "second WAV", "second AIFF"],
+)
+def test_sound_that_the_header_does_not_count_is_said(tmp_path, data, words) -> None:
+    (tmp_path / "a").write_bytes(data)
+    result = convert(tmp_path / "a", tmp_path / "b.flac", ConversionOptions(kind="flac"))
+    assert words in result.warnings[0]
+    with pytest.raises(AudioError, match=words):
+        convert(tmp_path / "a", tmp_path / "c.flac", ConversionOptions(kind="flac", strict=True))
+
+
+def test_au_of_little_endian_machines_is_read(tmp_path) -> None:
+    words = np.frombuffer(made("AU", noise()), ">u4", 6).astype("<u4").tobytes()
+    samples = np.rint(noise() * 32768).astype("<i2")
+    (tmp_path / "a.au").write_bytes(b"dns." + words[4:] + samples.tobytes())
+    expected = samples / 32768
+    np.testing.assert_array_equal(heard(tmp_path / "a.au", "soundfile"), expected)
 
 
 # Ogg --------------------------------------------------------------------------------------------
@@ -227,6 +263,30 @@ def test_aac_behind_id3_is_aac(tmp_path) -> None:
     sound = open_sound(tmp_path / "b.mp3")
     assert sound.kind == "aac"
     assert sum(map(len, sound.blocks())) >= 4 * RATE
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.aac", "aac"), ("a.ac3", "ac3")])
+@pytest.mark.parametrize("front", ["half a frame", "zeros"])
+def test_a_stream_recorded_from_the_middle_begins_with_its_first_frame(
+    tmp_path, name, codec, front
+) -> None:
+    data = ffmpeg(tmp_path, made("WAV", noise(4 * RATE), rate=32_000), name, "-c:a", codec)
+    (tmp_path / "late").write_bytes(data[77:] if front == "half a frame" else bytes(500) + data)
+    sound = open_sound(tmp_path / "late")
+    assert sound.kind == codec
+    assert any("no whole frame of sound" in words for words in sound.warnings)
+    lost = 4 if front == "half a frame" else 0  # frames at most
+    assert sum(map(len, sound.blocks())) >= 4 * RATE - lost * 1536
+
+
+def test_a_tag_behind_wavpack_is_no_damage(tmp_path) -> None:
+    data = ffmpeg(tmp_path, made("WAV", noise(2 * RATE)), "a.wv", "-c:a", "wavpack")
+    item = struct.pack("<II", 3, 0) + b"Title\0abc"
+    head = struct.pack("<IIII", 2000, 32 + len(item), 1, 0xA0000000) + bytes(8)
+    foot = struct.pack("<IIII", 2000, 32 + len(item), 1, 0x80000000) + bytes(8)
+    (tmp_path / "a.wv").write_bytes(data + b"APETAGEX" + head + item + b"APETAGEX" + foot)
+    sound = open_sound(tmp_path / "a.wv")
+    assert (sum(map(len, sound.blocks())), sound.damage) == (2 * RATE, None)
 
 
 # What only ffmpeg reads -------------------------------------------------------------------------

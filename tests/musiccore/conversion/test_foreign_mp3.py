@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musiccore.audio.sound import read
 from musiccore.conversion import ConversionOptions, convert, open_sound
+from musiccore.conversion.memory import read
 from musiccore.errors import AudioError
 
 FRAME = 1152
@@ -172,6 +172,20 @@ def test_a_bare_stream_decodes_to_the_samples_of_the_whole_one(tmp_path) -> None
     )
     delay = 1105  # of coder and decoder, which only the first file states
     np.testing.assert_array_equal(whole, plain[delay : delay + len(whole)])
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (44_100, 1), (22_050, 1)])
+def test_small_frames_are_decoded_without_a_gap_between_blocks(tmp_path, rate, channels) -> None:
+    path, at = tmp_path / "quiet.mp3", np.arange(4 * 44_100)
+    wave = 0.4 * np.sin(at * 0.06) + 0.2 * np.sin(at * at * 4e-7)
+    with soundfile.SoundFile(
+        path, "w", rate, channels, "MPEG_LAYER_III", format="MP3",
+        compression_level=0.5, bitrate_mode="VARIABLE",
+    ) as file:  # fmt: skip
+        file.write(np.column_stack([wave] * channels).astype(np.float32))
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)  # in one piece
+    np.testing.assert_allclose(np.concatenate(list(open_sound(path).blocks())), expected, atol=1e-6)
+    np.testing.assert_allclose(read(path).samples.T, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a", "a.wav", "a.txt", "a.flac", "song.2024"])

@@ -420,7 +420,7 @@ def test_a_beating_heart_elsewhere_is_respected_and_a_still_one_is_not(
     second = Journal.open(store, "song", patience=600.0)  # it ends at the first beat
     with pytest.raises(Fenced, match="on far-away"):
         second.claim()
-    first._stop()
+    first._claim.end()
     third = Journal.open(store, "song", patience=0.2)
     assert third.claim() == 2
     third.release()

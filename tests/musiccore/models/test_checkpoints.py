@@ -26,7 +26,7 @@ from musiccore.models.checkpoints import (
     to_our_names,
     to_published_names,
 )
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.models.prior import Prior
 from musiccore.models.published_names import NetworkConfig, our_name
 from musiccore.models.vqvae import VQVAE
@@ -43,7 +43,7 @@ RELEASED = {
 
 
 def _released_configs() -> dict[str, NetworkConfig]:
-    models = [ModelConfig.from_name(name) for name in ("5b", "5b_lyrics", "1b_lyrics")]
+    models = [preset(name) for name in ("5b", "5b_lyrics", "1b_lyrics")]
     configs: dict[str, NetworkConfig] = {model.vqvae.name: model.vqvae for model in models}
     return configs | {prior.name: prior for model in models for prior in model.priors}
 
@@ -51,7 +51,7 @@ def _released_configs() -> dict[str, NetworkConfig]:
 @pytest.fixture(params=["vqvae", "level 0", "level 1", "top"])
 def network(request: pytest.FixtureRequest) -> VQVAE | Prior:
     torch.manual_seed(0)
-    model = ModelConfig.from_name("tiny")
+    model = preset("tiny")
     if request.param == "vqvae":
         vqvae = VQVAE(model.vqvae)
         for level in range(3):
@@ -146,7 +146,7 @@ def test_equal_weights_give_equal_bytes(network: VQVAE | Prior) -> None:
 
 
 def test_prior_on_the_meta_device_becomes_real_and_stays_tied(tmp_path: Path) -> None:
-    config = ModelConfig.from_name("tiny").top
+    config = preset("tiny").top
     torch.manual_seed(0)
     network = Prior(config).eval()
     path = tmp_path / "w.safetensors"
@@ -163,7 +163,7 @@ def test_prior_on_the_meta_device_becomes_real_and_stays_tied(tmp_path: Path) ->
 
 
 def test_vqvae_loads_with_its_codebooks(tmp_path: Path) -> None:
-    config = ModelConfig.from_name("tiny").vqvae
+    config = preset("tiny").vqvae
     network = VQVAE(config)
     network.codebook(1).codes.normal_()
     path = tmp_path / "v.safetensors"
@@ -172,7 +172,7 @@ def test_vqvae_loads_with_its_codebooks(tmp_path: Path) -> None:
 
 
 def test_half_weights_halve_matrices_only(tmp_path: Path) -> None:
-    network = Prior(ModelConfig.from_name("tiny").top)
+    network = Prior(preset("tiny").top)
     path = tmp_path / "w.safetensors"
     path.write_bytes(save_weights(network))
     halve_(network)
@@ -187,7 +187,7 @@ def test_half_weights_halve_matrices_only(tmp_path: Path) -> None:
 
 
 def _top(tmp_path: Path) -> tuple[Prior, dict[str, torch.Tensor], Path]:
-    network = Prior(ModelConfig.from_name("tiny").top)
+    network = Prior(preset("tiny").top)
     return network, dict(_published(network)), tmp_path / "w.pth.tar"
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musiccore.errors import ConditioningError
-from musiccore.models.config import LabelRules, LabelsConfig, LyricsConfig, ModelConfig, PriorConfig
+from musiccore.models.config import LabelRules, LabelsConfig, LyricsConfig, PriorConfig
 from musiccore.models.labels import (
     NANO_TABLES,
     Labeller,
@@ -26,6 +26,7 @@ from musiccore.models.labels import (
     unknown_characters,
     vocabulary,
 )
+from musiccore.models.presets import preset
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "golden" / "labels_text.json").read_text(encoding="utf-8")
@@ -275,7 +276,7 @@ def _mixed(tmp_path: Path) -> tuple[Labeller | None, ...]:
     for name, rows in GOLDEN["tables"].items():
         text = "".join(f"{label};{number}\n" for label, number in rows)
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     return labellers(config, tmp_path, verify=False)
 
 
@@ -306,7 +307,7 @@ def test_name_unknown_to_the_top_prior_is_an_error(tmp_path: Path) -> None:
 
 
 def test_without_tables_names_are_refused_and_ids_work() -> None:
-    top = labellers(ModelConfig.from_name("5b"))[-1]
+    top = labellers(preset("5b"))[-1]
     assert top is not None
     assert top.full("#5", "#7", "", 44100 * 60).vector[3:5].tolist() == [5, 7]
     assert top.full("", "", "", 44100 * 60).vector[3:5].tolist() == [0, 0]

@@ -13,7 +13,7 @@ from musiccore.audio.measures import chroma_correlation, longest_silence, tuned
 from musiccore.errors import CheckpointError
 from musiccore.evaluation.codec import reconstruct
 from musiccore.evaluation.gates import Gate
-from musiccore.evaluation.generation import Chain, cascade_gates, generated_gates
+from musiccore.evaluation.generation import LevelCascade, cascade_gates, generated_gates
 from musiccore.evaluation.nano import load_nano, weights_folder
 from musiccore.models.nano import HELD_OUT, nano
 from musiccore.scores.notation import read_chorale
@@ -24,9 +24,9 @@ NAMES = HELD_OUT[7:10]
 
 
 @pytest.fixture(scope="module")
-def chain() -> Chain:
+def chain() -> LevelCascade:
     vqvae, priors = load_nano()
-    return Chain(config=nano(), vqvae=vqvae, priors=priors)
+    return LevelCascade(config=nano(), vqvae=vqvae, priors=priors)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def audio() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def clips(chain: Chain, audio: dict[str, np.ndarray]) -> list[EncodedClip]:
+def clips(chain: LevelCascade, audio: dict[str, np.ndarray]) -> list[EncodedClip]:
     return [
         EncodedClip(
             clip=Clip(piece=name, mode="major", start=0, stop=len(samples)),
@@ -63,7 +63,7 @@ def test_a_folder_without_weights_is_named(tmp_path) -> None:
 
 @pytest.mark.parametrize(("level", "least"), [(0, 0.95), (1, 0.9), (2, 0.85)])
 def test_each_level_reconstructs_the_harmony(
-    chain: Chain, audio: dict[str, np.ndarray], level: int, least: float
+    chain: LevelCascade, audio: dict[str, np.ndarray], level: int, least: float
 ) -> None:
     first, second = (samples[16_000 : 16_000 + 65_536] for samples in list(audio.values())[:2])
     made = reconstruct(chain.vqvae, first, level)
@@ -71,16 +71,18 @@ def test_each_level_reconstructs_the_harmony(
     assert chroma_correlation(second, made, 16_000) < 0.6  # the control: another piece
 
 
+@pytest.mark.whole
 def test_real_top_codes_keep_their_harmony_through_both_upsamplers(
-    chain: Chain, clips: list[EncodedClip], audio: dict[str, np.ndarray]
+    chain: LevelCascade, clips: list[EncodedClip], audio: dict[str, np.ndarray]
 ) -> None:
     (gate,) = cascade_gates(chain, clips[:2], audio)
     assert gate.passed, gate.as_json()
     assert gate.value > gate.controls["another piece"] + 0.15
 
 
+@pytest.mark.whole
 def test_generated_music_is_in_tune_and_never_silent(
-    chain: Chain, clips: list[EncodedClip], audio: dict[str, np.ndarray]
+    chain: LevelCascade, clips: list[EncodedClip], audio: dict[str, np.ndarray]
 ) -> None:
     gates = {g.gate: g for g in generated_gates(chain, clips[:2], audio)}
     assert gates["generated: tuned"].passed, gates["generated: tuned"].as_json()

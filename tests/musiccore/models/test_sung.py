@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from musiccore.models.config import ModelConfig
 from musiccore.models.lyrics import clean_lyrics
+from musiccore.models.presets import preset
 from musiccore.models.sung import Sung
 from musiccore.request.request import GenerationRequest
 
@@ -55,5 +55,5 @@ def test_sentences_are_short_however_long_the_lyrics() -> None:
 
 def test_model_without_words_sings_nothing_of_lyrics() -> None:
     request = GenerationRequest.parse({"model": "tiny", "conditioning": {"lyrics": "é"}})
-    assert request.sung(ModelConfig.from_name("tiny")).replaced == {"é": "e"}
-    assert request.sung(ModelConfig.from_name("5b")) is None
+    assert request.sung(preset("tiny")).replaced == {"é": "e"}
+    assert request.sung(preset("5b")) is None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from musiccore.errors import CodesError
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.models.vqvae import VQVAE
 from musiccore.models.vqvae.bottleneck import Codebook, tile_rows
 
@@ -12,7 +12,7 @@ from musiccore.models.vqvae.bottleneck import Codebook, tile_rows
 @pytest.fixture(scope="module")
 def model() -> VQVAE:
     torch.manual_seed(0)
-    model = VQVAE(ModelConfig.from_name("tiny").vqvae)
+    model = VQVAE(preset("tiny").vqvae)
     for level in range(3):
         model.codebook(level).codes.normal_()
     return model.eval()

@@ -12,10 +12,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from musiccore.audio.sound import Audio, read, write, write_preview
+from musiccore.audio.sound import Audio, write, write_preview
+from musiccore.conversion.memory import read
 from musiccore.errors import MusicCoreError
 from musiccore.pages import figures
-from musiccore.pages.song import SongFile, SongPage, StartingScore, Track, song_page
+from musiccore.pages.song import PlayerTrack, SongFile, SongPage, StartingScore, song_page
 
 EVIL = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e\"'&\0\ud800 <!-- ]]>"
 CLIP = Audio(
@@ -58,7 +59,9 @@ class Document(HTMLParser):
 
 
 def track(title="Finished song", note="level 0"):
-    return Track(title=title, note=note, audio=write_preview(CLIP), spectrogram=PNG, waveform=PNG)
+    return PlayerTrack(
+        title=title, note=note, audio=write_preview(CLIP), spectrogram=PNG, waveform=PNG
+    )
 
 
 def page(**changes) -> SongPage:
@@ -97,7 +100,7 @@ def test_everything_is_on_the_page():
 
 
 def test_score_that_the_music_started_from_has_a_roll_a_sound_a_file_and_a_check():
-    heard = Track(title=EVIL, audio=write_preview(CLIP), roll=PNG)
+    heard = PlayerTrack(title=EVIL, audio=write_preview(CLIP), roll=PNG)
     score = StartingScore(
         track=heard,
         files=[SongFile(path="score.mid", label="MIDI", n_bytes=1200)],
@@ -190,7 +193,7 @@ def test_labels_are_complete():
 
 
 def test_absent_parts_leave_no_trace():
-    bare = SongPage(title="x", master=Track(title="Song", audio=write(CLIP, "wav")))
+    bare = SongPage(title="x", master=PlayerTrack(title="Song", audio=write(CLIP, "wav")))
     text = song_page(bare)
     assert "Lyrics" not in text
     assert "Recipe" not in text
@@ -212,7 +215,7 @@ def test_links_stay_beside_the_page():
 
 def test_what_is_no_audio_is_refused():
     with pytest.raises(MusicCoreError, match="'Song'"):
-        song_page(page(master=Track(title="Song", audio=b"hello")))
+        song_page(page(master=PlayerTrack(title="Song", audio=b"hello")))
 
 
 def test_equal_pages_give_equal_text():

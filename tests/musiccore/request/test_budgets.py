@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from musiccore.errors import Corrupt
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.budget import fit_into, what_is_left
 from musiccore.request.plan import Plan
 from musiccore.request.request import GenerationRequest
 from musiccore.request.speed import LevelSpeed, Speeds, spread_of
 
-NANO = ModelConfig.from_name("nano")
+NANO = preset("nano")
 REQUEST = GenerationRequest(model="nano", seconds=60.0)
 
 

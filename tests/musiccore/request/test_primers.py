@@ -11,9 +11,10 @@ import pytest
 from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
+from musiccore.conversion.memory import read
 from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request import primer as primers
 from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
@@ -74,7 +75,7 @@ def test_composed_primer_is_whole_bars() -> None:
 def test_request_counts_a_score_in_codes_without_playing_it(tmp_path) -> None:
     path = tmp_path / "scale.mid"
     path.write_bytes(write_midi(scale()))
-    config = ModelConfig.from_name("nano")
+    config = preset("nano")
     request = GenerationRequest(model="nano", seconds=20, primer=str(path), primer_seconds=5)
     assert request.primer_samples(config) == 64_000 // 256 * 256
     composed = GenerationRequest.parse({"model": "nano", "primer_compose": {"tempo": 120}})
@@ -87,13 +88,13 @@ def test_two_primers_are_refused(tmp_path) -> None:
 
 
 def test_nano_hears_its_own_piano_at_its_own_level() -> None:
-    clip = primers.play_primer(scale(), 64_000, ModelConfig.from_name("nano"))
+    clip = primers.play_primer(scale(), 64_000, preset("nano"))
     assert (clip.samples.shape, clip.sample_rate) == ((1, 64_000), 16_000)
     assert rms(clip.samples) == pytest.approx(0.1, rel=0.01)
 
 
 def test_other_models_hear_the_instruments_at_a_fixed_loudness() -> None:
-    config = ModelConfig.from_name("1b_lyrics")
+    config = preset("1b_lyrics")
     n_samples = 4 * config.vqvae.sample_rate
     clip = primers.play_primer(scale(), n_samples, config)
     assert clip.samples.shape == (1, n_samples)
@@ -104,21 +105,21 @@ def test_other_models_hear_the_instruments_at_a_fixed_loudness() -> None:
 def test_drums_alone_are_silence_for_nano() -> None:
     drums = scale(channel=DRUM_CHANNEL)
     with pytest.raises(AudioError, match="the score is silent"):
-        primers.play_primer(drums, 64_000, ModelConfig.from_name("nano"))
+        primers.play_primer(drums, 64_000, preset("nano"))
 
 
 def test_damaged_score_names_the_field(tmp_path) -> None:
     path = tmp_path / "bad.mid"
     path.write_bytes(b"MThd\0\0\0\6\0\1")
     with pytest.raises(AudioError, match=r"^primer: .*bad\.mid"):
-        GenerationRequest(primer=str(path)).primer_samples(ModelConfig.from_name("nano"))
+        GenerationRequest(primer=str(path)).primer_samples(preset("nano"))
 
 
 # ------------------------------------------------------------------------------------ the check
 
 
 def played(score: Score, seconds: float) -> Audio:
-    config = ModelConfig.from_name("nano")
+    config = preset("nano")
     return primers.play_primer(score, round(seconds * 16_000), config)
 
 
@@ -171,7 +172,7 @@ def noise(seconds: float, rate: int, channels: int = 1) -> Audio:
 def test_beginning_of_a_recording_is_that_of_all_of_it(tmp_path, rate, kind) -> None:
     path = tmp_path / f"long.{kind}"
     path.write_bytes(audio.write(noise(9.0, rate, 2), kind))
-    whole = audio.resample(audio.to_mono(audio.read(path)), 16_000)
+    whole = audio.resample(audio.to_mono(read(path)), 16_000)
     part = primers.read_primer(path, 40_000, 16_000)
     assert np.array_equal(whole.samples[:, :40_000], part.samples)
 
@@ -224,7 +225,7 @@ def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
     wav.write_bytes(audio.write(noise(8.0, 44_100), "wav"))
     command = [find_ffmpeg(None, ""), "-v", "error", "-i", str(wav), "-c:a", "aac", str(path)]
     subprocess.run(command, check=True)
-    whole = audio.resample(audio.read(path), 16_000)
+    whole = audio.resample(read(path), 16_000)
     assert primers.primer_extent(path, 2.0, 16_000, most=80_000).n_samples == 32_000
     part = primers.read_primer(path, 32_000, 16_000)
     assert np.array_equal(whole.samples[:, :32_000], part.samples)
@@ -249,7 +250,7 @@ def test_without_ffmpeg_the_way_out_is_named_at_every_door(
     path = tmp_path / "my memo.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(400))
     with pytest.raises(MissingProgram, match=r"^primer: .*memo\.m4a.* needs the program") as caught:
-        GenerationRequest(primer=str(path)).primer_samples(ModelConfig.from_name("nano"))
+        GenerationRequest(primer=str(path)).primer_samples(preset("nano"))
     hint = caught.value.hint_at(door)
     assert "install ffmpeg" in hint
     assert f"`jukeflow convert '{path}' '{tmp_path / 'my memo-primer.wav'}'`" in hint

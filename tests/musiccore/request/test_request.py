@@ -12,7 +12,7 @@ import pytest
 
 from musiccore import audio
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.check import check
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 
@@ -133,7 +133,7 @@ def test_allowing_unknown_accepts_what_the_model_cannot_read() -> None:
 @pytest.mark.parametrize("model", ["nano", "tiny", "5b", "5b_lyrics", "1b_lyrics"])
 def test_the_default_request_fits_every_model(model: str) -> None:
     config = check(_request(model=model))
-    assert config == ModelConfig.from_name(model)
+    assert config == preset(model)
 
 
 def test_names_for_released_models_need_tables_and_ids_do_not() -> None:
@@ -144,7 +144,7 @@ def test_names_for_released_models_need_tables_and_ids_do_not() -> None:
 
 def test_lengths_of_the_released_models() -> None:
     request = _request(model="5b", seconds=20.0)
-    config = ModelConfig.from_name("5b")
+    config = preset("5b")
     assert request.n_samples(config) == 881920
     assert [request.n_codes(config, level) for level in range(3)] == [110240, 27560, 6890]
     assert request.total_samples(config) == 60 * 44100
@@ -152,7 +152,7 @@ def test_lengths_of_the_released_models() -> None:
 
 
 def test_options_per_level_default_to_the_model() -> None:
-    config = ModelConfig.from_name("5b")
+    config = preset("5b")
     request = _request(model="5b")
     assert request.window_hops(config) == (4096, 4096, 1024)
     assert request.batch_limits(config) == (16, 16, 3)
@@ -173,7 +173,7 @@ def _wav(path: Path, seconds: float, rate: int = 8000) -> Path:
 
 
 def test_primer_is_cut_to_whole_top_level_codes(tmp_path: Path) -> None:
-    config = ModelConfig.from_name("tiny")
+    config = preset("tiny")
     path = str(_wav(tmp_path / "p.wav", 2.0))
     assert _request(primer=path).primer_samples(config) == 16000
     assert _request(primer=path, primer_seconds=1.0).primer_samples(config) == 7936
@@ -182,7 +182,7 @@ def test_primer_is_cut_to_whole_top_level_codes(tmp_path: Path) -> None:
 
 def test_primer_at_another_rate_is_counted_at_the_rate_of_the_model(tmp_path: Path) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0, rate=16000))
-    assert _request(primer=path).primer_samples(ModelConfig.from_name("tiny")) == 16000
+    assert _request(primer=path).primer_samples(preset("tiny")) == 16000
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from musiccore.models.config import (
 from musiccore.models.prior import Prior
 from musiccore.models.prior.attention import Attention
 from musiccore.models.prior.cache import make_cache
+from musiccore.models.random_weights import random_prior
 from musiccore.parity.layers import stepwise
-from musiccore.sampling.decode import Decoder
-from musiccore.testing import random_prior, tiny_prior
+from musiccore.sampling.decode import StepDecoder
+from musiccore.testing import tiny_prior
 
 CACHED: tuple[AttentionKind, ...] = (
     "dense",
@@ -113,7 +114,7 @@ def inputs(
 
 
 def follow(
-    decoder: Decoder,
+    decoder: StepDecoder,
     codes: Tensor,
     upper: Tensor | None,
     labels: Tensor | None,
@@ -176,7 +177,7 @@ def test_steps_give_the_logits_of_the_whole_window(name: str) -> None:
     prior = random_prior(config, seed=2)
     codes, upper, labels = inputs(config, 2, seed=3)
     whole = prior(codes, upper, labels)
-    with Decoder(prior, 2) as decoder:
+    with StepDecoder(prior, 2) as decoder:
         for n_known in (0, 1, 8, 19, 47):
             found = follow(decoder, codes, upper, labels, [n_known] * 2, 48 - n_known)
             assert_follows(prior, found, whole, [n_known] * 2)
@@ -189,7 +190,7 @@ def test_rows_keep_positions_of_their_own(name: str) -> None:
     prior = random_prior(config, seed=2)
     codes, upper, labels = inputs(config, 3, seed=4)
     whole = prior(codes, upper, labels)
-    with Decoder(prior, 3) as decoder:
+    with StepDecoder(prior, 3) as decoder:
         for lengths in ([0, 47, 16], [9, 8, 7], [31, 0, 1]):
             found = follow(decoder, codes, upper, labels, lengths, 30)
             assert_follows(prior, found, whole, lengths)
@@ -202,9 +203,9 @@ def test_nothing_of_an_earlier_window_or_of_padding_reaches_the_next(name: str) 
     prior = random_prior(config, seed=5)
     first, second = inputs(config, 2, seed=6), inputs(config, 2, seed=7)
     lengths = [20, 3]
-    with Decoder(prior, 2) as fresh:
+    with StepDecoder(prior, 2) as fresh:
         expected = follow(fresh, *second, lengths, 20)
-    with Decoder(prior, 3) as used:
+    with StepDecoder(prior, 3) as used:
         follow(used, *first, [0, 40], 48)
         follow(used, *inputs(config, 3, seed=8), [30] * 3, 10)
         assert torch.equal(follow(used, *second, lengths, 20), expected)
@@ -219,7 +220,7 @@ def test_window_hop_reprimes_from_codes_with_new_labels() -> None:
     moved = labels.clone()
     moved[:, 1] += 24  # the second window starts half a window later
     hopped = torch.cat([codes[:, 24:], codes[:, :24]], dim=1)
-    with Decoder(prior) as decoder:
+    with StepDecoder(prior) as decoder:
         follow(decoder, codes, None, labels, [0], 48)
         found = follow(decoder, hopped, None, moved, [24], 24)
     assert_follows(prior, found, prior(hopped, None, moved), [24])
@@ -230,7 +231,7 @@ def test_a_full_row_waits_while_others_go_on() -> None:
     config = CONFIGS["row, column, previous row"]
     prior = random_prior(config, seed=2)
     codes, upper, labels = inputs(config, 2, seed=3)
-    with Decoder(prior, 2) as decoder:
+    with StepDecoder(prior, 2) as decoder:
         found = follow(decoder, codes, upper, labels, [46, 10], 38)
         assert decoder.positions == (47, 47)
     assert_follows(prior, found, prior(codes, upper, labels), [46, 10])
@@ -239,7 +240,7 @@ def test_a_full_row_waits_while_others_go_on() -> None:
 def test_caches_stay_where_they_are() -> None:
     config = CONFIGS["cross"]
     prior = random_prior(config)
-    with Decoder(prior, 2) as decoder:
+    with StepDecoder(prior, 2) as decoder:
         before = [cache.storage.data_ptr() for cache in decoder.caches]
         follow(decoder, *inputs(config, 2, seed=1), [0, 5], 10)
         follow(decoder, *inputs(config, 2, seed=1), [9, 9], 10)
@@ -249,7 +250,7 @@ def test_caches_stay_where_they_are() -> None:
 
 
 def test_caches_are_freed_when_sampling_fails() -> None:
-    decoder = Decoder(tiny_prior(2), 1)
+    decoder = StepDecoder(tiny_prior(2), 1)
     with pytest.raises(KeyboardInterrupt), decoder:
         raise KeyboardInterrupt
     assert not decoder.caches
@@ -274,7 +275,7 @@ def test_half_precision_stays_close() -> None:
     config = CONFIGS["row, column, previous row"]
     prior = random_prior(config, seed=2)
     codes, upper, labels = inputs(config, 2, seed=3)
-    with Decoder(prior, 2, dtype=torch.bfloat16) as decoder:
+    with StepDecoder(prior, 2, dtype=torch.bfloat16) as decoder:
         rough = follow(decoder, codes, upper, labels, [5, 5], 40)
         ragged = follow(decoder, codes, upper, labels, [5, 9], 30)
     with torch.no_grad():
@@ -302,5 +303,5 @@ def test_a_kind_without_a_cache_is_refused() -> None:
     ids=["too many rows", "no room", "code too large", "negative code", "length beyond the array"],
 )
 def test_known_codes_that_do_not_fit_are_refused(known: Tensor, lengths: list[int] | None) -> None:
-    with Decoder(tiny_prior(0), 2) as decoder, pytest.raises(CodesError):
+    with StepDecoder(tiny_prior(0), 2) as decoder, pytest.raises(CodesError):
         decoder.start_window(known, lengths=lengths)

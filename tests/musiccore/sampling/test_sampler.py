@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from musiccore.errors import CodesError, ConfigError, DeviceError
-from musiccore.models.config import LyricsConfig, ModelConfig, PriorConfig
+from musiccore.models.config import LyricsConfig, PriorConfig
 from musiccore.models.labels import NANO_TABLES, Labeller
+from musiccore.models.presets import preset
+from musiccore.models.random_weights import random_prior
 from musiccore.sampling.alignment import align
 from musiccore.sampling.chain import (
     LevelSampler,
@@ -19,12 +21,12 @@ from musiccore.sampling.chain import (
     complete_level,
     extend_level,
 )
-from musiccore.sampling.decode import Decoder
+from musiccore.sampling.decode import StepDecoder
 from musiccore.sampling.sampler import GREEDY, CodeArray, LevelOptions, sample_window
 from musiccore.sampling.windows import Window, plan_windows
-from musiccore.testing import CountingPrior, random_prior, tiny_prior
+from musiccore.testing import CountingPrior, tiny_prior
 
-TINY = ModelConfig.from_name("tiny")
+TINY = preset("tiny")
 TOTAL_SAMPLES = 8000 * 60
 
 
@@ -224,7 +226,7 @@ def test_decoder_passed_in_keeps_its_caches() -> None:
     prior, window = tiny_prior(2), Window(index=0, start=0, end=64, known=0)
     arguments = (window, nothing(2), None, np.stack(vectors), LevelOptions())
     expected = sample_window(prior, *arguments, seed=3, takes=[4, 5])
-    with Decoder(prior, 2) as decoder:
+    with StepDecoder(prior, 2) as decoder:
         found = sample_window(decoder, *arguments, seed=3, takes=[4, 5])
         assert decoder.caches
     assert np.array_equal(found, expected)

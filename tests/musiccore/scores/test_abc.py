@@ -78,7 +78,8 @@ def test_rest_of_bars_follows_meter_and_unit(read) -> None:
 
 
 @pytest.mark.parametrize("lines", ["V:1\nCDEF|\nV:2\nC4|\nV:1\nGABc|\nV:2\nD4|", "[V:1]CDEF|\n"
-                                   "[V:2]C4|\n[V:1]GABc|\n[V:2]D4|"])  # fmt: skip
+                                   "[V:2]C4|\n[V:1]GABc|\n[V:2]D4|",
+                                   "[V:S]CDEF|\n[V:A]C4|\n[V:S]GABc|\n[V:A]D4|"])  # fmt: skip
 def test_lines_of_a_voice_are_one_part(read, lines) -> None:
     first, second = read(lines).parts
     assert [note.pitch for note in first.notes] == [*UP, *DOWN]
@@ -92,6 +93,10 @@ def test_lines_of_a_voice_are_one_part(read, lines) -> None:
         ("!segno!CDEF|GABc|!D.S.!C4|", "jumps"),
         ("%%MIDI program 40\nCDEF|GABc|", "%%MIDI"),
         ("U: T = !trill!\nCDEF|GABc|", "defines itself"),
+        ("[I:MIDI program 5]CDEF|GABc|", "%%MIDI"),
+        ("%%transpose 2\nCDEF|GABc|", "%%transpose"),
+        ("[U:T=!trill!]CDEF|GABc|", "defines itself"),
+        ("CDEF|GABc|\nw:la la la la", "words (w:)"),
         ("P:A2B\nCDEF|GABc|", "order of parts"),
         ("[K:D transpose=2]CDEF|GABc|", "transposition"),
         ("//|CDEF|", "stands before any"),
@@ -103,6 +108,21 @@ def test_what_is_not_understood_is_named(read, body, said) -> None:
     assert score.n_notes
     with pytest.raises(AudioError, match="is refused, being strict"):
         read(body, reading=Reading(strict=True))
+
+
+@pytest.mark.parametrize(
+    "line", ["%%score (S A)", "m:~g = a", "I:linebreak $", "H:a tune", "a b c"]
+)
+def test_lines_of_the_header_that_are_no_music_are_not_played(read, line) -> None:
+    score = read("CDEF|GABc|", head=HEAD.replace("K:C", f"{line}\nK:C"))
+    assert pitches(score) == [*UP, *DOWN]
+    assert not [words for words in score.warnings if "notes" in words]
+
+
+def test_a_clef_leaves_the_key_as_it_is(read) -> None:
+    assert pitches(read("CDEF|[K:clef=bass]CDEF|[K:bass]CDEF|", HEAD.replace("K:C", "K:D"))) == [
+        61, D, E, 66,
+    ] * 3  # fmt: skip
 
 
 def test_repeats_may_be_left_as_they_are_written(read) -> None:

@@ -67,6 +67,7 @@ def notes(data: bytes) -> list[tuple[int, int, int]]:
         (header(2) + track(A + END, longer=8) + track(b"\x60" + B[1:] + END), "length that a tr"),
         (header(2) + track(A + END, longer=-3) + track(b"\x60" + B[1:] + END), "length that a tr"),
         (header(2) + track(A + END, longer=20) + track(b"\x60" + B[1:] + END), "length that a tr"),
+        (header(2) + track(A + END) + b"\0" + track(b"\x60" + B[1:] + END), "between its tracks"),
         (header(1) + track(A + B), ""),
         (header(1) + track(A + B, longer=4), "cut short"),
         (header(1) + track(A + B + b"\x60\x90\x3c", longer=9), "cut short"),

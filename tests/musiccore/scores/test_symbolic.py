@@ -172,6 +172,21 @@ def test_packed_musicxml_is_read(tmp_path, music21) -> None:
     assert quarters(read_score(tmp_path / "a.mxl", music21=music21)) == quarters(song())
 
 
+@pytest.mark.parametrize("path", ["b/score.xml", "b\\score.xml", "/b/score.xml"])
+def test_a_container_says_which_file_is_the_score(tmp_path, music21, path) -> None:
+    other = Score(
+        ticks_per_quarter=24,
+        parts=(Part(notes=(ScoreNote(start=0, duration=24, pitch=40, velocity=64),)),),
+    )
+    said = f'<container><rootfiles><rootfile full-path="{path}"/></rootfiles></container>'
+    with zipfile.ZipFile(tmp_path / "a.mxl", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("__MACOSX/._score.xml", b"\0\5\x16\7")
+        packed.writestr("a.xml", write_musicxml(other, music21=music21))
+        packed.writestr("META-INF/container.xml", said)
+        packed.writestr("b/score.xml", write_musicxml(song(), music21=music21))
+    assert quarters(read_score(tmp_path / "a.mxl", music21=music21)) == quarters(song())
+
+
 def test_percussion_stays_percussion(tmp_path, music21) -> None:
     notes = tuple(ScoreNote(start=24 * n, duration=24, pitch=38) for n in range(4))
     score = Score(ticks_per_quarter=24, parts=(Part(notes=notes, channel=9),))

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from musiccore.errors import AudioError, ConfigError, MissingProgram, NotFound, StorageError
@@ -28,17 +27,14 @@ from musiccore.storage.files import (
 )
 from musiccore.storage.places import Place, parse_place
 from musiccore.storage.scratch import PREFIX, remove_ownerless, scratch
-from tests.contracts.gcs_server import Bucketful, gcs_server
+from tests.contracts.gcs_server import Bucketful, gcs_server, google_at
 
 LARGE = os.urandom(6 << 20)  # gcsfs uploads it in another way than small files
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Bucketful]:
-    with gcs_server() as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
-        patch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
+    with gcs_server() as server, google_at(server):
         yield server
 
 

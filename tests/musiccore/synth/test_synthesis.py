@@ -8,7 +8,7 @@ import pytest
 
 from musiccore.audio.measures import tuned
 from musiccore.scores.notation import Note, Piece, chorale_names, estimate_key, read_chorale
-from musiccore.synth.nano_piano import Performance, render
+from musiccore.synth.nano_piano import PlayingStyle, render
 
 RATE = 16_000
 
@@ -19,7 +19,7 @@ def _note(onset: float, pitch: int, duration: float = 2.0) -> Note:
 
 @pytest.mark.parametrize("pitch", [48, 60, 69, 81])
 def test_a_note_sounds_at_its_pitch(pitch: int) -> None:
-    audio = render((_note(0, pitch, 4.0),), Performance(quarter_seconds=0.5), RATE, seconds=2)
+    audio = render((_note(0, pitch, 4.0),), PlayingStyle(quarter_seconds=0.5), RATE, seconds=2)
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), 1 << 19))
     expected = 440 * 2 ** ((pitch - 69) / 12)
     frequencies = np.fft.rfftfreq(1 << 19, 1 / RATE)
@@ -29,14 +29,14 @@ def test_a_note_sounds_at_its_pitch(pitch: int) -> None:
 
 
 def test_a_note_starts_at_its_onset() -> None:
-    audio = render((_note(3.0, 69),), Performance(quarter_seconds=0.5), RATE, seconds=3)
+    audio = render((_note(3.0, 69),), PlayingStyle(quarter_seconds=0.5), RATE, seconds=3)
     assert np.abs(audio[: int(1.5 * RATE)]).max() == 0
     assert np.abs(audio[int(1.5 * RATE) : int(1.52 * RATE)]).max() > 0.01
 
 
 def test_rendering_is_in_tune_and_has_rms_one_tenth() -> None:
     piece = read_chorale("bwv262").in_c_or_a()
-    audio = render(piece.notes, Performance(quarter_seconds=0.6), RATE, seconds=8)
+    audio = render(piece.notes, PlayingStyle(quarter_seconds=0.6), RATE, seconds=8)
     assert tuned(audio, RATE) > 1.8
     assert float(np.sqrt(np.mean(audio**2))) == pytest.approx(0.1, abs=1e-4)
 
@@ -45,7 +45,7 @@ def test_same_seed_same_samples_other_seed_other_samples() -> None:
     notes = tuple(_note(i * 0.5, 60 + i) for i in range(6))
 
     def digest(seed: int) -> str:
-        performance = Performance(quarter_seconds=0.5, seed=seed)
+        performance = PlayingStyle(quarter_seconds=0.5, seed=seed)
         return hashlib.sha256(render(notes, performance, RATE, seconds=3).tobytes()).hexdigest()
 
     assert digest(1) == digest(1)
@@ -53,7 +53,7 @@ def test_same_seed_same_samples_other_seed_other_samples() -> None:
 
 
 def test_nothing_played_is_silence() -> None:
-    assert not render((), Performance(quarter_seconds=0.5), RATE, seconds=1).any()
+    assert not render((), PlayingStyle(quarter_seconds=0.5), RATE, seconds=1).any()
 
 
 def test_ties_are_one_note() -> None:

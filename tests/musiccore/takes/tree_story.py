@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from musiccore.journal.records import Event
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.storage.sealed import Json
 from musiccore.takes.choice import Choice, MadeChoice
@@ -27,7 +27,7 @@ class Story:
     def __init__(self, *, published: bool = True, **request: object) -> None:
         asked = {"model": "tiny", "seconds": 0.4, "takes": 2, "choose": "wait", **request}
         whole = GenerationRequest.parse(asked)
-        self.facts = Facts(request=whole, config=ModelConfig.from_name("tiny"))
+        self.facts = Facts(request=whole, config=preset("tiny"))
         self.events: list[Event] = []
         self.choices: list[MadeChoice] = []
         if published:

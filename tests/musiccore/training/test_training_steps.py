@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from musiccore.errors import CodesError
+from musiccore.models.random_weights import tiny_vqvae
 from musiccore.models.vqvae.losses import Bandwidth
-from musiccore.testing import tiny_vqvae
 from musiccore.training.optim import AdamOptions, PublishedAdam, Schedule, average_decay
 from musiccore.training.steps import (
     evaluate_step,

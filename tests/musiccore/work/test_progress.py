@@ -81,7 +81,6 @@ def test_reason_names_both_speeds_and_goes_after_a_while():
 # ------------------------------------------------------------------------------- changing speeds
 
 N_WINDOWS, STEPS = 30, 20  # of one simulated level
-RUNS = 40
 
 
 def noise(chance: random.Random) -> Iterator[float]:
@@ -144,9 +143,12 @@ def simulate(profile, seed: int) -> list[tuple[float, Status]]:
     return [(clock.now - at, status) for at, status in seen]
 
 
-@pytest.fixture(scope="module")
-def simulated():
-    return {profile: [simulate(profile, seed) for seed in range(RUNS)] for profile in PROFILES}
+@pytest.fixture(scope="module", params=[16, pytest.param(40, marks=pytest.mark.whole)])
+def simulated(request):
+    """So many runs of every profile."""
+    return {
+        profile: [simulate(profile, seed) for seed in range(request.param)] for profile in PROFILES
+    }
 
 
 def held(moments: list[tuple[float, Status]]) -> float:
