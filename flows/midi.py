@@ -9,13 +9,15 @@ from prefect.states import State
 from pydantic import Field
 
 from musiccore.composer import ComposeOptions
-from musiccore.composer.files import given_score, targets, variants
+from musiccore.composer.midi_files import given_score, targets, variants
 from musiccore.errors import AudioError
 from musiccore.scores.score import Reading
 from musiccore.scores.tokenise import TokenRow
 from musiccore.synth.render import Rendering
 from tasks.artifacts import show_table
-from tasks.midi import (
+from tasks.outcome import outcome, rows_flow
+from tasks.policies import durable_flow
+from tasks.scores import (
     compose_file,
     list_scores,
     plan_rendering,
@@ -26,8 +28,6 @@ from tasks.midi import (
     write_tokens,
     write_transcription,
 )
-from tasks.outcome import outcome, rows_flow
-from tasks.policies import durable_flow
 from tasks.story import tell
 
 AudioFormat = Literal["wav", "flac", "mp3", "ogg", "opus", "aiff", "caf", "au", "w64", "rf64"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musiccore.composer import files
+from musiccore.composer import midi_files
 from musiccore.composer.corpus import GridName
 from musiccore.composer.options import ComposeOptions
 from musiccore.scores import tokenise
@@ -18,9 +18,8 @@ from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
 from tasks import audible
-from tasks.context import shared_store, task_reporter
+from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from musiccore.composer.training import TrainingOptions
@@ -37,16 +36,16 @@ def render_file(
     source: str, destination: str, force: bool, rendering: Rendering
 ) -> dict[str, object]:
     """Play one score on what this machine has; one that fails is a row that says so."""
-    settings = Settings.from_environment()
-    rendering = rendering.on(library=settings.fluidsynth, soundfont=settings.soundfont)
+    here = settings()
+    rendering = rendering.on(library=here.fluidsynth, soundfont=here.soundfont)
     say = task_reporter().say
     return render.render_file(source, destination, rendering, force=force, say=say)
 
 
 @io_task(task_run_name="compose-{destination}")
 def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict[str, object]:
-    """Compose one piece and write it as a MIDI file; see `musiccore.composer.files`."""
-    return files.compose_file(options, destination, force=force)
+    """Compose one piece and write it as a MIDI file; see `musiccore.composer.midi_files`."""
+    return midi_files.compose_file(options, destination, force=force)
 
 
 @io_task(task_run_name="train-{source}")
