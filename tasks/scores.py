@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from musiccore.composer import midi_files
 from musiccore.composer.corpus import GridName
 from musiccore.composer.options import ComposeOptions
+from musiccore.runs import audible
 from musiccore.scores import tokenise
 from musiccore.scores.files import ScoreFile
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
@@ -17,7 +18,6 @@ from musiccore.scores.tokens import Form, TokenFile
 from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
-from tasks import audible
 from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
 
@@ -85,7 +85,7 @@ def write_tokens(tokens: TokenFile, target: Path, force: bool) -> list[str]:
 
 @io_task(task_run_name="transcribe-{source}")
 def transcribe_source(source: str, take: int | None, program: str, strict: bool) -> Transcription:
-    """Write down the melody of a recording or of a run; see `tasks.audible`."""
+    """Write down the melody of a recording or of a run; see `musiccore.runs.audible`."""
     return audible.transcribe_source(shared_store, source, take, program, strict=strict)
 
 
