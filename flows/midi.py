@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from musiccore.composer import ComposeOptions
