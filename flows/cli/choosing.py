@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.errors import ConfigError
 from musiccore.request.request import read_lyrics
-from musiccore.runs.choose import check_wanted, make_choice, read_tree
+from musiccore.runs.choices import check_wanted, make_choice, read_tree
 from musiccore.runs.purge import purge_takes, purgeable
 from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import validate_run_id

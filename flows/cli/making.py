@@ -17,7 +17,7 @@ from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.reader import PATIENCE_SECONDS
 from musiccore.request.request import GenerationRequest
-from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import check_request, fresh_run_id, new_run_id, run_exists, start
 from musiccore.runs.deliveries import hurt_runs, is_hurt
 from musiccore.runs.open_run import OpenRun

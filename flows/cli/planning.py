@@ -21,7 +21,7 @@ def plan(options: Namespace) -> int:
     with checking():
         here = machine()
         request = request_of(options)
-        config = check(request, label_tables=here.labels, ffmpeg=here.ffmpeg)
+        config = check(request, label_tables=here.labels)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)

@@ -18,7 +18,7 @@ from flows.cli.progress import shown
 from flows.cli.signals import is_interruption, stoppable
 from musiccore.audio.sound import FORMATS
 from musiccore.delivery.origin import Wanted
-from musiccore.delivery.reproduce import (
+from musiccore.delivery.reproduction import (
     Prospect,
     Report,
     begin_again,

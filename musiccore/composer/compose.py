@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from musiccore.composer.options import (
     DEFAULT_TEMPO,
     MAX_BARS,
     ComposeOptions,
-    Key,
-    key_named,
-    parse_key,
 )
 from musiccore.composer.sampler import Drawing, Drawn, Rules
 from musiccore.composer.to_score import (
@@ -30,7 +26,9 @@ from musiccore.composer.to_score import (
 from musiccore.composer.voices import VoiceGrid, fold
 from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
+from musiccore.scores.key import Key, key_named, parse_key
 from musiccore.scores.score import Score, ScoreNote, Tempo
+from musiccore.tags.software import software
 
 N_PIECES = 12
 """Pieces drawn side by side, of which one is kept."""
@@ -238,7 +236,7 @@ def _score(
 ) -> Score:
     options = work.options
     provenance: dict[str, object] = {
-        "program": f"jukeflow {version('jukeflow')}",
+        "program": software(),
         "model": work.digest,
         "seed": options.seed,
         "key": str(key),

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from musiccore.composer.cadences import triad
 from musiccore.composer.model import Composer
-from musiccore.composer.options import Key
 from musiccore.composer.sampler import FREE, Drawing, Drawn, Rules
 from musiccore.composer.voices import Grid
+from musiccore.scores.key import Key
 
 N_TRIES = 48
 _FINAL_CHORD = 6.0  # nats that a proper final chord is worth

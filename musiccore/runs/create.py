@@ -7,7 +7,6 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -22,19 +21,17 @@ from musiccore.request.check import check
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.primer import compose_primer, file_sha256, primer_piece
+from musiccore.runs.primer_audio import primer_samples
+from musiccore.sampling.randomness import RNG_SCHEME
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
+from musiccore.tags.software import version_of
 
 
 def program_versions() -> dict[str, str]:
     """Return the versions of what makes the music; information only."""
-    found = {}
-    for name in ("jukeflow", "torch", "numpy", "prefect", "soundfile"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+    names = ("jukeflow", "torch", "numpy", "prefect", "soundfile")
+    return {name: version_of(name) for name in names}
 
 
 def new_run_id(request: GenerationRequest, *, unique: str = "") -> str:
@@ -80,7 +77,8 @@ def check_request(request: GenerationRequest, machine: Machine) -> ModelConfig:
         MissingProgram: if only ffmpeg could read the primer and there is none.
         CheckpointError: if weights are missing.
     """
-    config = check(request, label_tables=machine.labels, ffmpeg=machine.ffmpeg)
+    config = check(request, label_tables=machine.labels)
+    primer_samples(request, config, ffmpeg=machine.ffmpeg)
     check_weights(config, machine)
     return config
 
@@ -136,7 +134,7 @@ class Primer:
             AudioError: if its file cannot be read.
             MissingProgram: if only ffmpeg could read it and there is none.
         """
-        n_samples = request.primer_samples(config, ffmpeg=ffmpeg)
+        n_samples = primer_samples(request, config, ffmpeg=ffmpeg)
         if request.primer_compose is not None:
             data = compose_primer(request, config)
             return cls(n_samples=n_samples, sha256=hashlib.sha256(data).hexdigest())
@@ -209,6 +207,7 @@ def create_run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         request=request.model_dump(mode="json"),
         seed=request.sampling.seed,
+        rng=RNG_SCHEME,
         models=dict(models.digests()),
         numerics=run_numerics(request, config, models, primer, pack),
         versions=program_versions(),

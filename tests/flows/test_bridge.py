@@ -10,8 +10,8 @@ import pytest
 from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
-from musiccore.request.primer import play_primer
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.runs.primer_audio import play_primer
 from musiccore.scores.check import check_against_score
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote
