@@ -7,8 +7,10 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from flows.cli.convert_report import report
+from flows.cli.output import OutputError, checking
 from musiccore.conversion.formats import KINDS, TARGETS
 from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError
@@ -58,13 +60,27 @@ def to_standard_output(
 
     Returns:
         The exit code.
+
+    Raises:
+        OutputError: if it cannot be written there.
     """
     with scratch() as folder:
         target = folder / f"stdout.{TARGETS[options.to].suffixes[0]}"
-        listing = list_files(sources, options.to, str(target))
-        rows = convert_files(listing.conversions, asked(options, options.to))
+        with checking():
+            listing = list_files(sources, options.to, str(target))
+            how = asked(options, options.to)
+        rows = convert_files(listing.conversions, how)
         if rows[0]["result"] == "written":
-            with target.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            _write(target)
     return report(rows, single=True, json=False, named=False)
+
+
+def _write(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
