@@ -6,6 +6,7 @@ that is, when the command that started it ends in whatever way.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[1]))  # last: whatever is installed comes first
 from flows.serving.gate import ServerGate, own_origins
+from musiccore.storage.atomic import beside
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -35,8 +37,7 @@ def _say(word: str) -> None:
 
 def _keep_template(database: Path, template: Path) -> None:
     """Keep the migrated, still empty database: the next start skips the migrations."""
-    aside = template.with_name(f".{template.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError, sqlite3.Error), beside(template) as aside:
         source = sqlite3.connect(database)
         target = sqlite3.connect(aside)
         with source, target:
@@ -44,8 +45,6 @@ def _keep_template(database: Path, template: Path) -> None:
         source.close()
         target.close()
         os.replace(aside, template)
-    except (OSError, sqlite3.Error):
-        aside.unlink(missing_ok=True)
 
 
 def _server(database: Path, template: Path, port: int) -> Server:

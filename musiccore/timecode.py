@@ -96,6 +96,11 @@ def clock(seconds: float) -> str:
     return f"{int(minutes)}:{rest:05.2f}".removesuffix(".00")
 
 
+def whole_clock(seconds: float) -> str:
+    """Return a time as `m:ss`, without what is left of the last second."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def length(seconds: float) -> str:
     """Return how long something is, as a person says it: `5.0 s`, `1:02`."""
     return f"{seconds:.1f} s" if seconds < 10 else clock(round(seconds))

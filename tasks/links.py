@@ -12,15 +12,14 @@ import contextlib
 import hashlib
 import hmac
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from musiccore.errors import ConfigError
+from musiccore.storage.atomic import create_file
 from tasks import context
 from tasks.settings import Settings
 
@@ -146,25 +145,13 @@ def room_token(settings: Settings) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
-            _create(path)
+            create_file(path, secrets.token_urlsafe(32).encode(), mode=0o600)
         return _checked(path.read_text().strip(), str(path))
     except OSError as error:
         raise ConfigError(
             f"the token of the listening room cannot be kept in {path}: {error.strerror}",
             hint="set JUKEFLOW_ROOM_TOKEN, or JUKEFLOW_CACHE to a folder that can be written",
         ) from error
-
-
-def _create(path: Path) -> None:
-    """Create the file in one step: whoever finds it finds all of it."""
-    aside = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        os.link(aside, path)
-    finally:
-        aside.unlink()
 
 
 def _checked(token: str, name: str) -> str:

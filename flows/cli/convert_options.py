@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from musiccore.conversion.options import ConversionOptions
 from musiccore.timecode import parse_seconds
-from tasks.context import machine
+from tasks.settings import Settings
 
 
 def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:
@@ -49,4 +49,5 @@ def with_program(options: ConversionOptions) -> ConversionOptions:
     Raises:
         ConfigError: if a setting is wrong.
     """
-    return replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
+    # Not through `tasks.context`: that loads what runs are made of.
+    return replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from json import dumps
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
-from musiccore.conversion.batch import Row
+from musiccore.conversion.batch_convert import Row
 from musiccore.errors.doors import COMMAND
 
 RESULTS = ("written", "exists", "changing", "failed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from typing import cast
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from flows.listening.reading import stamp, version
 from flows.listening.sounds import name_of
 from musiccore.pages.filenames import saved_name
-from musiccore.pages.parts import JUMP, card, keys_line, panel, sound, toolbar
+from musiccore.pages.parts import JUMP, View, card, keys_line, panel, sound, toolbar
 from musiccore.pages.tree import tree_svg
 
 SIGNS = {
@@ -42,8 +42,6 @@ _KINDS = {
     "splice": "joined stretches",
 }
 
-Json = Mapping[str, object]
-
 
 class Pages:
     """Renders the pages of the room.
@@ -67,7 +65,7 @@ class Pages:
         """Return a page."""
         return self._environment.get_template(name).render(**values)
 
-    def round(self, picture: Json, number: int, current: int) -> str:
+    def round(self, picture: View, number: int, current: int) -> str:
         """Return the page of a round.
 
         Args:
@@ -121,7 +119,7 @@ class Pages:
         )
 
 
-def _song(picture: Json, song: Json) -> dict[str, object]:
+def _song(picture: View, song: View) -> dict[str, object]:
     """Return a song with its player."""
     take = next(one for one in _list(picture["takes"]) if one["take"] == song["take"])
     address = f"/runs/{picture['run']}/songs/{song['song']}"
@@ -149,5 +147,5 @@ def _song(picture: Json, song: Json) -> dict[str, object]:
     }
 
 
-def _list(value: object) -> Sequence[Json]:
-    return cast(Sequence[Json], value)
+def _list(value: object) -> Sequence[View]:
+    return cast(Sequence[View], value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -17,6 +17,7 @@ from musiccore.delivery.impression import is_sampled
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
+from musiccore.pages.parts import View
 from musiccore.runs.choices import choices_of, facts_of
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe
@@ -27,8 +28,6 @@ from musiccore.takes.takes import Facts
 from musiccore.takes.tree import Tree
 
 _MOST_RUNS = 500
-
-Json = Mapping[str, object]
 
 
 @dataclass
@@ -78,7 +77,7 @@ class Library:
                 tree = replace(tree, position=number)
             return Picture(store=self.store, journal=known.journal, tree=tree, status=status)
 
-    def view(self, run_id: str, number: int | None = None, *, listen: bool = False) -> Json:
+    def view(self, run_id: str, number: int | None = None, *, listen: bool = False) -> View:
         """Return the JSON form of a run as the room shows it.
 
         Args:
@@ -130,14 +129,14 @@ class Library:
         elif known is not None:
             take["silence"] = f"It cannot be heard here: {known.problem}."
 
-    def songs(self) -> list[Json]:
+    def songs(self) -> list[View]:
         """Return every run in a line; those that wait for a person first, then the newest.
 
         Raises:
             NotFound: if the store is not there.
         """
         self.store.require()
-        found: list[Json] = []
+        found: list[View] = []
         for run_id in list_runs(self.store):
             try:
                 picture = self.picture(run_id)
@@ -181,7 +180,7 @@ class Library:
                 self._known.popitem(last=False)
 
 
-def _damaged(run_id: str, message: str) -> Json:
+def _damaged(run_id: str, message: str) -> View:
     return {
         "run": run_id,
         "title": run_id,
@@ -192,7 +191,7 @@ def _damaged(run_id: str, message: str) -> Json:
     }
 
 
-def stamp(picture: Json) -> str:
+def stamp(picture: View) -> str:
     """Return a word that changes when there is something new to hear or to see."""
     takes, songs = _list(picture["takes"]), _list(picture["songs"])
     facts = [
@@ -211,7 +210,7 @@ def stamp(picture: Json) -> str:
     return hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
 
 
-def progress(picture: Json) -> Json:
+def progress(picture: View) -> View:
     """Return what a page that is open asks for again and again."""
     return {
         "state": picture["state"],
@@ -225,7 +224,7 @@ def progress(picture: Json) -> Json:
     }
 
 
-def songs_now(picture: Json) -> list[Json]:
+def songs_now(picture: View) -> list[View]:
     """Return how far the songs of a run are."""
     return [
         {
@@ -238,11 +237,11 @@ def songs_now(picture: Json) -> list[Json]:
     ]
 
 
-def version(picture: Json, song: Json) -> str:
+def version(picture: View, song: View) -> str:
     """Return a word that changes when more of a song can be heard at a better quality."""
     facts = [song["take"], song["done"], [one["audio"] for one in _list(song["stretches"])]]
     return hashlib.sha256(canonical_json([picture["run"], facts])).hexdigest()[:16]
 
 
-def _list(value: object) -> Sequence[Json]:
-    return cast(Sequence[Json], value)
+def _list(value: object) -> Sequence[View]:
+    return cast(Sequence[View], value)

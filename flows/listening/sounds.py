@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from fastapi import Request, Response
@@ -15,6 +15,7 @@ from musiccore.conversion.memory import read
 from musiccore.delivery.impression import Hearing
 from musiccore.errors import NotFound
 from musiccore.pages.filenames import disposition, saved_name
+from musiccore.pages.parts import View
 from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
 
@@ -30,8 +31,6 @@ _KINDS = {
     "npz": "application/octet-stream",
     "mid": "audio/midi",
 }
-
-Json = Mapping[str, object]
 
 
 def answer(
@@ -125,18 +124,18 @@ def exported(picture: Picture, number: int, name: str) -> tuple[bytes, str, str]
     song = picture.tree.rendition(number)
     if song.exported is not None:
         folder = str(song.exported.fields["folder"])
-        for file in cast(Sequence[Json], song.exported.fields["files"]):
+        for file in cast(Sequence[View], song.exported.fields["files"]):
             kind = name.rpartition(".")[2]
             if file["path"] == f"{folder}/{name}" and kind in _KINDS:
                 return _file(picture, file), kind, str(file["sha256"])
     raise NotFound(f"song {number} of run {picture.status.run} has no file {name!r}")
 
 
-def take_name(picture: Json, digest: str) -> str:
+def take_name(picture: View, digest: str) -> str:
     """Return the name under which the sound with this digest is saved; empty for a picture."""
     title = str(picture["title"])
-    for take in cast(Sequence[Json], picture["takes"]):
-        for one in cast(Sequence[Json], take["auditions"]):
+    for take in cast(Sequence[View], picture["takes"]):
+        for one in cast(Sequence[View], take["auditions"]):
             if one["preview"] == digest:
                 span = f"{one['start']:.1f}-{one['end']:.1f} s"
                 return saved_name(title, f"{name_of(take)}, {span}", kind="mp3")
@@ -145,7 +144,7 @@ def take_name(picture: Json, digest: str) -> str:
     return ""
 
 
-def name_of(take: Json) -> str:
+def name_of(take: View) -> str:
     """Return what a take is called."""
     return str(take["name"] or "") or f"take {take['take']}"
 
@@ -177,7 +176,7 @@ def mix(picture: Picture, number: int, hearing: Hearing) -> bytes:
     """
     song = picture.tree.rendition(number)
     facts = next(
-        one for one in cast(Sequence[Json], picture.to_json()["songs"]) if one["song"] == number
+        one for one in cast(Sequence[View], picture.to_json()["songs"]) if one["song"] == number
     )
     if song.exported is not None:
         return audio.write(_master(picture, number), "wav")
@@ -186,7 +185,7 @@ def mix(picture: Picture, number: int, hearing: Hearing) -> bytes:
     first = _master(picture, song.base) if song.base else _take(picture, song.take, hearing)
     layers = [(0, first)]
     sizes = blob_sizes(picture)
-    for stretch in cast(Sequence[Json], facts["stretches"]):
+    for stretch in cast(Sequence[View], facts["stretches"]):
         digest = str(stretch["audio"])
         data = picture.journal.get_blob(BlobRef(sha256=digest, size=sizes[digest]))
         layers.append((round(cast(float, stretch["start"]) * rate), read(data)))
@@ -205,14 +204,14 @@ def _master(picture: Picture, number: int) -> Audio:
     record = picture.tree.rendition(number).exported
     if record is None:
         raise NotFound(f"song {number} of run {picture.status.run} is not finished")
-    master = str(cast(Json, record.fields["master"])["path"])
-    files = cast(Sequence[Json], record.fields["files"])
+    master = str(cast(View, record.fields["master"])["path"])
+    files = cast(Sequence[View], record.fields["files"])
     return audio.to_mono(
         read(_file(picture, next(file for file in files if file["path"] == master)))
     )
 
 
-def _file(picture: Picture, file: Json) -> bytes:
+def _file(picture: Picture, file: View) -> bytes:
     data = picture.journal.store.get(str(file["path"]), limit=cast(int, file["size"]))
     if BlobRef.of(data).sha256 != file["sha256"]:
         raise NotFound(f"{file['path']} of run {picture.status.run} was changed since it was made")

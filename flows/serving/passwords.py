@@ -17,6 +17,7 @@ from pathlib import Path
 
 from flows.serving.addresses import local_port
 from musiccore.errors import ConfigError
+from musiccore.storage.atomic import replace_file
 
 USER = "jukeflow"
 _WAIT_SECONDS = 3.0
@@ -43,16 +44,10 @@ def keep_password(path: Path, password: str) -> None:
     Raises:
         ConfigError: if it cannot be written.
     """
-    aside = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(f"{password}\n")
-        os.replace(aside, path)
+        replace_file(path, f"{password}\n".encode(), mode=0o600)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
         raise ConfigError(
             f"the password of Prefect's server cannot be kept in {path}: {error.strerror}",
             hint="set PREFECT_HOME to a folder that can be written",

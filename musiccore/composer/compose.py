@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
 from musiccore.scores.key import Key, key_named, parse_key
 from musiccore.scores.score import Score, ScoreNote, Tempo
+from musiccore.tags.software import software
 
 N_PIECES = 12
 """Pieces drawn side by side, of which one is kept."""
@@ -236,7 +236,7 @@ def _score(
 ) -> Score:
     options = work.options
     provenance: dict[str, object] = {
-        "program": f"jukeflow {version('jukeflow')}",
+        "program": software(),
         "model": work.digest,
         "seed": options.seed,
         "key": str(key),

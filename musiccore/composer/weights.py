@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 from musiccore.composer.config import ComposerConfig
 from musiccore.composer.model import Composer
 from musiccore.errors import CheckpointError
+from musiccore.storage.atomic import replace_file
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
@@ -25,23 +25,10 @@ SHIPPED = Path(__file__).parents[1] / "weights" / "chorales"
 """The chorale model of the package."""
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def write_state(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write tensors with facts about them."""
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(contiguous, metadata={"facts": json.dumps(facts)}))
+    replace_file(path, save(contiguous, metadata={"facts": json.dumps(facts)}))
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -68,7 +55,7 @@ def save_model(model: Composer, folder: Path, figures: dict[str, Any]) -> None:
     config = asdict(model.config)
     write_state(folder / WEIGHTS, tensors, {"config": config})
     card = {"config": config, "figures": figures}
-    write_whole(folder / CARD, json.dumps(card, indent=2).encode() + b"\n")
+    replace_file(folder / CARD, json.dumps(card, indent=2).encode() + b"\n")
 
 
 def load_model(folder: Path | None = None) -> tuple[Composer, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 from musiccore.errors import AudioError
+from musiccore.storage.atomic import rewriting
 
 _EXTENSIBLE = b"\xfe\xff"
 _HEAD = 1 << 16  # bytes in which everything in front of the sound lies
@@ -92,16 +91,13 @@ def state_flac_mask(path: Path, mask: int) -> None:
         body = vendor + len(comments).to_bytes(4, "little")
         body += b"".join(len(each).to_bytes(4, "little") + each for each in comments)
         blocks.insert(1, (_COMMENTS, body))
-        handle, name = tempfile.mkstemp(prefix=".mask-", dir=path.parent)
-        with os.fdopen(handle, "wb") as target:
+        with rewriting(path) as target:
             target.write(b"fLaC")
             for number, (kind, data) in enumerate(blocks):
                 last = _LAST if number == len(blocks) - 1 else 0
                 target.write(bytes((kind | last,)) + len(data).to_bytes(3, "big") + data)
             file.seek(start)
             shutil.copyfileobj(file, target)
-    os.chmod(name, path.stat().st_mode & 0o777)
-    os.replace(name, path)
 
 
 def _flac_blocks(magic: bytes, file: BinaryIO) -> tuple[list[tuple[int, bytes]], int]:

@@ -145,7 +145,7 @@ class FileSound:
             done += len(block)
             yield block
         reason = f": {broken}" if broken else ""
-        went_on = f"; ffmpeg read on after {_clock(start + before, self.sample_rate)}"
+        went_on = f"; ffmpeg read on after {_in_seconds(start + before, self.sample_rate)}"
         if done < promised:
             self.damage = (
                 f"{self.name!r} promises {promised} samples per channel, "
@@ -167,7 +167,7 @@ class FileSound:
             return
 
 
-def _clock(frames: int, rate: int) -> str:
+def _in_seconds(frames: int, rate: int) -> str:
     return f"{frames / rate:.1f} s"
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musiccore.errors import ConfigError
-from musiccore.journal.manifest import RNG_SCHEME, Difference
+from musiccore.journal.manifest import Difference
 from musiccore.models.loading import Models
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import program_versions
 from musiccore.runs.primer import file_sha256
+from musiccore.sampling.randomness import RNG_SCHEME
 from musiccore.storage.sealed import canonical_json, sha256
 from musiccore.tags import read_tags
 from musiccore.takes.lineage import Origin

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.runs.conditioning import piece_samples, primer_score
 from musiccore.runs.open_run import OpenRun
+from musiccore.tags.software import software
 from musiccore.takes.lineage import origin_json
 from musiccore.takes.takes import Kept, Rendition
 
@@ -50,7 +50,7 @@ def provenance(
         "genre": words.genre,
         "lyrics": words.lyrics,
         "licence": run.config.licence,
-        "software": f"jukeflow {program_version()}",
+        "software": software(),
         "run": run.run_id,
         "part": part or ("take" if song is None else "level"),
         "level": level,
@@ -124,11 +124,3 @@ def song_title(run: OpenRun, take: int) -> str:
     title = run.request.title or run.run_id
     name = run.tree().take(take).name
     return f"{title} ({name})" if name else title
-
-
-def program_version() -> str:
-    """Return the version of jukeflow."""
-    try:
-        return version("jukeflow")
-    except PackageNotFoundError:
-        return "unknown"

@@ -379,7 +379,7 @@ class Journal(RunReader):
         """Compare what decides the numbers here with what the run has.
 
         Args:
-            numerics: of this worker, same fields as `RunRecord.numerics`.
+            numerics: of this worker: `rng` and the fields of `RunRecord.numerics`.
             models: name → sha256 of this worker's weights.
             consent: the user accepts that the rest of the run is not bit-identical; the change is
                 recorded, which needs the claim.

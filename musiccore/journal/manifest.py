@@ -14,7 +14,6 @@ from musiccore.errors import ConfigError, Corrupt, StorageError
 from musiccore.storage.sealed import Json, canonical_json, seal, unseal
 
 SCHEMA: Final = 1
-RNG_SCHEME: Final = "philox4x64/v1"
 MAX_RUN_RECORD_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -56,7 +55,7 @@ class RunRecord:
     created: str
     request: Mapping[str, Json]
     seed: int
-    rng: str = RNG_SCHEME
+    rng: str
     models: Mapping[str, str]
     numerics: Mapping[str, Json]
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -183,7 +182,7 @@ class Manifest:
     created: str
     request_sha256: str
     seed: int
-    rng: str = RNG_SCHEME
+    rng: str
     models: Mapping[str, str]
     versions: Mapping[str, str]
     licence: str

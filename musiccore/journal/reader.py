@@ -15,7 +15,6 @@ from musiccore.journal.chain import Chain, in_words
 from musiccore.journal.heartbeat import Lookout, Worker
 from musiccore.journal.keys import RUN_KEY
 from musiccore.journal.manifest import (
-    RNG_SCHEME,
     Difference,
     RunRecord,
     numerics_differences,
@@ -210,14 +209,14 @@ class RunReader:
         """Compare what decides the numbers here with what the run has.
 
         Args:
-            numerics: of this worker, same fields as `RunRecord.numerics`.
+            numerics: of this worker: `rng` and the fields of `RunRecord.numerics`.
             models: name → sha256 of this worker's weights.
         """
         in_force = self.record.numerics_in_force()
         for event in self.events_of("numerics_change"):
             changes = event.fields.get("current")
             in_force.update(changes if isinstance(changes, dict) else {})
-        here: dict[str, Json] = {"rng": RNG_SCHEME, **numerics}
+        here = dict(numerics)
         here.update({f"models.{name}": digest for name, digest in models.items()})
         return numerics_differences(in_force, here)
 

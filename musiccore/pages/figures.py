@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from musiccore.audio.sound import Audio, to_mono
 from musiccore.scores.score import Score, SoundingNote
+from musiccore.timecode import whole_clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -315,7 +316,7 @@ def _figure(seconds: float) -> tuple[Figure, Axes]:
     axes.set_facecolor(_PAPER)
     axes.set_xlim(0.0, seconds)
     ticks = _second_ticks(seconds)
-    axes.set_xticks(ticks, [_clock(tick, seconds) for tick in ticks])
+    axes.set_xticks(ticks, [_tick_label(tick, seconds) for tick in ticks])
     axes.tick_params(colors=_INK, labelsize=18, length=6, width=1.5, pad=5)
     for spine in axes.spines.values():
         spine.set_color(_GRID)
@@ -330,12 +331,12 @@ def _second_ticks(seconds: float) -> list[float]:
     return [i * step for i in range(1 + int(seconds / step)) if i * step <= 0.975 * seconds]
 
 
-def _clock(tick: float, seconds: float) -> str:
+def _tick_label(tick: float, seconds: float) -> str:
     if tick == 0.0:
         return "0"
     if seconds < 90.0:
         return f"{tick:.4g} s"
-    return f"{int(tick) // 60}:{int(tick) % 60:02d}"
+    return whole_clock(tick)
 
 
 def _png(figure: Figure) -> bytes:

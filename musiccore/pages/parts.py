@@ -13,7 +13,8 @@ from typing import Final, cast
 from musiccore.audio.faults import Fault
 from musiccore.pages.html import text
 
-Json = Mapping[str, object]
+View = Mapping[str, object]
+"""What is known of a thing that a page shows, as JSON has it: of a take, a round, a song."""
 Source = Callable[[str], str | None]
 """Digest of a sound or picture → its address; None if it is not to be had."""
 
@@ -60,7 +61,7 @@ def keys_line(candidates: int) -> str:
     )
 
 
-def card(take: Json, index: int, source: Source, *, saved: str = "") -> str:
+def card(take: View, index: int, source: Source, *, saved: str = "") -> str:
     """Return the card of a candidate.
 
     Args:
@@ -95,7 +96,7 @@ def card(take: Json, index: int, source: Source, *, saved: str = "") -> str:
 
 
 def sound(
-    heard: Json,
+    heard: View,
     source: Source,
     *,
     ident: str,
@@ -137,14 +138,14 @@ def sound(
     )
 
 
-def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
+def panel(picture: View, *, songs: Sequence[View] = ()) -> str:
     """Return the panel of everything that can be chosen.
 
     Args:
         picture: JSON form of the run.
         songs: finished songs, a stretch of which can be done again.
     """
-    settings = cast(Json, picture["settings"])
+    settings = cast(View, picture["settings"])
     sings = bool(settings["lyrics"])
 
     def button(action: str, label: str, kind: str = "") -> str:
@@ -154,7 +155,7 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
     anew = (
         '<label class="wide"><input name="anew" type="checkbox"> Send to upsampling: sample all of '
         "a longer song, also what a finished song has</label>"
-        if any(song["done"] for song in cast(Sequence[Json], picture["songs"]))
+        if any(song["done"] for song in cast(Sequence[View], picture["songs"]))
         else ""
     )
     return (
@@ -193,21 +194,21 @@ def panel(picture: Json, *, songs: Sequence[Json] = ()) -> str:
     )
 
 
-def _change(name: str, settings: Json) -> str:
+def _change(name: str, settings: View) -> str:
     value = settings[name]
     given = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
     return f'<label>{name} <input name="{name}" placeholder="{text(given or "as before")}"></label>'
 
 
-def _version(take: Json) -> str:
+def _version(take: View) -> str:
     """Return a word that changes when the card has something else to show."""
     names = ("preview", "silence", "name", "kept", "dropped", "songs")
-    auditions = cast(Sequence[Json], take["auditions"])
+    auditions = cast(Sequence[View], take["auditions"])
     facts = [*(take.get(name) for name in names), *(one["preview"] for one in auditions)]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 
-def _facts(take: Json) -> str:
+def _facts(take: View) -> str:
     parts = [f"{_real(take['seconds']):.1f} s"]
     if _real(take["new_from"]) > 0:
         parts.append(f"new from {_real(take['new_from']):.1f} s")
@@ -215,12 +216,12 @@ def _facts(take: Json) -> str:
         parts.append(f"goes on from take {take['parent']}")
     if take["lufs"] is not None:
         parts.append(f"{_real(take['lufs']):.1f} LUFS".replace("-", "−"))
-    changes = cast(Json, take["changes"])
+    changes = cast(View, take["changes"])
     parts += [f"{name} {value}" for name, value in changes.items() if name != "lyrics"]
     return " · ".join(parts)
 
 
-def _badges(take: Json) -> str:
+def _badges(take: View) -> str:
     songs = cast(Sequence[int], take["songs"])
     said = [
         ("kept", "✓ kept") if take["kept"] else None,
@@ -230,17 +231,17 @@ def _badges(take: Json) -> str:
     return "".join(f'<li class="{kind}">{words}</li>' for kind, words in filter(None, said))
 
 
-def _flags(take: Json) -> str:
-    flags = [Fault.from_json(flag) for flag in cast(Sequence[Json], take["flags"])]
+def _flags(take: View) -> str:
+    flags = [Fault.from_json(flag) for flag in cast(Sequence[View], take["flags"])]
     if not flags:
         return ""
     items = "".join(f"<li>⚠ {text(flag.in_words())}</li>" for flag in flags)
     return f'<ul class="flags" aria-label="Probable faults">{items}</ul>'
 
 
-def _auditions(take: Json, source: Source) -> str:
+def _auditions(take: View, source: Source) -> str:
     found = []
-    for one in cast(Sequence[Json], take["auditions"]):
+    for one in cast(Sequence[View], take["auditions"]):
         span = f"{_real(one['start']):.1f}–{_real(one['end']):.1f} s"
         if one["preview"] is None:
             found.append(f'<p class="note making">Audition {span} is being made.</p>')
@@ -257,7 +258,7 @@ def _auditions(take: Json, source: Source) -> str:
     return f'<div class="auditions">{"".join(found)}</div>' if found else ""
 
 
-def _opinion(take: Json) -> str:
+def _opinion(take: View) -> str:
     number, stars = take["take"], cast(int, take["stars"])
     radios = "".join(
         f'<label><input type="radio" name="stars-{number}" value="{n}"'
@@ -276,7 +277,7 @@ def _opinion(take: Json) -> str:
     )
 
 
-def _aside(take: Json, source: Source, name: str, saved: str) -> str:
+def _aside(take: View, source: Source, name: str, saved: str) -> str:
     """Return the spectrogram of a take, and the link that saves its sound."""
     sound_at = source(str(take["preview"])) if saved and take["preview"] else None
     save = ""

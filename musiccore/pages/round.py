@@ -11,17 +11,15 @@ from typing import Final, cast
 
 from musiccore.audio.sound import sniff
 from musiccore.pages.html import asset, data_uri, page_head, text
-from musiccore.pages.parts import JUMP, card, keys_line, panel, toolbar
+from musiccore.pages.parts import JUMP, View, card, keys_line, panel, toolbar
 
 MOST_PICTURES: Final = 150_000
 """Bytes of spectrograms that go into a page; if there are more, none do."""
 
 _MEDIA_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac"}
 
-Json = Mapping[str, object]
 
-
-def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store: str) -> str:
+def round_page(picture: View, sounds: Mapping[str, bytes], *, number: int, store: str) -> str:
     """Write the page.
 
     Args:
@@ -43,7 +41,7 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
             return None
         return data_uri(_MEDIA_TYPES.get(sniff(data) or "", "image/png"), data)
 
-    songs = [song for song in cast(Sequence[Json], picture["songs"]) if song["done"]]
+    songs = [song for song in cast(Sequence[View], picture["songs"]) if song["done"]]
     style = asset("round.css")
     scripts = [asset(name) for name in ("player.js", "roundpanel.js", "roundpage.js")]
     title = f"{picture['title']}, round {number}"
@@ -77,30 +75,30 @@ def round_page(picture: Json, sounds: Mapping[str, bytes], *, number: int, store
     return "\n".join(parts) + "\n"
 
 
-def needed(picture: Json, number: int) -> list[str]:
+def needed(picture: View, number: int) -> list[str]:
     """Return the digests of what the page of a round plays and shows."""
     found = []
     for take in _candidates(picture, number):
-        auditions = cast(Sequence[Json], take["auditions"])
+        auditions = cast(Sequence[View], take["auditions"])
         found += [take["preview"], take["spectrogram"], *(one["preview"] for one in auditions)]
     return [str(digest) for digest in found if digest is not None]
 
 
-def _candidates(picture: Json, number: int) -> list[Json]:
+def _candidates(picture: View, number: int) -> list[View]:
     return [
         take
-        for take in cast(Sequence[Json], picture["takes"])
+        for take in cast(Sequence[View], picture["takes"])
         if take["round"] == number and not take["dropped"] and take["preview"] is not None
     ]
 
 
-def _sung(picture: Json) -> str:
+def _sung(picture: View) -> str:
     """Return what became of lyrics that the model cannot sing as they are."""
-    sentences = cast(Sequence[str], cast(Json, picture["settings"]).get("sung", ()))
+    sentences = cast(Sequence[str], cast(View, picture["settings"]).get("sung", ()))
     return "".join(f'<p class="note" dir="auto">{text(each)}</p>' for each in sentences)
 
 
-def _settings(picture: Json) -> str:
-    settings = cast(Json, picture["settings"])
+def _settings(picture: View) -> str:
+    settings = cast(View, picture["settings"])
     words = [settings["artist"], settings["genre"], f"temperature {settings['temperature']}"]
     return text(" · ".join(str(word) for word in (*words, picture["model"]) if word))

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from musiccore.pages.html import text
+from musiccore.pages.parts import View
 
 COLUMN: Final = 158
 ROW: Final = 46
 BOX: Final = (126, 34)
 _MARGIN: Final = 10
 _LETTERS: Final = 14  # of a name that fits a box without signs
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +30,12 @@ class Node:
         row: of the drawing; takes that were never gone on from have whole numbers.
     """
 
-    take: Json
+    take: View
     depth: int
     row: float
 
 
-def layout(picture: Json) -> dict[int, Node]:
+def layout(picture: View) -> dict[int, Node]:
     """Return every take in its place: parents stand left of their children, at their middle.
 
     Args:
@@ -61,7 +60,7 @@ def layout(picture: Json) -> dict[int, Node]:
     return found
 
 
-def tree_svg(picture: Json, *, here: int, href: Callable[[Json], str]) -> str:
+def tree_svg(picture: View, *, here: int, href: Callable[[View], str]) -> str:
     """Draw the tree; every take is a link.
 
     Args:
@@ -93,7 +92,7 @@ def tree_svg(picture: Json, *, here: int, href: Callable[[Json], str]) -> str:
     )
 
 
-def tree_text(picture: Json) -> str:
+def tree_text(picture: View) -> str:
     """Return the tree for a terminal: one line per take.
 
     Args:
@@ -117,7 +116,7 @@ def tree_text(picture: Json) -> str:
     return "\n".join(lines)
 
 
-def marks(take: Json) -> tuple[str, ...]:
+def marks(take: View) -> tuple[str, ...]:
     """Return what is to be said of a take, in a word each."""
     stars, songs = cast(int, take["stars"]), cast(Sequence[int], take["songs"])
     said = (
@@ -130,9 +129,9 @@ def marks(take: Json) -> tuple[str, ...]:
     return tuple(word for word in said if word)
 
 
-def _family(picture: Json) -> tuple[dict[int, Json], dict[int, list[int]]]:
+def _family(picture: View) -> tuple[dict[int, View], dict[int, list[int]]]:
     """Return the takes by number, and the children of each; those of 0 have no parent."""
-    takes = {cast(int, take["take"]): take for take in cast(Sequence[Json], picture["takes"])}
+    takes = {cast(int, take["take"]): take for take in cast(Sequence[View], picture["takes"])}
     children: dict[int, list[int]] = {0: []}
     for number, take in takes.items():
         children.setdefault(cast(int, take["parent"] or 0), []).append(number)
@@ -147,7 +146,7 @@ def _number(value: object) -> float:
     return float(cast(float, value))
 
 
-def _name(take: Json) -> str:
+def _name(take: View) -> str:
     name = str(take["name"] or "")
     return f"take {take['take']}" + (f" “{' '.join(name.split())}”" if name else "")
 
@@ -156,7 +155,7 @@ def _place(node: Node) -> tuple[float, float]:
     return _MARGIN + node.depth * COLUMN, _MARGIN + node.row * ROW
 
 
-def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[Json], str]) -> str:
+def _box(node: Node, x: float, y: float, *, here: int, href: Callable[[View], str]) -> str:
     take = node.take
     current = take["round"] == here
     current_mark = ' aria-current="true"' if current else ""

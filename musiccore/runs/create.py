@@ -7,7 +7,6 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -23,19 +22,16 @@ from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.primer import compose_primer, file_sha256, primer_piece
 from musiccore.runs.primer_audio import primer_samples
+from musiccore.sampling.randomness import RNG_SCHEME
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
+from musiccore.tags.software import version_of
 
 
 def program_versions() -> dict[str, str]:
     """Return the versions of what makes the music; information only."""
-    found = {}
-    for name in ("jukeflow", "torch", "numpy", "prefect", "soundfile"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+    names = ("jukeflow", "torch", "numpy", "prefect", "soundfile")
+    return {name: version_of(name) for name in names}
 
 
 def new_run_id(request: GenerationRequest, *, unique: str = "") -> str:
@@ -211,6 +207,7 @@ def create_run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         request=request.model_dump(mode="json"),
         seed=request.sampling.seed,
+        rng=RNG_SCHEME,
         models=dict(models.digests()),
         numerics=run_numerics(request, config, models, primer, pack),
         versions=program_versions(),

@@ -19,6 +19,7 @@ from musiccore.runs.choices import choices_of, facts_of, write_choice
 from musiccore.runs.create import Primer, run_numerics
 from musiccore.runs.levels import CodeArray
 from musiccore.runs.packs import SharedPasses
+from musiccore.sampling.randomness import RNG_SCHEME
 from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice, MadeChoice, Maker
 from musiccore.takes.takes import Facts
@@ -191,7 +192,9 @@ class OpenRun:
         record = self.journal.record
         primer, pack = Primer.recorded(record), record.numerics.get("pack")
         numerics = run_numerics(self.request, self.config, self.models, primer, pack)
-        self.journal.check_numerics(numerics, self.models.digests(), consent=consent)
+        self.journal.check_numerics(
+            {"rng": RNG_SCHEME, **numerics}, self.models.digests(), consent=consent
+        )
 
 
 @contextmanager

@@ -7,8 +7,10 @@ import itertools
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from musiccore.errors import AudioError, ConfigError
 
@@ -16,6 +18,122 @@ if sys.platform != "win32":  # there an open file cannot be removed anyway
     import fcntl
 
 _PREFIX, _SUFFIX = ".jukeflow-", ".part"
+
+TEMP_PREFIX: Final = ".tmp-"
+"""What the name of a file begins with that is not finished."""
+
+
+@contextlib.contextmanager
+def beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """Give an empty file beside another; it never survives under its own name.
+
+    Args:
+        path: what it shall become; its folder is there.
+        mode: permissions, less those that the process never gives.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    temp = path.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    os.close(os.open(temp, flags, mode))
+    try:
+        yield temp
+    finally:  # also after success: a linked temp is a second name, a moved one is gone
+        with contextlib.suppress(OSError):
+            os.unlink(temp)
+
+
+@contextlib.contextmanager
+def complete(path: Path, data: bytes, *, mode: int = 0o666) -> Iterator[Path]:
+    """Give a file beside another that holds all of its bytes, on the disk.
+
+    Args:
+        path, mode: as `beside`.
+        data: its bytes.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with beside(path, mode=mode) as temp:
+        handle = os.open(temp, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        yield temp
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file over whatever is there: readers see the old one or all of the new one.
+
+    Args:
+        path: its path; the folder is there.
+        data: its bytes.
+        mode: permissions, less those that the process never gives.
+
+    Raises:
+        OSError: if it cannot be written; what was there stays.
+    """
+    with complete(path, data, mode=mode) as temp:
+        os.replace(temp, path)
+    sync(path.parent)
+
+
+def create_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file that is not there: whoever finds it finds all of it, and one writer succeeds.
+
+    Args:
+        path, data, mode: as `replace_file`.
+
+    Raises:
+        FileExistsError: if there is one; it was not touched.
+        OSError: if it cannot be written.
+    """
+    with complete(path, data, mode=mode) as temp:
+        os.link(temp, path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def rewriting(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write that takes the place of another, with its permissions, if all succeeds.
+
+    Args:
+        path: of a file that is there; it may be read meanwhile.
+
+    Raises:
+        OSError: if the file system refuses; what was there stays.
+    """
+    with beside(path, mode=0o600) as temp:
+        with temp.open("r+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temp, path.stat().st_mode & 0o777)
+        os.replace(temp, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, onto the disk.
+
+    Raises:
+        OSError: if a file cannot be brought there; not every system opens folders.
+    """
+    folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        if not folder:
+            raise
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -107,9 +225,9 @@ def appearing(target: Path, *, force: bool = False) -> Iterator[Path]:
         check_target(target, force=force)
         for name in (f"{target.name}.json", target.name):
             if os.path.exists(workshop / name):  # no error where it is longer than allowed
-                _sync(workshop / name)
+                sync(workshop / name)
                 os.replace(workshop / name, target.parent / name)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise AudioError(
             f"{str(target)!r} cannot be written: {error.strerror or error}",
@@ -171,20 +289,6 @@ def sweep(folder: Path) -> int:
             finally:
                 os.close(descriptor)
     return removed
-
-
-def _sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, onto the disk."""
-    folder = path.is_dir()
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        if not folder:  # not every system opens folders
-            raise
 
 
 def write_file(target: Path, data: bytes, *, force: bool = False) -> None:

@@ -13,13 +13,13 @@ import os
 import stat
 import threading
 import time
-import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar, Protocol
 
+from musiccore.storage.atomic import TEMP_PREFIX, complete
 from musiccore.storage.file_systems import FileSystem, file_system
 
-TEMP_PREFIX = ".tmp-"
 TEMP_LIFETIME_SECONDS = 24 * 3600.0
 
 
@@ -96,7 +96,7 @@ class LocalBackend:
     def create(self, key: str, data: bytes) -> None:
         """Link a complete temp to the name, which must be free."""
         path = self._path(key)
-        with self._temp_beside(path, data) as temp:
+        with self._complete(path, data) as temp:
             if self.single_writer:
                 if os.path.lexists(path):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
@@ -108,7 +108,7 @@ class LocalBackend:
     def replace(self, key: str, data: bytes) -> None:
         """Move a complete temp over the name."""
         path = self._path(key)
-        with self._temp_beside(path, data) as temp:
+        with self._complete(path, data) as temp:
             os.replace(temp, path)
         _fsync_folder(os.path.dirname(path))
 
@@ -206,24 +206,11 @@ class LocalBackend:
             _fsync_folder(os.path.dirname(folder))
 
     @contextlib.contextmanager
-    def _temp_beside(self, path: str, data: bytes) -> Iterator[str]:
+    def _complete(self, path: str, data: bytes) -> Iterator[Path]:
         """Yield a complete, synced temp file in the folder of `path`; it never survives."""
-        folder = os.path.dirname(path)
-        self._make_folder(folder)
-        temp = os.path.join(folder, f"{TEMP_PREFIX}{uuid.uuid4().hex}")
-        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(fd, view) :]
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        self._make_folder(os.path.dirname(path))
+        with complete(Path(path), data, mode=0o644) as temp:
             yield temp
-        finally:  # also after success: a linked temp is a second name, a moved one is gone
-            with contextlib.suppress(OSError):
-                os.unlink(temp)
 
 
 def _fsync_folder(path: str) -> None:

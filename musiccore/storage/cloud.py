@@ -1,9 +1,8 @@
-"""A store in a bucket: gs:// by gcsfs, s3:// by s3fs.
+"""A store in a bucket of Google's: gs:// by gcsfs.
 
-A name is created once by the condition of the service itself: `ifGenerationMatch=0` at Google,
-`If-None-Match: *` at S3. An object appears whole when its upload ends, and both services show every
-write to every reader and in every listing at once. Whether one that only speaks like them keeps its
-condition, the probe finds out.
+A name is created once by the condition of the service itself, `ifGenerationMatch=0`. An object
+appears whole when its upload ends, and every write is shown to every reader and in every listing at
+once. Whether a service that only speaks like Google's keeps the condition, the probe finds out.
 """
 
 from __future__ import annotations
@@ -75,10 +74,8 @@ class CloudBackend:
         return {name for path in found if (name := path.strip("/")[skip:])}
 
     def remove(self, key: str) -> None:
-        """Remove the object; s3 says nothing where there is none, so it is looked for first."""
+        """Remove the object."""
         with self._asking("removing", key) as system:
-            if self.root.scheme.startswith("s3"):
-                system.info(self._path(key))
             system.rm_file(self._path(key))
 
     def location(self, key: str) -> str:

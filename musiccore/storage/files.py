@@ -13,7 +13,6 @@ import os
 import select
 import shutil
 import stat
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from musiccore.errors import (
     MusicCoreError,
     StorageError,
 )
+from musiccore.storage.atomic import replace_file, sync
 from musiccore.storage.file_systems import FileSystem, file_system, streamed, translated
 from musiccore.storage.places import MAGIC, Place, split_pattern
 
@@ -293,11 +293,7 @@ def _publish_local(file: Path, path: Path, *, force: bool) -> None:
                 if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                     raise
                 os.replace(file, path)  # a file system without hard links
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
     except OSError as error:
         raise unwritable(Place("", str(path)), error) from error
 
@@ -313,11 +309,9 @@ def write_small(place: Place, data: bytes) -> None:
         with _door("writing", place) as system:
             system.pipe_file(place.path, data, mode="overwrite")
         return
-    aside = path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:12]}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
-        os.replace(aside, path)
+        replace_file(path, data)
     except OSError as error:
         raise unwritable(place, error) from error
 

@@ -19,7 +19,7 @@ from typing import Final
 from musiccore.errors import ConfigError, StorageError
 
 CLOUDS: Final = ("gs", "gcs", "s3", "s3a", "az", "abfs")
-STORES: Final = ("gs", "gcs", "s3", "s3a")
+STORES: Final = ("gs", "gcs")
 """Clouds that a store can be kept in: they create a name only once, if they are asked to."""
 
 MAGIC = re.compile(r"[*?[]")

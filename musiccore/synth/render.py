@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,6 +19,7 @@ from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
 from musiccore.synth.programs import program_of
 from musiccore.tags import tag_file
+from musiccore.tags.software import software
 from musiccore.work.stop import SafeStop
 
 SAMPLE_RATE = 44_100
@@ -282,7 +282,7 @@ def _tags(
     del options["soundfont"], options["library"], options["reading"]
     return {
         "title": score.name or stem_of(source),
-        "software": f"jukeflow {version('jukeflow')}",
+        "software": software(),
         "kind": "rendering",
         "score": Path(source).name,
         "score_sha256": digest,

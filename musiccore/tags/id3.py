@@ -204,10 +204,13 @@ def decode(raw: bytes, old: OldTexts) -> Tags:
     return found.tags()
 
 
+_OF_ITUNES: Final = ("GRP1", "MVNM", "MVIN")  # texts that are not called so
+
+
 def _take(found: FoundFields, name: str, body: bytes, old: OldTexts, version: int) -> None:
     if name in _TAKERS:
         _TAKERS[name](found, body, old, version)
-    elif name[0] == "T":
+    elif name[0] == "T" or name in _OF_ITUNES:
         for text in (
             _genres(texts(body[0], body[1:], old))
             if name == "TCON"

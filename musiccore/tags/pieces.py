@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from musiccore.storage.atomic import rewriting
 from musiccore.tags.fields import LIMIT, FoundFields
 from musiccore.tags.parts import Raw
 
@@ -153,16 +153,9 @@ def rewrite(path: Path, source: Source, pieces: Iterable[Piece]) -> None:
                     file.write(piece)
             file.truncate()
         return
-    handle, name = tempfile.mkstemp(prefix=".tags-", suffix=".new", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for piece in pieces:
-                _put(source, piece, file)
-        os.chmod(name, path.stat().st_mode & 0o777)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with rewriting(path) as file:
+        for piece in pieces:
+            _put(source, piece, file)
 
 
 def _put(source: Source, piece: Piece, file: BinaryIO) -> None:

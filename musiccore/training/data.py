@@ -7,7 +7,6 @@ the same data again. Rendered audio is kept as 16-bit mono in one flat file per 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from musiccore.models.nano import ARTISTS, GENRES, HELD_OUT, SAMPLE_RATE
 from musiccore.scores.notation import Note, Piece, chorale_names, read_chorale
+from musiccore.storage.atomic import replace_file
 from musiccore.synth.nano_piano import PlayingStyle, render
 
 QUARTER_SECONDS = 0.7
@@ -62,16 +62,6 @@ class Clip:
         return ARTISTS["bach"], (GENRES["piano"], GENRES[self.mode])
 
 
-def replace_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
-    aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
 def read_pieces(folder: Path) -> list[Piece]:
     """Return all chorales in C major or A minor; parsed once, then kept in `pieces.json`."""
     cache = folder / "pieces.json"
@@ -86,7 +76,7 @@ def read_pieces(folder: Path) -> list[Piece]:
             }
             for p in parsed
         ]
-        replace_atomically(cache, json.dumps(rows).encode())
+        replace_file(cache, json.dumps(rows).encode())
     return [
         Piece(
             name=row["name"],
@@ -138,7 +128,7 @@ def _write_rendition(folder: Path, pieces: Iterable[Piece], rendition: CorpusRen
             )
             position += len(pcm)
     aside.replace(folder / f"{rendition.name}.i16")
-    replace_atomically(folder / f"{rendition.name}.json", json.dumps(clips).encode())
+    replace_file(folder / f"{rendition.name}.json", json.dumps(clips).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from musiccore.errors import ConfigError
 from musiccore.models.nano import nano
 from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
+from musiccore.storage.atomic import replace_file
 from musiccore.training.bigram import Bigram, fit_bigram
 from musiccore.training.codec import CodecTraining, LevelCodec, train_codec
 from musiccore.training.data import (
@@ -32,7 +33,6 @@ from musiccore.training.data import (
     held_out_audio,
     prepare_corpus,
     read_pieces,
-    replace_atomically,
 )
 from musiccore.training.polish import polish_decoder_
 from musiccore.training.priors import PriorTraining, train_prior
@@ -285,7 +285,7 @@ def _clip(clip: Clip, codes: Sequence[npt.NDArray[np.int64] | None]) -> EncodedC
 def write_half(module: nn.Module, path: Path) -> None:
     """Write a module's state dict as float16 safetensors, byte for byte reproducible."""
     tensors = {name: t.detach().half().contiguous() for name, t in module.state_dict().items()}
-    replace_atomically(path, save(dict(sorted(tensors.items()))))
+    replace_file(path, save(dict(sorted(tensors.items()))))
 
 
 def one_thread() -> None:

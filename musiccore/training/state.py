@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from musiccore.training.data import replace_atomically
+from musiccore.storage.atomic import replace_file
 
 
 class WeightAverage:
@@ -49,7 +49,7 @@ def save_state(
             tensors[f"optimiser/{key}/{name}"] = torch.as_tensor(value)
     tensors |= {f"extra/{n}": v for n, v in (extra or {}).items()}
     whole = {n: t.detach().contiguous().clone() for n, t in tensors.items()}
-    replace_atomically(path, save(whole))
+    replace_file(path, save(whole))
 
 
 def load_state(

@@ -13,7 +13,8 @@ from torch import Tensor
 from musiccore.models.config import ModelConfig, PriorConfig
 from musiccore.models.label_tables import EMPTY_SLOT
 from musiccore.models.vqvae import VQVAE
-from musiccore.training.data import Clip, RenderedCorpus, replace_atomically
+from musiccore.storage.atomic import replace_file
+from musiccore.training.data import Clip, RenderedCorpus
 
 Array = npt.NDArray[np.int64]
 
@@ -60,7 +61,7 @@ def encode_corpus(model: VQVAE, corpus: RenderedCorpus, level: int, path: Path) 
             encode_audio(model, corpus.audio(c.start, c.stop - c.start), level, rough=True)
             for c in corpus.clips
         ]
-        replace_atomically(path, np.concatenate(flat).astype(np.int16).tobytes())
+        replace_file(path, np.concatenate(flat).astype(np.int16).tobytes())
     hop = model.config.hop_lengths[level]
     data = np.frombuffer(path.read_bytes(), dtype=np.int16).astype(np.int64)
     lengths = [(c.stop - c.start) // hop for c in corpus.clips]

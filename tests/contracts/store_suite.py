@@ -22,6 +22,7 @@ def run_record(run_id: str = "song", **changes: object) -> RunRecord:
         "created": "2026-01-31T18:45:12+00:00",
         "request": {"seconds": 12.0, "lyrics": "la\n--==0==\nla"},
         "seed": 7,
+        "rng": "philox4x64/v1",
         "models": {"top": "0" * 64},
         "numerics": {"dtype": "float32", "device": "cpu"},
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.cli.output import BadRequest, Exit, checking, data_json, is_terminal, talk
 from musiccore.errors import AudioError, ConfigError
 from musiccore.scores.score import Reading
+from musiccore.timecode import whole_clock
 from musiccore.work.stop import interrupt
 
 _LINE_SECONDS = 10.0
@@ -76,20 +77,20 @@ def _heard(playing: Iterator[float], name: str, seconds: float) -> Generator[flo
     try:
         for heard in playing:
             if is_terminal():
-                print(f"\r{name}  {_clock(heard)} / {_clock(seconds)} ", end="", file=sys.stderr)
+                print(
+                    f"\r{name}  {whole_clock(heard)} / {whole_clock(seconds)} ",
+                    end="",
+                    file=sys.stderr,
+                )
                 sys.stderr.flush()
             elif heard - last >= _LINE_SECONDS:
                 last = heard
-                talk(f"{name}: {_clock(heard)} of {_clock(seconds)}")
+                talk(f"{name}: {whole_clock(heard)} of {whole_clock(seconds)}")
             yield heard
     finally:
         if is_terminal():
             talk()
         playing.close()  # type: ignore[attr-defined]
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 @contextmanager

@@ -33,7 +33,6 @@ from musiccore.errors import (
 from musiccore.journal import heartbeat
 from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal
-from musiccore.journal.manifest import RNG_SCHEME
 from musiccore.journal.records import Event, Replay, encode_record
 from musiccore.journal.runs import list_runs
 from musiccore.runs.verify import verify_run
@@ -103,6 +102,8 @@ def assert_complete(store: Store, *, n_windows: int = N_WINDOWS) -> None:
     assert len(journal.events_of("level_done")) == 1
     assert verify_run(store, "song").doubts == ()
 
+
+SCHEME = "philox4x64/v1"
 
 # ------------------------------------------------------------------------------------ the log
 
@@ -696,20 +697,24 @@ def test_a_missing_blob_is_healed_only_by_its_own_bytes(store: Store, journal: J
 
 
 def test_a_resume_with_other_numerics_names_each_field(store: Store, journal: Journal) -> None:
-    same = {"dtype": "float32", "device": "cpu"}
+    same = {"rng": SCHEME, "dtype": "float32", "device": "cpu"}
     models = {"top": "0" * 64}
     journal.check_numerics(same, models)
     with pytest.raises(
         ConfigError, match=r"device .*cpu.*cuda.*dtype .*threads \(.*None"
     ) as caught:
-        journal.check_numerics({"dtype": "float16", "device": "cuda", "threads": 2}, models)
+        journal.check_numerics(
+            {"rng": SCHEME, "dtype": "float16", "device": "cuda", "threads": 2}, models
+        )
     assert caught.value.hint
+    with pytest.raises(ConfigError, match="rng"):
+        journal.check_numerics({**same, "rng": "other/v2"}, models)
     with pytest.raises(ConfigError, match=r"models\.top"):
         journal.check_numerics(same, {"top": "1" * 64})
 
 
 def test_by_consent_a_change_is_recorded_and_holds(store: Store, journal: Journal) -> None:
-    other, models = {"dtype": "float16", "device": "cpu"}, {"top": "0" * 64}
+    other, models = {"rng": SCHEME, "dtype": "float16", "device": "cpu"}, {"top": "0" * 64}
     with journal.claimed():
         journal.check_numerics(other, models, consent=True)
         journal.check_numerics(other, models, consent=True)
@@ -718,7 +723,7 @@ def test_by_consent_a_change_is_recorded_and_holds(store: Store, journal: Journa
     assert [event.fields["current"] for event in changes] == [{"dtype": "float16"}]
     again.check_numerics(other, models)
     with pytest.raises(ConfigError, match="dtype"):
-        again.check_numerics({"dtype": "float32", "device": "cpu"}, models)
+        again.check_numerics({"rng": SCHEME, "dtype": "float32", "device": "cpu"}, models)
 
 
 # -------------------------------------------------------------------------------- mutations
@@ -819,11 +824,6 @@ def test_the_modules_of_the_store_are_light() -> None:
     heavy = "{'torch', 'numpy', 'pydantic', 'prefect', 'fsspec'}"
     code = f"import sys, musiccore.journal.journal; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_scheme_of_the_draws_has_one_name() -> None:
-    randomness = pytest.importorskip("musiccore.sampling.randomness")
-    assert randomness.RNG_SCHEME == RNG_SCHEME
 
 
 def test_a_record_is_canonical_json() -> None:

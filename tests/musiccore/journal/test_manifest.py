@@ -19,6 +19,7 @@ from musiccore.storage.sealed import seal, unseal
 from tests.contracts.store_suite import run_record
 
 MANIFEST = Manifest(
+    rng="philox4x64/v1",
     run_id="song",
     created="2026-01-31T18:45:12+00:00",
     request_sha256="0" * 64,

@@ -119,8 +119,8 @@ def test_there_is_a_handful_of_time_labels(seconds):
 
 
 def test_long_times_are_written_as_minutes():
-    assert figures._clock(90.0, 240.0) == "1:30"
-    assert figures._clock(2.0, 12.0) == "2 s"
+    assert figures._tick_label(90.0, 240.0) == "1:30"
+    assert figures._tick_label(2.0, 12.0) == "2 s"
 
 
 def test_no_global_figures_are_made():

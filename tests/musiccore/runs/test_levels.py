@@ -45,6 +45,7 @@ def journal(store: Store, run_id: str = "song") -> Journal:
         created="2026-01-01T00:00:00+00:00",
         request={},
         seed=1,
+        rng="philox4x64/v1",
         models={},
         numerics={},
     )

@@ -133,7 +133,15 @@ def test_takes_of_a_song_lie_side_by_side():
 
 
 def record(**numerics) -> RunRecord:
-    return RunRecord(run_id="song", created="", request={}, seed=0, models={}, numerics=numerics)
+    return RunRecord(
+        run_id="song",
+        created="",
+        request={},
+        seed=0,
+        rng="philox4x64/v1",
+        models={},
+        numerics=numerics,
+    )
 
 
 def test_place_is_read_from_the_record_of_the_run():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musiccore.composer import files
+from musiccore.composer import midi_files
 from musiccore.composer.corpus import GridName
 from musiccore.composer.options import ComposeOptions
+from musiccore.runs import audible
 from musiccore.scores import tokenise
 from musiccore.scores.files import ScoreFile
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
@@ -17,7 +18,6 @@ from musiccore.scores.tokens import Form, TokenFile
 from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
-from tasks import audible
 from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
 
@@ -44,8 +44,8 @@ def render_file(
 
 @io_task(task_run_name="compose-{destination}")
 def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict[str, object]:
-    """Compose one piece and write it as a MIDI file; see `musiccore.composer.files`."""
-    return files.compose_file(options, destination, force=force)
+    """Compose one piece and write it as a MIDI file; see `musiccore.composer.midi_files`."""
+    return midi_files.compose_file(options, destination, force=force)
 
 
 @io_task(task_run_name="train-{source}")
@@ -85,7 +85,7 @@ def write_tokens(tokens: TokenFile, target: Path, force: bool) -> list[str]:
 
 @io_task(task_run_name="transcribe-{source}")
 def transcribe_source(source: str, take: int | None, program: str, strict: bool) -> Transcription:
-    """Write down the melody of a recording or of a run; see `tasks.audible`."""
+    """Write down the melody of a recording or of a run; see `musiccore.runs.audible`."""
     return audible.transcribe_source(shared_store, source, take, program, strict=strict)
 
 
