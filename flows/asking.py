@@ -14,9 +14,9 @@ from flows.invitation import invitation
 from flows.question import answered, selection_form
 from flows.suspended import resume_suspended, suspend
 from musiccore.delivery.policy import Question
-from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
-from musiccore.runs.choose import make_choice
+from musiccore.errors.doors import FORM
+from musiccore.runs.choices import make_choice
 from musiccore.runs.snapshot import Picture
 from tasks.artifacts import refusal, show_refusal, show_round
 from tasks.context import flow_run_id, machine, shared_store

@@ -14,7 +14,7 @@ from musiccore.runs.queue import Entry, Queue
 from musiccore.work.joint_progress import Ensemble
 from musiccore.work.progress import reporting
 from musiccore.work.stop import Interrupted, OutOfTime, Stop, limited, until
-from tasks.batch import (
+from tasks.batch_steps import (
     begun,
     ending_of,
     find_queue,

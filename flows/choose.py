@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.forms import ChoiceForm
 from flows.waking import wake
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from tasks.artifacts import artifact_key, show_text
 from tasks.context import machine, shared_store
 from tasks.links import room_link

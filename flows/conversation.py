@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from flows.asking import ask, collect_answer
-from musiccore.delivery.steps import carry_out
+from musiccore.delivery.carry_out import carry_out
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run
 from musiccore.work.extra import extra
 from tasks.artifacts import show_finished
 from tasks.context import flow_run_id, shared_store, task_reporter, working
-from tasks.steps import STEPS, say_waiting
+from tasks.durable_steps import STEPS, say_waiting
 from tasks.story import story, tell
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from prefect.client.schemas.objects import State
 
 from flows.convert_form import Format, Sound
-from musiccore.conversion.batch import Row, memory_of
+from musiccore.conversion.batch_convert import Row, memory_of
 from musiccore.errors import AudioError
 from tasks.conversion import convert_files, find_news, list_files, show_files
 from tasks.outcome import outcome, rows_flow

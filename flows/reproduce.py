@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.artifacts import show_table
 from tasks.policies import durable_flow
-from tasks.reproduce import begin_again, compare_again, make_again
+from tasks.reproduce_steps import begin_again, compare_again, make_again
 from tasks.story import tell
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.conversation import converse
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.takes.choice import Choice
 from tasks.context import machine, shared_store
 from tasks.policies import durable_flow

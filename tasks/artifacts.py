@@ -11,8 +11,8 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Final
 
-from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError, StorageError
+from musiccore.errors.doors import FORM
 from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
 from musiccore.runs.snapshot import Picture, blob_sizes

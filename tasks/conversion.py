@@ -13,14 +13,14 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from musiccore.conversion import batch
-from musiccore.conversion.batch import News, Row
+from musiccore.conversion import batch_convert
+from musiccore.conversion.batch_convert import News, Row
 from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks.artifacts import PATIENCE_SECONDS, show_table
+from tasks.context import settings
 from tasks.policies import io_task
-from tasks.settings import Settings
 
 SHOW_SECONDS = 10.0
 _LONGEST_TABLE = 500
@@ -53,7 +53,7 @@ def find_news(
         options: how it will be converted.
         quiet_seconds: a file that changed so lately is left for the next time.
     """
-    return batch.find_news(listing, memory, options, quiet_seconds)
+    return batch_convert.find_news(listing, memory, options, quiet_seconds)
 
 
 @io_task(task_run_name="convert-files")
@@ -76,9 +76,9 @@ def convert_files(
     Returns:
         One row per file, in the order given.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or settings().ffmpeg)
     watch = FileReporter(len(conversions))
-    rows = batch.convert_files(
+    rows = batch_convert.convert_files(
         conversions, options, force=force, jobs=jobs, remember=remember, watch=watch
     )
     watch.close()  # not where a signal ends the process: it has no time to lose

@@ -17,8 +17,8 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Abort
 from prefect.states import Failed
 
-from musiccore.doors import FORM
 from musiccore.errors import MusicCoreError
+from musiccore.errors.doors import FORM
 from tasks.artifacts import show_failure
 from tasks.story import Story, story, telling
 

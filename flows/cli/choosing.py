@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, talk
 from musiccore.errors import ConfigError
 from musiccore.request.request import read_lyrics
-from musiccore.runs.choose import check_wanted, make_choice, read_tree
+from musiccore.runs.choices import check_wanted, make_choice, read_tree
 from musiccore.runs.purge import purge_takes, purgeable
 from musiccore.runs.snapshot import Picture
 from musiccore.storage.run_ids import validate_run_id
@@ -186,7 +186,7 @@ def _changes(options: Namespace) -> dict[str, object]:
 
 
 def tree(options: Namespace) -> int:
-    from musiccore.pages.tree import tree_text
+    from musiccore.pages.tree_drawing import tree_text
 
     with checking():
         picture = Picture.of(present_store(), validate_run_id(options.run))

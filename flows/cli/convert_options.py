@@ -49,4 +49,5 @@ def with_program(options: ConversionOptions) -> ConversionOptions:
     Raises:
         ConfigError: if a setting is wrong.
     """
+    # Not through `tasks.context`: that loads what runs are made of.
     return replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)

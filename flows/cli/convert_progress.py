@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flows.cli.output import is_terminal, talk
-from musiccore.conversion.batch import Row, Unwatched, Watch
+from musiccore.conversion.batch_convert import Row, Unwatched, Watch
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from json import dumps
 
 from flows.cli.output import Exit, complain, data, data_json, table, talk
-from musiccore.conversion.batch import Row
-from musiccore.doors import COMMAND
+from musiccore.conversion.batch_convert import Row
+from musiccore.errors.doors import COMMAND
 
 RESULTS = ("written", "exists", "changing", "failed")
 _WORDS = {"exists": "left alone", "changing": "next time"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from flows.cli.convert_options import with_program
 from flows.cli.convert_report import report
-from musiccore.conversion.batch import convert_files
+from musiccore.conversion.batch_convert import convert_files
 from musiccore.conversion.formats import KINDS, TARGETS
 from musiccore.conversion.listing import plan_conversions
 from musiccore.conversion.options import ConversionOptions

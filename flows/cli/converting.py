@@ -14,7 +14,13 @@ from flows.cli.convert_streams import (
     to_standard_output,
 )
 from flows.cli.output import Exit, checking, data, data_json, talk
-from musiccore.conversion.batch import Row, convert_files, find_news, memory_of, worker_count
+from musiccore.conversion.batch_convert import (
+    Row,
+    convert_files,
+    find_news,
+    memory_of,
+    worker_count,
+)
 from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from flows.cli.output import Exit, checking, data, data_json, talk
 from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
-from musiccore.runs.choose import read_tree
+from musiccore.runs.choices import read_tree
 from musiccore.runs.deliveries import round_page_key
 from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.store import Store

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 
-from musiccore.doors import COMMAND
 from musiccore.errors import ConfigError, MissingProgram, MusicCoreError
+from musiccore.errors.doors import COMMAND
 
 
 class Exit(IntEnum):

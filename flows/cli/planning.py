@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from flows.cli.budget import budget_seconds, plan_of
 from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
+from flows.cli.time_budget import budget_seconds, plan_of
 from musiccore.errors import ConfigError
 from musiccore.models.loading import check_weights
 from musiccore.request.budget import Fit, fit_into
@@ -21,7 +21,7 @@ def plan(options: Namespace) -> int:
     with checking():
         here = machine()
         request = request_of(options)
-        config = check(request, label_tables=here.labels, ffmpeg=here.ffmpeg)
+        config = check(request, label_tables=here.labels)
         if options.price is not None and not options.price >= 0:
             raise ConfigError(f"price is {options.price}; it must be at least 0")
         budget = budget_seconds(options)

@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from flows.cli.budget import hand_over, session_budget
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, table, talk
-from flows.cli.progress import shown
+from flows.cli.progress_bar import shown
 from flows.cli.signals import is_interruption, stoppable
+from flows.cli.time_budget import hand_over, session_budget
 from musiccore.audio.sound import FORMATS
 from musiccore.delivery.origin import Wanted
-from musiccore.delivery.reproduce import (
+from musiccore.delivery.reproduction import (
     Prospect,
     Report,
     begin_again,

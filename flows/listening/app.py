@@ -26,7 +26,7 @@ from flows.listening.wishes import Wish
 from musiccore.delivery.impression import Hearing
 from musiccore.errors import ConfigError, MusicCoreError, NotFound, StorageError
 from musiccore.pages.html import asset
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
 from musiccore.takes.choice_log import Conflict

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from musiccore.doors import ROOM
 from musiccore.errors import MusicCoreError
+from musiccore.errors.doors import ROOM
 
 _COMMAND: Final = re.compile(
     r"\bjukeflow [a-z]|(^|[\s(`])--?[a-z][\w-]+|\b(JUKEFLOW|PREFECT)_[A-Z]+"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.composer.options import Key
-from musiccore.composer.sampler import Drawn
+from musiccore.composer.drawing import Drawn
 from musiccore.composer.voice_leading import check
+from musiccore.scores.key import Key
 from musiccore.scores.notation import Note, estimate_key
 
 _TRIAD = {"major": (0, 4, 7), "minor": (0, 3, 7)}

@@ -7,18 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musiccore.composer.cadences import DrawnEnding, best_ending, key_of, triad
-from musiccore.composer.harmonise import harmonise
-from musiccore.composer.model import Composer
-from musiccore.composer.options import (
+from musiccore.composer.compose_options import (
     BEATS,
     DEFAULT_TEMPO,
     MAX_BARS,
     ComposeOptions,
-    Key,
-    key_named,
-    parse_key,
 )
-from musiccore.composer.sampler import Drawing, Drawn, Rules
+from musiccore.composer.drawing import Drawing, Drawn, Rules
+from musiccore.composer.harmonise import harmonise
+from musiccore.composer.network import Composer
 from musiccore.composer.to_score import (
     TICKS_PER_QUARTER,
     slowed_quarters,
@@ -29,6 +26,7 @@ from musiccore.composer.to_score import (
 from musiccore.composer.voices import VoiceGrid, fold
 from musiccore.composer.weights import load_model
 from musiccore.errors import ConfigError
+from musiccore.scores.key import Key, key_named, parse_key
 from musiccore.scores.score import Score, ScoreNote, Tempo
 from musiccore.tags.software import software
 

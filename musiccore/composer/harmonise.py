@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musiccore.composer.cadences import triad
-from musiccore.composer.model import Composer
-from musiccore.composer.options import Key
-from musiccore.composer.sampler import FREE, Drawing, Drawn, Rules
+from musiccore.composer.drawing import FREE, Drawing, Drawn, Rules
+from musiccore.composer.network import Composer
 from musiccore.composer.voices import Grid
+from musiccore.scores.key import Key
 
 N_TRIES = 48
 _FINAL_CHORD = 6.0  # nats that a proper final chord is worth

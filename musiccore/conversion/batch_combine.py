@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from musiccore.conversion.batch import Row, Watch, row_of
+from musiccore.conversion.batch_convert import Row, Watch, row_of
 from musiccore.conversion.combine import join, stereo
 from musiccore.conversion.convert import ConversionResult
 from musiccore.conversion.listing import Conversion, kind_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from musiccore import audio
 from musiccore.audio.measures import longest_silence, tuned
 from musiccore.audio.sound import Audio
-from musiccore.delivery.decode import take_audio
 from musiccore.delivery.impression import fault_facts, hear
 from musiccore.delivery.provenance import provenance
 from musiccore.delivery.round_page import write_round_page
+from musiccore.delivery.song_audio import take_audio
 from musiccore.journal.records import Event
 from musiccore.runs.deliveries import hurt_takes, missing_pages, round_page_key
 from musiccore.runs.levels import CodeArray, codes_sha256

@@ -25,7 +25,7 @@ from musiccore import audio
 from musiccore.audio.faults import find_faults
 from musiccore.audio.measures import loudness_lufs
 from musiccore.audio.sound import Audio
-from musiccore.delivery.decode import found_audio
+from musiccore.delivery.song_audio import found_audio
 from musiccore.errors import CheckpointError
 from musiccore.journal.journal import Journal
 from musiccore.models.loading import Models

@@ -1,4 +1,4 @@
-"""Whether a request fits its model: all of it, before any weight is loaded and without torch."""
+"""Whether a request fits its model, before any weight is loaded and without torch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ def check(
     config: ModelConfig | None = None,
     label_tables: Path | None = None,
     verify_tables: bool = True,
-    ffmpeg: str | None = None,
 ) -> ModelConfig:
-    """Check all of the request against its model, before any weight is loaded.
+    """Check a request against its model, before any weight is loaded; opens no primer.
 
     Args:
         request: what is asked for.
         config: the model; by default the preset that `model` names.
         label_tables: folder with the user's copy of the v2 and v3 label tables.
         verify_tables: refuse label tables that differ from the published ones.
-        ffmpeg: path of the program, for primers that only it reads; None looks for it.
 
     Returns:
         The model's configuration.
@@ -35,8 +33,6 @@ def check(
     Raises:
         ConfigError: if an option does not fit the model.
         ConditioningError: if artist, genre or lyrics do not fit the model.
-        AudioError: if the primer cannot be read.
-        MissingProgram: if only ffmpeg could read the primer and there is none.
     """
     config = preset(request.model) if config is None else config
     _check_levels(request, config)
@@ -53,7 +49,6 @@ def check(
             f"primer: {request.primer!r} is given, and another one is to be composed",
             hint="leave one of {primer} and {primer_compose} out",
         )
-    request.primer_samples(config, ffmpeg=ffmpeg)
     return config
 
 

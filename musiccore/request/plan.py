@@ -46,22 +46,18 @@ class LevelPlan:
 
 
 def level_plan(
-    config: ModelConfig, request: GenerationRequest, *, primer_samples: int | None = None
+    config: ModelConfig, request: GenerationRequest, *, primer_samples: int = 0
 ) -> list[LevelPlan]:
     """Return the work at each level, level 0 first; sampling goes from the last to the first.
 
     Args:
         config: the model.
         request: a request that `check` has passed.
-        primer_samples: length of the primer at the model's rate, in samples; read from the primer
-            file when None.
+        primer_samples: length of the primer at the model's rate, in samples; 0 without one.
 
     Raises:
-        AudioError: if the primer has to be read and cannot be.
-        ConfigError: if the primer does not fit.
         CodesError: if a window hop does not fit, or a level is shorter than a window it needs.
     """
-    known = request.primer_samples(config) if primer_samples is None else primer_samples
     hops, limits = request.window_hops(config), request.batch_limits(config)
     plans: list[LevelPlan] = []
     for level, prior in enumerate(config.priors):
@@ -73,12 +69,13 @@ def level_plan(
                 f"level {level} would have {n_codes} codes; one window of it has {prior.n_ctx}",
                 hint="ask for more {seconds}",
             )
-        windows = plan_windows(n_codes, prior.n_ctx, hops[level], n_known=known // prior.hop_length)
+        known = primer_samples // prior.hop_length
+        windows = plan_windows(n_codes, prior.n_ctx, hops[level], n_known=known)
         plans.append(
             LevelPlan(
                 level=level,
                 n_codes=n_codes,
-                n_known=known // prior.hop_length,
+                n_known=known,
                 takes=takes,
                 batches=tuple(pieces(takes, limits[level])),
                 windows=tuple(windows),
@@ -155,7 +152,7 @@ class Plan:
         request: GenerationRequest,
         *,
         device: DeviceKind = "cpu",
-        primer_samples: int | None = None,
+        primer_samples: int = 0,
         speeds: Speeds | None = None,
     ) -> Plan:
         """Return what a request costs on a kind of device.
@@ -168,7 +165,7 @@ class Plan:
             speeds: of one machine; levels that it does not name are as its kind is.
 
         Raises:
-            AudioError, ConfigError, CodesError: as for `level_plan`.
+            CodesError: as for `level_plan`.
         """
         plans = level_plan(config, request, primer_samples=primer_samples)
         costs = tuple(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from musiccore.doors import TABLE
 from musiccore.errors import ConfigError
+from musiccore.errors.doors import TABLE
 from musiccore.request.request import GenerationRequest, read_lyrics
 
 MAX_FILE_BYTES: Final = 8 << 20

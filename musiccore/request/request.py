@@ -11,7 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,9 +20,9 @@ from pydantic import (
     field_validator,
 )
 
-from musiccore.errors import AudioError, ConfigError, MissingProgram
+from musiccore.errors import ConfigError
 from musiccore.models.config import ModelConfig
-from musiccore.request.parts import (
+from musiccore.request.sections import (
     MAX_LYRICS,
     MAX_SECONDS,
     MAX_SEED,
@@ -38,7 +38,6 @@ from musiccore.units import codes_in, samples_in
 
 if TYPE_CHECKING:
     from musiccore.models.sung import Sung
-    from musiccore.request.primer import Extent
 
 __all__ = [
     "MAX_LYRICS",
@@ -53,6 +52,9 @@ __all__ = [
     "Temperatures",
     "read_lyrics",
 ]
+
+LONGEST_COMPOSED: Final = 20.0
+"""Seconds of a composed primer where its length is not given."""
 
 MAX_TAKES = 64
 _MAX_RECIPE_BYTES = 1 << 20
@@ -240,8 +242,6 @@ class GenerationRequest(FrozenModel):
     @property
     def composed_limit(self) -> float:
         """Return the most seconds that a composed primer may last."""
-        from musiccore.request.primer import LONGEST_COMPOSED
-
         return self.primer_seconds or min(self.seconds / 2, LONGEST_COMPOSED)
 
     def without_primer(self) -> GenerationRequest:
@@ -295,55 +295,6 @@ class GenerationRequest(FrozenModel):
             return samples_in(self.total_seconds, rate)
         least = 0 if time is None else samples_in(time.min_seconds, rate)
         return max(self.n_samples(config), least)
-
-    def primer_samples(self, config: ModelConfig, *, ffmpeg: str | None = None) -> int:
-        """Return the samples of the primer at the model's rate: whole codes of the top level.
-
-        Args:
-            config: the model.
-            ffmpeg: path of the program, for recordings that only it reads; None looks for it.
-
-        Raises:
-            AudioError: if the primer cannot be read.
-            MissingProgram: if only ffmpeg could read it and there is none.
-            ConfigError: if it is too short or too long.
-        """
-        rate, hop = config.vqvae.sample_rate, config.top.hop_length
-        extent = self._primer_extent(rate, self.n_samples(config), ffmpeg)
-        if extent is None:
-            return 0
-        n_samples = extent.n_samples // hop * hop
-        if n_samples == 0:
-            raise ConfigError(
-                f"primer lasts {extent.n_samples} samples; model {config.name} needs at least {hop}"
-            )
-        if n_samples >= self.n_samples(config):
-            least = "at least " * extent.at_least
-            raise ConfigError(
-                f"seconds is {self.seconds}; the primer alone lasts {least}"
-                f"{n_samples / rate:.2f} s",
-                hint="{seconds} counts the primer; ask for more, or set {primer_seconds}",
-            )
-        return n_samples
-
-    def _primer_extent(self, rate: int, most: int, ffmpeg: str | None) -> Extent | None:
-        """Return what is used of the primer; None without one."""
-        from musiccore.request import (
-            primer,  # reads and decodes; only requests with a primer need it
-        )
-
-        if self.primer_compose is not None:
-            tempo, longest = self.primer_compose.tempo, self.composed_limit
-            n_samples = primer.composed_samples(tempo, longest, rate)
-            return primer.Extent(n_samples=n_samples)
-        if self.primer is None:
-            return None
-        path, limit = Path(self.primer), self.primer_seconds
-        try:
-            return primer.primer_extent(path, limit, rate, most=most, ffmpeg=ffmpeg)
-        except (AudioError, MissingProgram) as error:
-            error.message = f"primer: {error.message}"
-            raise
 
 
 def read_lyrics(path: Path) -> str:

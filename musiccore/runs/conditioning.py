@@ -10,12 +10,12 @@ from musiccore.audio.sound import Audio
 from musiccore.errors import Corrupt
 from musiccore.models.codes import Codes
 from musiccore.models.labels import Labeller, Labels, labellers
-from musiccore.request.primer import play_primer
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer
 from musiccore.runs.levels import CodeArray
 from musiccore.runs.open_run import OpenRun
 from musiccore.runs.primer import file_sha256, primer_piece, sound_of, starts_from_score
+from musiccore.runs.primer_audio import play_primer
 from musiccore.scores.midi import read_midi
 from musiccore.storage.store import BlobRef
 

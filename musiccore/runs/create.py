@@ -21,6 +21,7 @@ from musiccore.request.check import check
 from musiccore.request.plan import level_plan
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.primer import compose_primer, file_sha256, primer_piece
+from musiccore.runs.primer_audio import primer_samples
 from musiccore.sampling.randomness import RNG_SCHEME
 from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json
@@ -77,7 +78,8 @@ def check_request(request: GenerationRequest, machine: Machine) -> ModelConfig:
         MissingProgram: if only ffmpeg could read the primer and there is none.
         CheckpointError: if weights are missing.
     """
-    config = check(request, label_tables=machine.labels, ffmpeg=machine.ffmpeg)
+    config = check(request, label_tables=machine.labels)
+    primer_samples(request, config, ffmpeg=machine.ffmpeg)
     check_weights(config, machine)
     return config
 
@@ -133,7 +135,7 @@ class Primer:
             AudioError: if its file cannot be read.
             MissingProgram: if only ffmpeg could read it and there is none.
         """
-        n_samples = request.primer_samples(config, ffmpeg=ffmpeg)
+        n_samples = primer_samples(request, config, ffmpeg=ffmpeg)
         if request.primer_compose is not None:
             data = compose_primer(request, config)
             return cls(n_samples=n_samples, sha256=hashlib.sha256(data).hexdigest())

@@ -13,7 +13,7 @@ from musiccore.errors import MusicCoreError, StorageError
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.journal.runs import list_runs
-from musiccore.runs.choose import tree_of
+from musiccore.runs.choices import tree_of
 from musiccore.runs.verify import references
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import BlobRef, Store

@@ -15,7 +15,7 @@ from musiccore.models.config import ModelConfig
 from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.request.request import GenerationRequest
-from musiccore.runs.choose import choices_of, facts_of, write_choice
+from musiccore.runs.choices import choices_of, facts_of, write_choice
 from musiccore.runs.create import Primer, run_numerics
 from musiccore.runs.levels import CodeArray
 from musiccore.runs.packs import SharedPasses

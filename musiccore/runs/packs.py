@@ -234,7 +234,7 @@ def form_packs(
 
     Args:
         requests: key of each song, in the order of the queue → its request and model.
-        primers: key of a song → samples of its primer; read from its file where it is not here.
+        primers: key of a song → samples of its primer; 0 where it is not here.
 
     Returns:
         Packs in the order of their first songs: key of a song → its place at each level.
@@ -242,7 +242,7 @@ def form_packs(
     alike: dict[tuple[object, ...], list[int]] = {}
     plans: dict[int, list[LevelPlan]] = {}
     for key, (request, config) in requests.items():
-        plans[key] = level_plan(config, request, primer_samples=(primers or {}).get(key))
+        plans[key] = level_plan(config, request, primer_samples=(primers or {}).get(key, 0))
         shape = tuple((plan.n_codes, plan.windows, plan.batches) for plan in plans[key])
         limits = request.batch_limits(config)
         alike.setdefault((config.name, limits, shape), []).append(key)

@@ -11,17 +11,17 @@ import numpy as np
 
 from musiccore.audio.sound import Audio
 from musiccore.composer import ComposeOptions, compose
-from musiccore.composer.options import MAX_SEED
+from musiccore.composer.compose_options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
 from musiccore.models.config import ModelConfig
-from musiccore.request.primer import (
+from musiccore.request.request import GenerationRequest
+from musiccore.runs.primer_audio import (
     bar_length,
     composed_bars,
     is_score,
     read_primer,
     read_primer_score,
 )
-from musiccore.request.request import GenerationRequest
 from musiccore.scores.midi import write_midi
 from musiccore.storage.sealed import sha256 as digest_of
 

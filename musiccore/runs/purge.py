@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from musiccore.errors import NotFound
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
-from musiccore.runs.choose import tree_of
+from musiccore.runs.choices import tree_of
 from musiccore.storage.sealed import Json, canonical_json
 from musiccore.storage.store import BlobRef, Store
 from musiccore.takes.tree import Tree

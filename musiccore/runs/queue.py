@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from musiccore.doors import TABLE
 from musiccore.errors import ConfigError, Corrupt, MusicCoreError
+from musiccore.errors.doors import TABLE
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
 from musiccore.models.loading import Models
@@ -31,6 +31,7 @@ from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer, check_request, create_run
 from musiccore.runs.packs import Place, form_packs
+from musiccore.runs.primer_audio import primer_samples
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, Store
 
@@ -229,7 +230,7 @@ def _check_song(
         primer = Primer.recorded(Journal.open(store, run).record)
         return config, 0 if primer is None else primer.n_samples
     config = check_request(request, machine)
-    return config, request.primer_samples(config, ffmpeg=machine.ffmpeg)
+    return config, primer_samples(request, config, ffmpeg=machine.ffmpeg)
 
 
 def _check_unattended(request: GenerationRequest) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
-from musiccore.runs.choose import tree_and_losses
+from musiccore.runs.choices import tree_and_losses
 from musiccore.runs.outlook import song_part
 from musiccore.runs.status import RunStatus, describe, page_of
 from musiccore.storage.sealed import Json

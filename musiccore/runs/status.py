@@ -9,7 +9,7 @@ from musiccore.journal.heartbeat import Worker
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.journal.runs import list_runs
-from musiccore.runs.choose import tree_and_losses, tree_of
+from musiccore.runs.choices import tree_and_losses, tree_of
 from musiccore.runs.deliveries import missing_files
 from musiccore.sampling.windows import pieces, plan_windows
 from musiccore.storage.sealed import Json

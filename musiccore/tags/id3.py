@@ -10,6 +10,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import id3parts
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import Raw
 from musiccore.tags.fields import LANGUAGE, LIMIT, PROVENANCE, FoundFields, Tags, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.id3frames import (
@@ -23,7 +24,6 @@ from musiccore.tags.id3frames import (
     texts,
 )
 from musiccore.tags.names import ID3
-from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import Source
 
 HOME: Final = "id3"
@@ -204,10 +204,13 @@ def decode(raw: bytes, old: OldTexts) -> Tags:
     return found.tags()
 
 
+_OF_ITUNES: Final = ("GRP1", "MVNM", "MVIN")  # texts that are not called so
+
+
 def _take(found: FoundFields, name: str, body: bytes, old: OldTexts, version: int) -> None:
     if name in _TAKERS:
         _TAKERS[name](found, body, old, version)
-    elif name[0] == "T":
+    elif name[0] == "T" or name in _OF_ITUNES:
         for text in (
             _genres(texts(body[0], body[1:], old))
             if name == "TCON"

@@ -133,7 +133,8 @@ def _frame_size(body: bytes, position: int, version: int) -> int:
 
 def _is_frame(body: bytes, position: int) -> bool:
     name = body[position : position + 4]
-    return position == len(body) or name == b"\0\0\0\0" or (len(name) == 4 and name.isalnum())
+    named = len(name) == 4 and name.isalnum() and name.isupper()
+    return position == len(body) or name == b"\0\0\0\0" or named
 
 
 def _plain(content: bytes, flags: int, version: int, all_unsynchronised: bool) -> bytes | None:

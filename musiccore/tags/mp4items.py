@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import Chapter, Raw, from_lrc, lrc
 from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, FoundFields, Tags, cut, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.names import MP4
-from musiccore.tags.parts import Chapter, Raw, from_lrc, lrc
 from musiccore.tags.pictures import EmbeddedPicture, media_type
 from musiccore.tags.pieces import Chunk
 
@@ -208,7 +208,8 @@ def _field(name: str, fields: Mapping[str, tuple[str, ...]]) -> bytes:
     values = fields[name]
     if name.endswith("_total") and name.removesuffix("_total") in _NUMBERS:
         name_of = name.removesuffix("_total")
-        return b"" if _number(numbered(fields, name_of)) else _free(_label(name), *values)
+        with_number = name_of in fields and _number(numbered(fields, name_of))
+        return b"" if with_number else _free(_label(name), *values)
     if name in _NUMBERS:
         pair = _number(numbered(fields, name))
         if pair is None:

@@ -48,7 +48,7 @@ _ROWS: Final = (
     ("subtitle", "SUBTITLE", "TIT3", "----:SUBTITLE"),
     ("grouping", "GROUPING", "TIT1", "\xa9grp"),
     ("work", "WORK", "TXXX:WORK", "\xa9wrk"),
-    ("movement", "MOVEMENTNAME", "MVNM", "\xa9mvn"),
+    ("movement_name", "MOVEMENTNAME", "MVNM", "\xa9mvn"),
     ("movement_number", "MOVEMENT", "MVIN", "\xa9mvi"),
     ("movement_total", "MOVEMENTTOTAL", "TXXX:MOVEMENTTOTAL", "\xa9mvc"),
     ("mood", "MOOD", "TMOO", "----:MOOD"),
@@ -139,6 +139,7 @@ _ALIASES: Final = {  # other names that files use
     "mixartist": "remixer", "initialkey": "key", "initial key": "key", "tempo": "bpm",
     "copyright": "copyright", "licence": "licence", "musicbrainz track id": "musicbrainz_trackid",
     "encoding application": "software", "fbpm": "bpm", "part": "subtitle",
+    "movementnumber": "movement_number",
 }  # fmt: skip
 
 WEAK: Final = {

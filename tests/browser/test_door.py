@@ -23,7 +23,7 @@ from flows.embedded import prepare
 from flows.serving.passwords import password_file
 from flows.tending import Tending
 from flows.workshop import Workshop
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice

@@ -6,7 +6,7 @@ import pytest
 
 from musiccore.audio.measures import loudness_lufs
 from musiccore.conversion.memory import read
-from musiccore.runs.choose import read_tree
+from musiccore.runs.choices import read_tree
 from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
 from tasks.context import shared_store

@@ -16,7 +16,7 @@ import pytest
 from flows.asking import answer_key
 from musiccore.journal.journal import Journal
 from musiccore.request.request import GenerationRequest
-from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run

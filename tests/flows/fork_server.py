@@ -22,7 +22,7 @@ import torch
 import musiccore.runs.sample
 import musiccore.sampling.sampler as sampler
 from musiccore import audio, tags
-from musiccore.delivery.steps import HERE, Steps, carry_out
+from musiccore.delivery.carry_out import HERE, Steps, carry_out
 from musiccore.errors import Fenced
 from musiccore.models.machine import Machine
 from musiccore.pages import figures, song

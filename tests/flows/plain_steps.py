@@ -9,13 +9,13 @@ from functools import cache
 import pytest
 
 from musiccore import audio
-from musiccore.delivery.steps import carry_out
+from musiccore.delivery.carry_out import carry_out
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.models.machine import Machine
 from musiccore.pages import figures
 from musiccore.request.request import GenerationRequest
-from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import start
 from musiccore.runs.model_sampler import ModelSampler
 from musiccore.runs.open_run import OpenRun, open_run

@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from flows.listening.app import RoomSettings, create_app
 from flows.listening.tended import Tended
-from musiccore.delivery.steps import HERE, carry_out
+from musiccore.delivery.carry_out import HERE, carry_out
 from musiccore.request.request import GenerationRequest
-from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import start
 from musiccore.runs.open_run import OpenRun, open_run
 from musiccore.runs.snapshot import Picture

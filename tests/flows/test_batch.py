@@ -21,7 +21,7 @@ from musiccore.runs.queue import create_song, open_queue, songs_of
 from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import Store, open_store
-from tasks.batch import ending_of
+from tasks.batch_steps import ending_of
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

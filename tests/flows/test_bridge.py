@@ -10,9 +10,9 @@ import pytest
 from musiccore.conversion.memory import read
 from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
-from musiccore.request.primer import play_primer
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.scores.check import check_against_score
+from musiccore.runs.primer_audio import play_primer
+from musiccore.scores.likeness import check_against_score
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.store import BlobRef, open_store

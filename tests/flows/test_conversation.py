@@ -12,10 +12,10 @@ import musiccore.delivery.policy
 import musiccore.takes.tree
 from musiccore import audio
 from musiccore.conversion.memory import read
-from musiccore.delivery.decode import CROSSFADE_SECONDS, FinishedSong
+from musiccore.delivery.song_audio import CROSSFADE_SECONDS, FinishedSong
 from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.runs.conditioning import known_codes
 from musiccore.runs.create import Primer
 from musiccore.runs.levels import stored_level

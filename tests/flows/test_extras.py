@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-import musiccore.delivery.score
-import musiccore.delivery.song
-import tasks.steps
-from musiccore.delivery.decode import FinishedSong
+import musiccore.delivery.publish
+import musiccore.delivery.song_score
+import tasks.durable_steps
+from musiccore.delivery.song_audio import FinishedSong
 from musiccore.pages import figures
 from musiccore.runs.status import describe_run
 from musiccore.runs.verify import verify_run
@@ -83,10 +83,10 @@ SEAMS: dict[str, tuple[object, str, str]] = {
     "waveform": (figures, "waveform", "waveform of level 0"),
     "spectrogram": (figures, "spectrogram", "spectrogram of level 2"),
     "roll": (figures, "piano_roll", "piano roll"),
-    "check": (musiccore.delivery.score, "check_against_score", "score on the page"),
-    "score": (musiccore.delivery.song, "starting_score", "score beside the song"),
-    "page": (musiccore.delivery.song, "song_page", "song page"),
-    "preview": (musiccore.delivery.song.audio, "write_preview", "song page"),
+    "check": (musiccore.delivery.song_score, "check_against_score", "score on the page"),
+    "score": (musiccore.delivery.publish, "starting_score", "score beside the song"),
+    "page": (musiccore.delivery.publish, "song_page", "song page"),
+    "preview": (musiccore.delivery.publish.audio, "write_preview", "song page"),
 }
 
 
@@ -137,10 +137,10 @@ def test_log_that_takes_no_line_costs_nothing_else(steps, whole):
 
 
 def test_song_is_delivered_where_no_card_can_be_shown(steps, whole, monkeypatch):
-    monkeypatch.setattr(tasks.steps, "story", fail)
+    monkeypatch.setattr(tasks.durable_steps, "story", fail)
     talk = sung(steps)
     with talk.opened() as run:
-        tasks.steps.show(FinishedSong(run, run.tree().renditions[0]))
+        tasks.durable_steps.show(FinishedSong(run, run.tree().renditions[0]))
     assert master(talk) == whole
 
 

@@ -15,7 +15,7 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
-from musiccore.runs.choose import make_choice
+from musiccore.runs.choices import make_choice
 from musiccore.runs.mend import mend_run
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run, describe_runs, unfinished_runs

@@ -19,7 +19,7 @@ import pytest
 import flows.cli.making
 from flows.__main__ import _run, main
 from flows.cli.signals import handlers_kept, is_interruption
-from musiccore.delivery.steps import carry_out
+from musiccore.delivery.carry_out import carry_out
 from musiccore.runs.create import run_exists
 from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store

@@ -20,7 +20,7 @@ from flows.listening.wishes import choice_of
 from musiccore.conversion.memory import read
 from musiccore.delivery.candidates import begin_round
 from musiccore.errors import ConfigError
-from musiccore.runs.choose import read_tree
+from musiccore.runs.choices import read_tree
 from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
 from tasks.context import shared_store, working

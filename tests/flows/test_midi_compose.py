@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
-from flows.composing import midi_compose, midi_train
+from flows.midi import midi_compose, midi_train
 from musiccore.composer.to_score import provenance_of
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote

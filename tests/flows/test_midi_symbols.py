@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
-from flows.tokenising import midi_tokenise
+from flows.midi import midi_tokenise
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo
 from musiccore.scores.tokens import load_tokens, on_grid

@@ -9,7 +9,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from flows.__main__ import main
-from flows.transcribing import midi_transcribe
+from flows.midi import midi_transcribe
 from musiccore.audio.sound import write
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo

@@ -16,7 +16,7 @@ from musiccore.audio.sound import Audio
 from musiccore.conversion import ConversionOptions, convert
 from musiccore.conversion.memory import read
 from musiccore.delivery.origin import Wanted
-from musiccore.delivery.reproduce import begin_again, compare_again, create_again, make_again
+from musiccore.delivery.reproduction import begin_again, compare_again, create_again, make_again
 from musiccore.models.machine import Machine
 from musiccore.runs.model_sampler import ModelSampler
 from musiccore.runs.open_run import open_run

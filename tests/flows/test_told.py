@@ -12,7 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 
 from musiccore.audio.sound import Audio, write
-from musiccore.runs.choose import make_choice, read_tree
+from musiccore.runs.choices import make_choice, read_tree
 from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice
 from musiccore.testing import sine

@@ -9,7 +9,7 @@ import pytest
 
 from flows.tending import Tending
 from flows.workshop import Workshop
-from musiccore.runs.choose import read_tree
+from musiccore.runs.choices import read_tree
 from musiccore.runs.status import describe_run
 from musiccore.storage.store import open_store
 from tests.flows.rooms import chosen, new_run

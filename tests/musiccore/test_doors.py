@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from flows.forms import SongForm
-from musiccore.doors import COMMAND, FORM, LIBRARY, ROOM, TABLE, Door
 from musiccore.errors import ConditioningError, ConfigError, MusicCoreError
+from musiccore.errors.doors import COMMAND, FORM, LIBRARY, ROOM, TABLE, Door
 from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.composer import ComposeOptions
-from musiccore.composer.files import compose_file, given_score, targets, variants
+from musiccore.composer.midi_files import compose_file, given_score, targets, variants
 from musiccore.errors import CheckpointError, ConfigError
 from musiccore.scores.score import Reading, Score
 from musiccore.storage.atomic import check_place

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, talk
 from musiccore.errors import AudioError, ConfigError, NotFound
+from musiccore.runs.audible import transcribe_source
 from musiccore.storage.atomic import check_place
 from musiccore.synth.programs import program_of
-from tasks.audible import transcribe_source
 from tasks.context import shared_store
 
 

@@ -221,7 +221,7 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     again = start("convert", {"source": str(sound(tmp_path / "b.wav")), "target_format": "ogg"})
     assert ended(client, again).state.name == "Completed"
     registered = as_it_is(client)
-    assert registered.pop("midi-train")["entrypoint"] == "flows.composing.midi_train"
+    assert registered.pop("midi-train")["entrypoint"] == "flows.midi.midi_train"
     assert registered == edited
     until(lambda: len(list((tmp_path / "many").glob("*.mp3"))) == 40, "the files that were left")
 

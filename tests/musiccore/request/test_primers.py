@@ -12,13 +12,13 @@ from musiccore import audio
 from musiccore.audio.measures import loudness_lufs, rms
 from musiccore.audio.sound import Audio
 from musiccore.conversion.memory import read
-from musiccore.doors import COMMAND, FORM, TABLE
 from musiccore.errors import AudioError, ConfigError, MissingProgram
+from musiccore.errors.doors import COMMAND, FORM, TABLE
 from musiccore.models.presets import preset
-from musiccore.request import primer as primers
 from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
-from musiccore.scores.check import check_against_score, score_chroma
+from musiccore.runs import primer_audio as primers
+from musiccore.scores.likeness import check_against_score, score_chroma
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
 
@@ -77,9 +77,9 @@ def test_request_counts_a_score_in_codes_without_playing_it(tmp_path) -> None:
     path.write_bytes(write_midi(scale()))
     config = preset("nano")
     request = GenerationRequest(model="nano", seconds=20, primer=str(path), primer_seconds=5)
-    assert request.primer_samples(config) == 64_000 // 256 * 256
+    assert primers.primer_samples(request, config) == 64_000 // 256 * 256
     composed = GenerationRequest.parse({"model": "nano", "primer_compose": {"tempo": 120}})
-    assert composed.primer_samples(config) == 96_000 // 256 * 256  # half of 12 s
+    assert primers.primer_samples(composed, config) == 96_000 // 256 * 256  # half of 12 s
 
 
 def test_two_primers_are_refused(tmp_path) -> None:
@@ -112,7 +112,7 @@ def test_damaged_score_names_the_field(tmp_path) -> None:
     path = tmp_path / "bad.mid"
     path.write_bytes(b"MThd\0\0\0\6\0\1")
     with pytest.raises(AudioError, match=r"^primer: .*bad\.mid"):
-        GenerationRequest(primer=str(path)).primer_samples(preset("nano"))
+        primers.primer_samples(GenerationRequest(primer=str(path)), preset("nano"))
 
 
 # ------------------------------------------------------------------------------------ the check
@@ -250,7 +250,7 @@ def test_without_ffmpeg_the_way_out_is_named_at_every_door(
     path = tmp_path / "my memo.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(400))
     with pytest.raises(MissingProgram, match=r"^primer: .*memo\.m4a.* needs the program") as caught:
-        GenerationRequest(primer=str(path)).primer_samples(preset("nano"))
+        primers.primer_samples(GenerationRequest(primer=str(path)), preset("nano"))
     hint = caught.value.hint_at(door)
     assert "install ffmpeg" in hint
     assert f"`jukeflow convert '{path}' '{tmp_path / 'my memo-primer.wav'}'`" in hint

@@ -12,9 +12,12 @@ import pytest
 
 from musiccore import audio
 from musiccore.errors import AudioError, ConditioningError, ConfigError, MusicCoreError
+from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
 from musiccore.request.check import check
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
+from musiccore.runs.create import check_request
+from musiccore.runs.primer_audio import primer_samples
 
 NAN, INF = float("nan"), float("inf")
 
@@ -108,7 +111,7 @@ def test_requests_that_do_not_fit_nano_are_refused(
     error: type[MusicCoreError], pattern: str, data: dict[str, Any]
 ) -> None:
     with pytest.raises(error, match=pattern) as caught:
-        check(_request(**data))
+        check_request(_request(**data), Machine())
     assert "\n" not in caught.value.message
     assert caught.value.hint or "top_k" in pattern or "seconds is 900" in pattern or "#9" in pattern
 
@@ -175,14 +178,14 @@ def _wav(path: Path, seconds: float, rate: int = 8000) -> Path:
 def test_primer_is_cut_to_whole_top_level_codes(tmp_path: Path) -> None:
     config = preset("tiny")
     path = str(_wav(tmp_path / "p.wav", 2.0))
-    assert _request(primer=path).primer_samples(config) == 16000
-    assert _request(primer=path, primer_seconds=1.0).primer_samples(config) == 7936
-    assert _request().primer_samples(config) == 0
+    assert primer_samples(_request(primer=path), config) == 16000
+    assert primer_samples(_request(primer=path, primer_seconds=1.0), config) == 7936
+    assert primer_samples(_request(), config) == 0
 
 
 def test_primer_at_another_rate_is_counted_at_the_rate_of_the_model(tmp_path: Path) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0, rate=16000))
-    assert _request(primer=path).primer_samples(preset("tiny")) == 16000
+    assert primer_samples(_request(primer=path), preset("tiny")) == 16000
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_primers_that_do_not_fit_are_refused(
 ) -> None:
     path = str(_wav(tmp_path / "p.wav", 2.0))
     with pytest.raises(ConfigError, match=pattern):
-        check(_request(model="tiny", primer=path, **data))
+        check_request(_request(model="tiny", primer=path, **data), Machine())
 
 
 @pytest.mark.parametrize("content", [b"", b"not audio", None], ids=["empty", "text", "folder"])
@@ -206,7 +209,7 @@ def test_unreadable_primers_are_refused(tmp_path: Path, content: bytes | None) -
     path = tmp_path / "p.wav"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(AudioError, match=r"p\.wav"):
-        check(_request(model="tiny", primer=str(path)))
+        check_request(_request(model="tiny", primer=str(path)), Machine())
 
 
 # --------------------------------------------------------------------- recipe, identity

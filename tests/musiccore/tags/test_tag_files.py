@@ -15,7 +15,9 @@ import pytest
 import soundfile
 
 from musiccore.errors import AudioError
-from musiccore.tags import copy_tags, read_tags, tag_file, write_tags
+from musiccore.tags import copy_tags, load_tags, read_tags, save_tags, tag_file, write_tags
+from musiccore.tags.fields import Tags
+from musiccore.tags.names import VORBIS
 
 KINDS = {
     "wav": ("WAV", "PCM_16"),
@@ -83,6 +85,38 @@ def test_tags_survive_every_conversion(plain, there, tmp_path):
     assert tags["provenance"]["conversions"] == [{"kind": there}, {"kind": here}]
     assert shown(tags) == {**SHOWN, "album": "Other"}
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{here}", f"b.{there}"]
+
+
+@pytest.mark.parametrize("kind", ["flac", "mp3", "ogg", "m4a", "caf", "au"])
+def test_every_field_that_has_a_name_of_its_own_comes_back(plain, kind, tmp_path):
+    path = tmp_path / f"a.{kind}"
+    numbered = {"track", "disc", "track_total", "disc_total"}
+    fields = {name: ("7",) if name in numbered else (f"a {name}",) for name in VORBIS}
+    for name in sorted(numbered) if kind == "m4a" else ():  # each without the other
+        path.write_bytes(plain[kind])
+        save_tags(path, Tags(fields={name: ("7",)}))
+        assert load_tags(path).tags.fields[name] == ("7",)
+    path.write_bytes(plain[kind])
+    assert save_tags(path, Tags(fields=fields)) == ()
+    found = dict(load_tags(path).tags.fields)
+    if kind in ("mp3", "m4a"):  # which hold number and total in one
+        wanted = {**fields, "track": ("7/7",), "disc": ("7/7",)}
+        fields = {
+            name: wanted[name] for name in wanted if name not in ("track_total", "disc_total")
+        }
+    assert found == fields
+
+
+def test_frames_of_itunes_are_texts_and_its_sizes_are_believed(plain, tmp_path):
+    frames = [(b"TIT2", b"\3" + b"x" * 300), (b"MVNM", b"\3Mov"), (b"MVIN", b"\x031/3")]
+    frames.append((b"GRP1", b"\3Group"))
+    body = b"".join(name + struct.pack(">I", len(text)) + b"\0\0" + text for name, text in frames)
+    head = b"ID3\4\0\0" + struct.pack(">I", len(body) >> 7 << 8 | len(body) & 127)
+    (tmp_path / "a.mp3").write_bytes(head + body + plain["mp3"])
+    assert load_tags(tmp_path / "a.mp3").tags.fields == {
+        "title": ("x" * 300,), "movement_name": ("Mov",), "movement_number": ("1/3",),
+        "grouping": ("Group",),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,9 +13,9 @@ from musiccore.delivery.candidates import (
     publish_round,
     write_lost_pages,
 )
-from musiccore.delivery.decode import FinishedSong, decode_song
 from musiccore.delivery.policy import choose_by_policy, next_choice
-from musiccore.delivery.song import lost_songs, publish_song
+from musiccore.delivery.publish import lost_songs, publish_song
+from musiccore.delivery.song_audio import FinishedSong, decode_song
 from musiccore.runs.conditioning import condition, keep_score
 from musiccore.runs.open_run import OpenRun
 from musiccore.runs.sample import sample_audition, sample_round, sample_song

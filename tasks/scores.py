@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musiccore.composer import files
+from musiccore.composer import midi_files
+from musiccore.composer.compose_options import ComposeOptions
 from musiccore.composer.corpus import GridName
-from musiccore.composer.options import ComposeOptions
+from musiccore.runs import audible
 from musiccore.scores import tokenise
-from musiccore.scores.files import ScoreFile
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
+from musiccore.scores.score_files import ScoreFile
 from musiccore.scores.tokenise import PerQuarter, Tokenised
 from musiccore.scores.tokens import Form, TokenFile
 from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
-from tasks import audible
-from tasks.context import shared_store, task_reporter
+from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
-    from musiccore.composer.training import TrainingOptions
+    from musiccore.composer.schedule import TrainingOptions
 
 
 @io_task(task_run_name="list-scores")
@@ -37,16 +36,16 @@ def render_file(
     source: str, destination: str, force: bool, rendering: Rendering
 ) -> dict[str, object]:
     """Play one score on what this machine has; one that fails is a row that says so."""
-    settings = Settings.from_environment()
-    rendering = rendering.on(library=settings.fluidsynth, soundfont=settings.soundfont)
+    here = settings()
+    rendering = rendering.on(library=here.fluidsynth, soundfont=here.soundfont)
     say = task_reporter().say
     return render.render_file(source, destination, rendering, force=force, say=say)
 
 
 @io_task(task_run_name="compose-{destination}")
 def compose_file(options: ComposeOptions, destination: str, force: bool) -> dict[str, object]:
-    """Compose one piece and write it as a MIDI file; see `musiccore.composer.files`."""
-    return files.compose_file(options, destination, force=force)
+    """Compose one piece and write it as a MIDI file; see `musiccore.composer.midi_files`."""
+    return midi_files.compose_file(options, destination, force=force)
 
 
 @io_task(task_run_name="train-{source}")
@@ -86,7 +85,7 @@ def write_tokens(tokens: TokenFile, target: Path, force: bool) -> list[str]:
 
 @io_task(task_run_name="transcribe-{source}")
 def transcribe_source(source: str, take: int | None, program: str, strict: bool) -> Transcription:
-    """Write down the melody of a recording or of a run; see `tasks.audible`."""
+    """Write down the melody of a recording or of a run; see `musiccore.runs.audible`."""
     return audible.transcribe_source(shared_store, source, take, program, strict=strict)
 
 

@@ -18,7 +18,7 @@ MusicCoreError
 
 from __future__ import annotations
 
-from musiccore.doors import LIBRARY, Door
+from musiccore.errors.doors import LIBRARY, Door
 
 LONGEST = 2000
 """Characters of a message; a name in a file of a stranger may be longer."""

@@ -15,7 +15,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from musiccore.audio.sound import Audio, sniff, write
-from musiccore.conversion.batch import (
+from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
+from musiccore.conversion.batch_convert import (
     Row,
     Unwatched,
     Watch,
@@ -24,7 +25,6 @@ from musiccore.conversion.batch import (
     memory_of,
     worker_count,
 )
-from musiccore.conversion.batch_combine import Joining, Siding, combine_files, plan_combination
 from musiccore.conversion.listing import plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.errors import ConfigError

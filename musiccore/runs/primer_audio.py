@@ -24,6 +24,7 @@ from musiccore import audio
 from musiccore.audio.sound import Audio
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 from musiccore.models.config import ModelConfig
+from musiccore.request.request import GenerationRequest
 from musiccore.scores.notation import SCORE_SUFFIXES, Note, read_score
 from musiccore.scores.score import Score
 from musiccore.synth.nano_piano import PlayingStyle, render
@@ -31,9 +32,6 @@ from musiccore.units import samples_in
 
 if TYPE_CHECKING:
     from musiccore.conversion.sources import SoundSource
-
-LONGEST_COMPOSED: Final = 20.0
-"""Seconds of a composed primer where its length is not given."""
 
 LOUDNESS: Final = -16.0
 """LUFS of a played score for the released models; `nano` hears the level it was trained with."""
@@ -71,6 +69,56 @@ class Extent:
 
     n_samples: int
     at_least: bool = False
+
+
+def primer_samples(
+    request: GenerationRequest, config: ModelConfig, *, ffmpeg: str | None = None
+) -> int:
+    """Return the samples of a primer at the model's rate: whole codes of the top level.
+
+    Args:
+        request: what starts from it; 0 without a primer.
+        config: the model.
+        ffmpeg: path of the program, for recordings that only it reads; None looks for it.
+
+    Raises:
+        AudioError: if the primer cannot be read.
+        MissingProgram: if only ffmpeg could read it and there is none.
+        ConfigError: if it is too short or too long.
+    """
+    rate, hop = config.vqvae.sample_rate, config.top.hop_length
+    extent = _request_extent(request, rate, request.n_samples(config), ffmpeg)
+    if extent is None:
+        return 0
+    n_samples = extent.n_samples // hop * hop
+    if n_samples == 0:
+        raise ConfigError(
+            f"primer lasts {extent.n_samples} samples; model {config.name} needs at least {hop}"
+        )
+    if n_samples >= request.n_samples(config):
+        least = "at least " * extent.at_least
+        raise ConfigError(
+            f"seconds is {request.seconds}; the primer alone lasts {least}{n_samples / rate:.2f} s",
+            hint="{seconds} counts the primer; ask for more, or set {primer_seconds}",
+        )
+    return n_samples
+
+
+def _request_extent(
+    request: GenerationRequest, rate: int, most: int, ffmpeg: str | None
+) -> Extent | None:
+    """Return what is used of a request's primer; None without one."""
+    if request.primer_compose is not None:
+        tempo, longest = request.primer_compose.tempo, request.composed_limit
+        return Extent(n_samples=composed_samples(tempo, longest, rate))
+    if request.primer is None:
+        return None
+    path, limit = Path(request.primer), request.primer_seconds
+    try:
+        return primer_extent(path, limit, rate, most=most, ffmpeg=ffmpeg)
+    except (AudioError, MissingProgram) as error:
+        error.message = f"primer: {error.message}"
+        raise
 
 
 def primer_extent(

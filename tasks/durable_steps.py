@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from musiccore.delivery import candidates, decode, policy
-from musiccore.delivery import song as song_files
-from musiccore.delivery.steps import Steps
+from musiccore.delivery import candidates, policy, publish, song_audio
+from musiccore.delivery.carry_out import Steps
 from musiccore.runs import conditioning, sample
 from musiccore.runs.snapshot import Picture
 from tasks.artifacts import show_song
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @io_task(task_run_name="publish-song-{song.song.number}")
-def publish_song(song: decode.FinishedSong) -> bool:
+def publish_song(song: song_audio.FinishedSong) -> bool:
     """Write everything a listener gets of a song, and show it in the Prefect UI if it is new.
 
     Args:
@@ -27,13 +26,13 @@ def publish_song(song: decode.FinishedSong) -> bool:
     Returns:
         Whether it was written now.
     """
-    written = song_files.publish_song(song)
+    written = publish.publish_song(song)
     if written:
         show(song)
     return written
 
 
-def show(song: decode.FinishedSong) -> None:
+def show(song: song_audio.FinishedSong) -> None:
     """Show a song in the Prefect UI, where there is one; a song that is finished never fails."""
     run, number = song.run, song.song.number
     try:
@@ -56,9 +55,9 @@ STEPS: Final = Steps(
     publish_audition=gpu_task(task_run_name="publish-audition")(candidates.publish_audition),
     publish_lost_takes=gpu_task(task_run_name="publish-lost-takes")(candidates.publish_lost_takes),
     write_lost_pages=io_task(task_run_name="write-lost-pages")(candidates.write_lost_pages),
-    decode_song=gpu_task(task_run_name="decode-level-{level}")(decode.decode_song),
+    decode_song=gpu_task(task_run_name="decode-level-{level}")(song_audio.decode_song),
     publish_song=publish_song,
-    lost_songs=io_task(task_run_name="find-lost-songs")(song_files.lost_songs),
+    lost_songs=io_task(task_run_name="find-lost-songs")(publish.lost_songs),
     next_choice=io_task(task_run_name="next-choice")(policy.next_choice),
     choose_by_policy=gpu_task(task_run_name="choose-by-policy")(policy.choose_by_policy),
 )

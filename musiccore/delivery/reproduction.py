@@ -14,9 +14,9 @@ from musiccore.audio.comparison import Likeness, compare
 from musiccore.audio.sound import Audio
 from musiccore.conversion.memory import read
 from musiccore.delivery.candidates import record_round
-from musiccore.delivery.decode import FinishedSong, take_audio
 from musiccore.delivery.origin import Wanted, differences
 from musiccore.delivery.provenance import provenance
+from musiccore.delivery.song_audio import FinishedSong, take_audio
 from musiccore.errors import ConfigError
 from musiccore.journal.manifest import Difference
 from musiccore.models.loading import Models
@@ -24,7 +24,7 @@ from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.runs.calibrate import known_speeds
-from musiccore.runs.choose import choices_of
+from musiccore.runs.choices import choices_of
 from musiccore.runs.conditioning import condition, keep_score, record_score
 from musiccore.runs.create import Primer, check_request, create_run, run_exists
 from musiccore.runs.levels import codes_sha256

@@ -13,6 +13,7 @@ from musiccore.models.machine import Machine
 from musiccore.request.budget import LevelLeft, what_is_left
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
+from musiccore.runs import primer_audio
 from musiccore.runs.calibrate import known_speeds
 from musiccore.runs.status import RunStatus
 from musiccore.storage.store import Store
@@ -66,7 +67,7 @@ def plan_of(
     """
     device: DeviceKind = "cuda" if machine.device.startswith("cuda") else "cpu"
     if primer_samples is None:
-        primer_samples = request.primer_samples(config, ffmpeg=machine.ffmpeg)
+        primer_samples = primer_audio.primer_samples(request, config, ffmpeg=machine.ffmpeg)
     speeds = known_speeds(store, config, machine)
     return Plan.of(config, request, device=device, primer_samples=primer_samples, speeds=speeds)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from musiccore.delivery import reproduce
+from musiccore.delivery import reproduction
 from musiccore.delivery.origin import Wanted
-from musiccore.delivery.reproduce import Prospect, Report
+from musiccore.delivery.reproduction import Prospect, Report
 from tasks.context import machine, shared_store, working
 from tasks.policies import gpu_task, io_task
 
@@ -23,9 +23,9 @@ def begin_again(file: str, primer: str = "") -> Prospect:
         The run, what differs here, and what it will cost.
     """
     wanted = Wanted.of(Path(file))
-    unlike = reproduce.create_again(shared_store(), wanted, primer, machine())
+    unlike = reproduction.create_again(shared_store(), wanted, primer, machine())
     with working(wanted.run_id) as run:
-        return reproduce.begin_again(run, wanted, primer, unlike)
+        return reproduction.begin_again(run, wanted, primer, unlike)
 
 
 @gpu_task(task_run_name="make-again-{run_id}")
@@ -40,7 +40,7 @@ def make_again(run_id: str, file: str) -> dict[str, str]:
         Level → sha256 of the codes.
     """
     with working(run_id) as run:
-        return reproduce.make_again(run, Wanted.of(Path(file)).origin)
+        return reproduction.make_again(run, Wanted.of(Path(file)).origin)
 
 
 @gpu_task(task_run_name="compare-again-{run_id}")
@@ -58,4 +58,4 @@ def compare_again(run_id: str, file: str, out: str = "") -> Report:
     path = Path(file)
     with working(run_id) as run:
         wanted = Wanted.of(path)
-        return reproduce.compare_again(run, wanted, path, Path(out) if out else None)
+        return reproduction.compare_again(run, wanted, path, Path(out) if out else None)

@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from musiccore.composer.options import parse_key
 from musiccore.errors import ConfigError
+from musiccore.scores.key import parse_key
 
 MAX_SEED = 2**63 - 1
 MAX_SECONDS = 3600.0

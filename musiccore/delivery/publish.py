@@ -12,9 +12,9 @@ from functools import partial
 
 from musiccore import audio
 from musiccore.audio.sound import Audio
-from musiccore.delivery.decode import FinishedSong
 from musiccore.delivery.provenance import provenance, song_title
-from musiccore.delivery.score import ROLL_FILE, SCORE_FILE, SongScore, starting_score
+from musiccore.delivery.song_audio import FinishedSong
+from musiccore.delivery.song_score import ROLL_FILE, SCORE_FILE, SongScore, starting_score
 from musiccore.journal.manifest import Deliverable, Manifest
 from musiccore.models.codes import Codes
 from musiccore.pages import figures
