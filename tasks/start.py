@@ -9,7 +9,8 @@ from musiccore.models.machine import Machine
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer, new_run_id, run_exists, start
-from musiccore.storage.store import Store, validate_run_id
+from musiccore.storage.run_ids import validate_run_id
+from musiccore.storage.store import Store
 from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
 from tasks.context import current_run, flow_run_id, machine, new_store

@@ -12,7 +12,7 @@ from musiccore.request.request import read_lyrics
 from musiccore.runs.choices import check_wanted, make_choice, read_tree
 from musiccore.runs.purge import purge_takes, purgeable
 from musiccore.runs.snapshot import Picture
-from musiccore.storage.store import validate_run_id
+from musiccore.storage.run_ids import validate_run_id
 from musiccore.takes.choice import DECISIONS, Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.timecode import parse_parts, parse_range, parse_seconds

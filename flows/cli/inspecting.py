@@ -10,7 +10,7 @@ from musiccore.runs.mend import mend_run
 from musiccore.runs.restore import told_records
 from musiccore.runs.status import RunStatus, describe_run, describe_runs
 from musiccore.runs.verify import Verification, verify_run
-from musiccore.storage.store import validate_run_id
+from musiccore.storage.run_ids import validate_run_id
 from tasks.context import present_store
 
 

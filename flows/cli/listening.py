@@ -15,7 +15,8 @@ from flows.embedded import configured_api_url
 from musiccore.errors import ConfigError
 from musiccore.runs.choices import read_tree
 from musiccore.runs.deliveries import round_page_key
-from musiccore.storage.store import Store, validate_run_id
+from musiccore.storage.run_ids import validate_run_id
+from musiccore.storage.store import Store
 from tasks import context
 from tasks.links import enter_link, room_token
 from tasks.settings import Settings

@@ -128,8 +128,10 @@ class Chain:
         tip = self._read_tip()  # before the listing, which can then only know more
         last = self._last_listed()
         lost: list[Lost] = []
-        for seq in range(self.seq + 1, last + 1):
-            found = self._read(seq, follows=not lost)
+        new = range(self.seq + 1, last + 1)
+        keys = [record_key(seq, self._folder) for seq in new]
+        for seq, data in zip(new, self._store.get_each(keys, limit=MAX_RECORD_BYTES), strict=True):
+            found = self._judge(seq, data, follows=not lost)
             if isinstance(found, Event):
                 if lost:
                     self.replay.gap()
@@ -147,12 +149,11 @@ class Chain:
         lost += [Lost(seq=n, why="is missing", there=False) for n in range(last + 1, end + 1)]
         self.tail = lost
 
-    def _read(self, seq: int, *, follows: bool) -> Event | Lost:
-        try:
-            data = self._store.get(record_key(seq, self._folder), limit=MAX_RECORD_BYTES)
-        except NotFound:
+    def _judge(self, seq: int, data: bytes | NotFound | Corrupt, *, follows: bool) -> Event | Lost:
+        """Return what was read of a record as an event, or what is wrong with it."""
+        if isinstance(data, NotFound):
             return Lost(seq=seq, why="is missing", there=False)
-        except Corrupt:  # larger than a record, or no regular file
+        if isinstance(data, Corrupt):  # larger than a record, or no regular file
             return Lost(seq=seq, why="is damaged", there=True)
         try:
             return decode_record(data, seq=seq, prev=self.head if follows else link_of(data))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from musiccore.errors import NotFound, StorageError
+from musiccore.journal.keys import RUN_KEY
 from musiccore.storage.sealed import Json, canonical_json, sha256
 from musiccore.storage.store import Store
 
@@ -172,7 +173,8 @@ class Heartbeat:
             beat["progress"] = self._progress
         data = canonical_json(beat)
         try:
-            self._store.put(heartbeat_key(self._epoch), data)
+            if self._store.exists(RUN_KEY):  # where the run was, another one may be by now
+                self._store.put(heartbeat_key(self._epoch), data)
         except StorageError as error:  # never stops the music; at worst another worker takes over
             log.warning("heartbeat of claim %d not written: %s", self._epoch, error.message)
 

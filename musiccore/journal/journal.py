@@ -30,8 +30,9 @@ from musiccore.journal.manifest import (
 from musiccore.journal.records import Event
 from musiccore.journal.run_log import PATIENCE_SECONDS, RunReader
 from musiccore.journal.runs import has_records, keep_copy, read_run_record, without_record
+from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json, sha256
-from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
+from musiccore.storage.store import AlreadyExists, BlobRef, Store
 
 log = logging.getLogger(__name__)
 

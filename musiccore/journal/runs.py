@@ -8,7 +8,8 @@ import logging
 from musiccore.errors import Corrupt, NotFound, StorageError
 from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
-from musiccore.storage.store import Store, validate_run_id
+from musiccore.storage.run_ids import validate_run_id
+from musiccore.storage.store import Store
 
 log = logging.getLogger(__name__)
 

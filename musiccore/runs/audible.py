@@ -12,7 +12,8 @@ from musiccore.conversion.memory import read
 from musiccore.errors import ConfigError
 from musiccore.runs.snapshot import Picture
 from musiccore.scores.transcribe import Transcription, transcribe
-from musiccore.storage.store import Store, validate_run_id
+from musiccore.storage.run_ids import validate_run_id
+from musiccore.storage.store import Store
 from musiccore.synth.programs import program_of
 
 

@@ -23,8 +23,9 @@ from musiccore.request.request import GenerationRequest
 from musiccore.runs.primer import compose_primer, file_sha256, primer_piece
 from musiccore.runs.primer_audio import primer_samples
 from musiccore.sampling.randomness import RNG_SCHEME
+from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json
-from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id
+from musiccore.storage.store import AlreadyExists, BlobRef, Store
 from musiccore.tags.software import version_of
 
 

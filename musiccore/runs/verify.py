@@ -12,8 +12,9 @@ from musiccore.errors import ConfigError, NotFound, StorageError
 from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, Event, Replay, decode_record, link_of
+from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json, sha256, unseal
-from musiccore.storage.store import BlobRef, Store, validate_run_id
+from musiccore.storage.store import BlobRef, Store
 
 BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{64})")
 _DERIVED: Final = ("export/", "heartbeat/", "quarantine/", "rounds/", "spool/")

@@ -24,7 +24,13 @@ TEMP_LIFETIME_SECONDS = 24 * 3600.0
 
 
 class Backend(Protocol):
-    """Bytes under keys. Keys are relative, `/`-separated and already validated."""
+    """Bytes under keys. Keys are relative, `/`-separated and already validated.
+
+    Attributes:
+        at_once: how many reads are worth doing at the same time.
+    """
+
+    at_once: int
 
     def create(self, key: str, data: bytes) -> None:
         """Write a new object, complete and durable, or raise `FileExistsError`."""
@@ -87,6 +93,8 @@ class LocalBackend:
         single_writer: create without hard links, by looking first. Only for file systems that have
             none (some mounted drives) and only while one worker writes.
     """
+
+    at_once = 1
 
     def __init__(self, root: str, *, single_writer: bool = False) -> None:
         self.root = root
@@ -224,6 +232,7 @@ def _fsync_folder(path: str) -> None:
 class MemoryBackend:
     """fsspec's memory file system: one process, gone with it. Threads may share it."""
 
+    at_once = 1
     _lock: ClassVar[threading.RLock] = threading.RLock()  # the file system is one per process too
 
     def __init__(self, root: str) -> None:

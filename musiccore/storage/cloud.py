@@ -25,6 +25,8 @@ class CloudBackend:
         root: bucket and folder.
     """
 
+    at_once = 16  # a reply takes a tenth of a second, however little it holds
+
     def __init__(self, root: Place) -> None:
         self.root = root
 

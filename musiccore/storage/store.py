@@ -20,7 +20,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -29,19 +30,7 @@ from musiccore.storage.backends import Backend, FolderGone, LocalBackend, Memory
 from musiccore.storage.cloud import CloudBackend
 from musiccore.storage.os_errors import gone, is_away, meaning
 from musiccore.storage.places import parse_root
-from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.sealed import Json
-
-__all__ = [
-    "AlreadyExists",
-    "BlobRef",
-    "Capability",
-    "Digest",
-    "Store",
-    "Writers",
-    "open_store",
-    "validate_run_id",
-]
 
 Writers = Literal["multi-writer", "single-writer"]
 
@@ -207,6 +196,32 @@ class Store:
         if limit is not None and len(data) > limit:
             raise Corrupt(f"{self.location(key)} is larger than the {limit} bytes it may have")
         return data
+
+    def get_each(self, keys: Sequence[str], *, limit: int) -> Iterator[bytes | NotFound | Corrupt]:
+        """Read objects in the order asked for; of a store that is far away several at once.
+
+        Args:
+            keys: their keys.
+            limit: bytes that each may have at most.
+
+        Yields:
+            The bytes, or what `get` raises where they are not to be had.
+
+        Raises:
+            StorageError: if the store refused or did not answer.
+        """
+
+        def read(key: str) -> bytes | NotFound | Corrupt:
+            try:
+                return self.get(key, limit=limit)
+            except (NotFound, Corrupt) as error:
+                return error
+
+        if self._backend.at_once == 1:
+            yield from map(read, keys)
+            return
+        with ThreadPoolExecutor(self._backend.at_once) as pool:
+            yield from pool.map(read, keys)
 
     def exists(self, key: str) -> bool:
         """Return whether an object can be read; a hint, never a decision to write."""

@@ -31,6 +31,7 @@ class Bucketful(ThreadingHTTPServer):
         unknown: whether nobody is known here: every request is answered with 401.
         lost: how many of the next uploads are kept and get no reply.
         requests: method and path of every request.
+        meeting: where requests for content wait for each other; None for nowhere.
     """
 
     daemon_threads = True
@@ -49,6 +50,7 @@ class Bucketful(ThreadingHTTPServer):
         self.unknown = False
         self.lost = 0
         self.requests: list[str] = []
+        self.meeting: threading.Barrier | None = None
         self.counter = itertools.count(1)
         self.lock = threading.Lock()
 
@@ -117,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif key in self.server.refused:
             self._answer(403, b'{"error": {"message": "forbidden"}}')
         elif query.get("alt") == "media":
+            if self.server.meeting is not None:
+                self.server.meeting.wait()
             self._answer_media(self.server.objects[bucket, key])
         else:
             self._answer_json(self.server.about(bucket, key))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from musiccore.errors import NotFound, StorageError, Unavailable
+from musiccore.journal.chain import record_key
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
 from musiccore.storage.store import Store, open_store
@@ -83,6 +85,21 @@ def test_a_probe_whose_reply_got_lost_finds_its_own_object(google: Bucketful, st
     google.lost = 1
     assert store.probe().writers == "multi-writer"
     assert store.list() == {}
+
+
+def test_the_records_of_a_run_are_read_several_at_once(google: Bucketful, store: Store) -> None:
+    with Journal.create(store, run_record()) as journal, journal.claimed():
+        for take in range(6):
+            journal.append("candidate", take=take)
+    keys = [record_key(seq) for seq in range(1, 9)]
+    google.meeting = threading.Barrier(4, timeout=60)  # whoever comes alone waits in vain
+    try:
+        read = list(store.at("song").get_each(keys, limit=1 << 16))
+    finally:
+        google.meeting = None
+    assert read == [store.at("song").get(key) for key in keys]
+    assert len(Journal.open(store, "song").events) == len(keys)
+    assert isinstance(next(store.get_each(["none"], limit=1)), NotFound)
 
 
 def test_a_second_machine_fences_the_first(store: Store) -> None:

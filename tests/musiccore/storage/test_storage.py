@@ -16,7 +16,8 @@ from musiccore.errors import ConfigError, Corrupt, NotFound, StorageError
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import new_run_id
 from musiccore.storage.backends import LocalBackend
-from musiccore.storage.store import AlreadyExists, Store, open_store, validate_run_id
+from musiccore.storage.run_ids import validate_run_id
+from musiccore.storage.store import AlreadyExists, Store, open_store
 from tests.contracts.store_faults import Faults
 from tests.contracts.store_suite import StoreSuite
 
