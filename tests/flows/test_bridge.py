@@ -25,7 +25,6 @@ REQUEST = GenerationRequest.parse(
     {
         "model": "nano",
         "seconds": 9,
-        "takes": 2,
         "choose": "best",
         "title": "From a score",
         "conditioning": Conditioning(artist="bach", genre="piano minor"),
