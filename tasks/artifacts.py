@@ -13,7 +13,6 @@ from typing import Final
 
 from musiccore.errors import MusicCoreError, StorageError
 from musiccore.errors.doors import FORM
-from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
 from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
@@ -98,8 +97,8 @@ def show_failure(error: MusicCoreError) -> None:
     )
 
 
-def show_plan(run_id: str, plan: Plan, sung: Sung | None = None) -> None:
-    """Show what a run will cost as a table, and what becomes of lyrics that are not sung as is."""
+def show_plan(run_id: str, plan: Plan, notes: Sequence[str] = ()) -> None:
+    """Show what a run will cost as a table, and what a model is given for what it does not know."""
     from prefect.artifacts import create_table_artifact
 
     rows: list[dict[str, object]] = [
@@ -112,7 +111,7 @@ def show_plan(run_id: str, plan: Plan, sung: Sung | None = None) -> None:
         }
         for cost in reversed(plan.levels)
     ]
-    words = "" if sung is None else "".join(f"\n\n{plain(each)}" for each in sung.sentences())
+    words = "".join(f"\n\n{plain(each)}" for each in notes)
     aside(
         lambda: create_table_artifact(
             rows,

@@ -17,7 +17,7 @@ from musiccore.runs.batch_report import (
 )
 from musiccore.runs.open_run import OpenRun
 from musiccore.runs.packs import SharedPasses
-from musiccore.runs.queue import Entry, Queue, create_song, queue_of, sung_words
+from musiccore.runs.queue import Entry, Queue, batch_notes, create_song, queue_of
 from tasks.artifacts import show_table
 from tasks.context import machine, new_store, shared_store, working
 from tasks.links import room_link
@@ -38,7 +38,7 @@ def find_queue(file: str, recipe: str, name: str) -> Queue:
     queue = queue_of(new_store(), machine(), file, recipe, name)
     n = len(queue.entries)
     tell(f"Batch {queue.batch}: {n} song{'s' * (n != 1)}.")
-    for words in sung_words(queue):
+    for words in batch_notes(queue, machine().labels):
         tell(words)
     return queue
 

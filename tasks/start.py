@@ -6,6 +6,7 @@ from musiccore.errors import ConfigError
 from musiccore.journal.journal import Journal
 from musiccore.models.config import ModelConfig
 from musiccore.models.machine import Machine
+from musiccore.request.check import conditioning_notes
 from musiccore.request.plan import DeviceKind, Plan
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer, new_run_id, run_exists, start
@@ -67,10 +68,10 @@ def _announce(
     primer = Primer.recorded(Journal.open(store, run_id).record)
     n_samples = 0 if primer is None else primer.n_samples
     plan = Plan.of(config, request, device=device, primer_samples=n_samples)
-    sung = request.sung(config)
-    show_plan(run_id, plan, sung)
+    notes = conditioning_notes(request, config, here.labels)
+    show_plan(run_id, plan, notes)
     tell(_begun(request, run_id, plan))
-    for words in () if sung is None else sung.sentences():
+    for words in notes:
         tell(words)
 
 

@@ -11,7 +11,7 @@ from flows.cli.progress_bar import shown
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
-from musiccore.runs.queue import batch_folder, queue_of, sung_words
+from musiccore.runs.queue import batch_folder, batch_notes, queue_of
 from musiccore.storage.store import Store
 from tasks.context import machine, new_store
 
@@ -25,7 +25,7 @@ def batch(options: Namespace) -> int:
         queue = queue_of(store, machine(), options.file, "", options.name or "")
     with stoppable(), prepare() as session, shown() as report:
         report.say(f"batch {queue.batch} of {len(queue.entries)} songs in {store.location()}")
-        for words in sung_words(queue):
+        for words in batch_notes(queue, machine().labels):
             report.say(words)
         try:
             with session.flows():

@@ -16,6 +16,7 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.run_log import PATIENCE_SECONDS
+from musiccore.request.check import conditioning_notes
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import check_request, fresh_run_id, new_run_id, run_exists, start
@@ -86,8 +87,7 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
         with checking():
             config, _ = start(store, request, run_id, machine())
         report.say(f"run {run_id} in {store.location()}")
-        sung = request.sung(config)
-        for words in () if sung is None else sung.sentences():
+        for words in conditioning_notes(request, config, machine().labels):
             report.say(words)
 
     return _carry(options, run_id, work, begin)

@@ -11,7 +11,7 @@ from flows.cli.time_budget import budget_seconds, plan_of
 from musiccore.errors import ConfigError
 from musiccore.models.loading import check_weights
 from musiccore.request.budget import Fit, fit_into
-from musiccore.request.check import check
+from musiccore.request.check import check, conditioning_notes
 from musiccore.request.plan import Plan
 from musiccore.runs.calibrate import calibrate
 from tasks.context import machine, new_store
@@ -40,7 +40,7 @@ def plan(options: Namespace) -> int:
         data_json(value if sung is None else {**value, "sung": sung.to_json()})
         return Exit.DONE
     _show(found)
-    for words in () if sung is None else sung.sentences():
+    for words in conditioning_notes(request, config, here.labels):
         data(words)
     if options.price is not None:
         low, high = _price(found, options.price)

@@ -133,7 +133,12 @@ def request_options(command: ArgumentParser) -> None:
     add("--genre", metavar="WORDS", help="genre the model knows")
     add("--lyrics", metavar="TEXT", help="words to sing, for models that sing")
     add("--lyrics-file", metavar="FILE", help="the same from a text file")
-    add("--allow-unknown", action="store_true", default=None, help="unknown names become `unknown`")
+    add(
+        "--allow-unknown",
+        action="store_true",
+        default=None,
+        help="leave out names and letters that the model does not know, and say which",
+    )
     add("--seconds", metavar="S", type=float, help="length of the music")
     add("--total-seconds", metavar="S", type=float, help="length of the song this is the start of")
     add("--takes", metavar="N", type=int, help="variants of the top level")
@@ -142,7 +147,11 @@ def request_options(command: ArgumentParser) -> None:
         choices=("first", "best", "all", "wait"),
         help="which take goes on to the end; wait: that which a person chooses",
     )
-    add("--primer", metavar="FILE", help="audio, or a score (MIDI, ...), that the music continues")
+    add(
+        "--primer",
+        metavar="FILE",
+        help="what the music continues: audio of any format that `convert` reads, or a score",
+    )
     add("--primer-seconds", metavar="S", type=float, help="how much of the primer is used")
     add(
         "--primer-compose",

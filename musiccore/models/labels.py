@@ -140,6 +140,19 @@ class Labeller:
             unknown=tuple(unknown),
         )
 
+    def unknown_names(self, artist: str, genre: str) -> dict[str, tuple[str, ...]]:
+        """Return the names that stand for "unknown" here, by field; fields without one are absent.
+
+        Raises:
+            ConditioningError: if a name is unknown and unknown names are refused.
+        """
+        artists: list[str] = []
+        genres: list[str] = []
+        self._artist(artist, artists)
+        self._genres(genre, genres)
+        found = {"artist": tuple(artists), "genre": tuple(genres)}
+        return {name: words for name, words in found.items() if words}
+
     def from_ids(
         self,
         artist_id: int,

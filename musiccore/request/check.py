@@ -52,6 +52,29 @@ def check(
     return config
 
 
+def conditioning_notes(
+    request: GenerationRequest, config: ModelConfig, label_tables: Path | None = None
+) -> list[str]:
+    """Return what becomes of artist, genre and lyrics that a model does not know, in sentences.
+
+    Args:
+        request: checked already.
+        config: its model.
+        label_tables: folder with the user's copy of the v2 and v3 label tables.
+    """
+    from musiccore.models.labels import labellers
+
+    wanted, sung = request.conditioning, request.sung(config)
+    maker = labellers(config, label_tables, allow_unknown=request.allow_unknown, verify=False)[-1]
+    unknown = {} if maker is None else maker.unknown_names(wanted.artist, wanted.genre)
+    found = [
+        f"{name}: the model does not know {', '.join(map(repr, words))}; "
+        f'it is given "unknown" instead'
+        for name, words in unknown.items()
+    ]
+    return found + ([] if sung is None else sung.sentences())
+
+
 def _check_levels(request: GenerationRequest, config: ModelConfig) -> None:
     per_level = {
         "window_hop": request.window_hops(config),

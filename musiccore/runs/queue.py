@@ -27,6 +27,7 @@ from musiccore.models.config import ModelConfig
 from musiccore.models.loading import Models
 from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
+from musiccore.request.check import conditioning_notes
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer, check_request, create_run
@@ -84,14 +85,14 @@ class Queue:
         return self.entries[row - 1]
 
 
-def sung_words(queue: Queue) -> list[str]:
-    """Return what becomes of lyrics that models cannot sing as they are, row by row."""
+def batch_notes(queue: Queue, label_tables: Path | None) -> list[str]:
+    """Return what becomes of artists, genres and lyrics that models do not know, row by row."""
     found = []
     for entry in queue.entries:
         if entry.request is not None:
-            sung = entry.request.sung(preset(entry.request.model))
-            sentences = () if sung is None else sung.sentences()
-            found += [f"row {entry.row}: {words}" for words in sentences]
+            config = preset(entry.request.model)
+            notes = conditioning_notes(entry.request, config, label_tables)
+            found += [f"row {entry.row}: {words}" for words in notes]
     return found
 
 

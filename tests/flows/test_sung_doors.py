@@ -10,7 +10,7 @@ import pytest
 from flows.__main__ import main
 from musiccore.models.labels import clean_lyrics
 from musiccore.models.machine import Machine
-from musiccore.runs.queue import queue_of, sung_words
+from musiccore.runs.queue import batch_notes, queue_of
 from musiccore.runs.snapshot import Picture
 from musiccore.storage.store import open_store
 from tasks.songcard import SongCard
@@ -86,7 +86,31 @@ def test_batch_says_it_row_by_row():
     )
     root = f"memory://test-{uuid.uuid4().hex}"
     queue = queue_of(open_store(root), Machine(), "", recipe, "b")
-    words = sung_words(queue)
+    words = batch_notes(queue, None)
     assert words[0].startswith("row 2: lyrics: some letters")
     assert words[-1] == f"row 2: lyrics: line 2 is sung as: {GIVEN}"
     assert not any(each.startswith("row 1") for each in words)
+
+
+def test_names_that_are_unknown_are_told_where_the_song_is_planned_and_begun(tmp_path, capsys):
+    names = ["--artist", "nobody", "--genre", "piano polka", "--allow-unknown"]
+    asked = ["--model", "tiny", "--seconds", "0.5", *names]
+    artist = "artist: the model does not know 'nobody'; it is given \"unknown\" instead\n"
+    genre = "genre: the model does not know 'polka'; it is given \"unknown\" instead\n"
+    assert main(["plan", *asked]) == 0
+    assert artist + genre in capsys.readouterr().out
+    where = ["--run", "song", "--store", str(tmp_path / "runs")]
+    assert main(["generate", *asked, *where]) == 0
+    said = capsys.readouterr().err
+    assert artist in said
+    assert genre in said
+
+
+def test_batch_tells_unknown_names_row_by_row():
+    recipe = (
+        "title,model,seconds,artist,allow_unknown\na,tiny,0.5,bach,yes\nb,tiny,0.5,nobody,yes\n"
+    )
+    queue = queue_of(open_store(f"memory://test-{uuid.uuid4().hex}"), Machine(), "", recipe, "b")
+    assert batch_notes(queue, None) == [
+        "row 2: artist: the model does not know 'nobody'; it is given \"unknown\" instead"
+    ]

@@ -10,7 +10,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.client.schemas.objects import Artifact
 from prefect.context import FlowRunContext
 
-from musiccore.models.config import ModelConfig
+from musiccore.models.presets import preset
 from musiccore.models.sung import Sung
 from musiccore.request.plan import Plan
 from musiccore.request.request import GenerationRequest
@@ -40,9 +40,9 @@ def test_key_is_one_that_prefect_accepts(parts, key):
 @durable_flow(name="showing")
 def showing() -> str:
     request = GenerationRequest(model="tiny", seconds=0.4)
-    plan = Plan.of(ModelConfig.from_name("tiny"), request)
+    plan = Plan.of(preset("tiny"), request)
     aside(lambda: 1 / 0)
-    show_plan("a_run", plan, Sung.of("Stra\u00dfe <b>\U0001f600</b>", "nano"))
+    show_plan("a_run", plan, Sung.of("Stra\u00dfe <b>\U0001f600</b>", "nano").sentences())
     show_text("# What became of it", "what-became-of-it", "One sentence.")
     return str(FlowRunContext.get().flow_run.id)
 
