@@ -81,11 +81,13 @@ def collect_answer(run_id: str) -> MusicCoreError | None:
         Why the answer cannot be followed; None if it was, or if there is none.
     """
     flow_run = flow_run_id()
+    if not flow_run:
+        return None
     picture = Picture.of(shared_store(), run_id)
     asked = [
         event
         for event in picture.journal.events_of("waiting")
-        if flow_run and event.fields.get("flow_run") == flow_run
+        if event.fields.get("flow_run") == flow_run
     ]
     if not asked:
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flows.asking import ask, collect_answer
 from musiccore.delivery.carry_out import carry_out
+from musiccore.runs.open_run import OpenRun
 from musiccore.runs.snapshot import Picture
-from musiccore.runs.status import describe_run
 from musiccore.work.extra import extra
 from tasks.artifacts import show_finished
 from tasks.context import flow_run_id, shared_store, task_reporter, working
@@ -25,32 +25,33 @@ def converse(run_id: str) -> dict[str, object]:
     Returns:
         The run as it stands now: state, levels, song.
     """
-    _goes_on(run_id)
     mistake = collect_answer(run_id)
+    begun = False
     while True:
         with working(run_id) as run:
+            if not begun:
+                _goes_on(run)
+            begun = True
             carry_out(run, STEPS)
             question = say_waiting(run, flow_run_id())
-        if question is None or not ask(run_id, question, mistake):
-            return _ended(run_id)
+            if question is None:
+                return _ended(Picture.of_open(run))
+        if not ask(run_id, question, mistake):
+            return _ended(Picture.of(shared_store(), run_id))
         mistake = None
 
 
-def _goes_on(run_id: str) -> None:
+def _goes_on(run: OpenRun) -> None:
     """Tell what there is of a run that was begun before."""
-    if story() is not None:
-        picture = Picture.of(shared_store(), run_id)
-        if picture.journal.events:
-            tell(f"Goes on with “{picture.status.title or run_id}”, {picture.status.words}.")
+    if story() is not None and any(e.epoch < run.journal.epoch for e in run.journal.events):
+        picture = Picture.of_open(run)
+        tell(f"Goes on with “{picture.title}”, {picture.status.words}.")
 
 
-def _ended(run_id: str) -> dict[str, object]:
+def _ended(picture: Picture) -> dict[str, object]:
     """Return the run as it stands now, and show the song that it has come to."""
-    if story() is None:
-        return describe_run(shared_store(), run_id).to_json()
-    picture = Picture.of(shared_store(), run_id)
-    if picture.status.state == "done":
+    if story() is not None and picture.status.state == "done":
         show = task_reporter().say
         extra("the card of the song in Prefect", lambda: show_finished(picture), show, tell)
-        tell(f"“{picture.status.title or run_id}” is {picture.status.words}.")
+        tell(f"“{picture.title}” is {picture.status.words}.")
     return picture.status.to_json()

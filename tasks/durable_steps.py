@@ -37,7 +37,7 @@ def show(song: song_audio.FinishedSong) -> None:
     run, number = song.run, song.song.number
     try:
         if story() is not None:
-            show_song(Picture.of(run.root, run.run_id), number)
+            show_song(Picture.of_open(run), number)
     except Exception as error:
         log.warning("song %d is not shown in Prefect: %s", number, error)
 

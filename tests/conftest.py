@@ -1,4 +1,4 @@
-"""Settings for every test, what they may need, and one Prefect server for each worker.
+"""Settings for every test, what they may need, and one Prefect server for all that ask for it.
 
 One processor thread, since small matrices run slower on two.
 """
@@ -6,8 +6,10 @@ One processor thread, since small matrices run slower on two.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -22,7 +24,8 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 QUICK_SECONDS = 5.0
 
 # Files that share what is dear to make, or that fill the machine with servers of their own, are one
-# group: a group runs in one process, one test after the other. Every other file is its own group.
+# group: a group runs in one process, one test after the other. So are all that ask for the Prefect
+# server, of which there is one then. Every other file is its own group.
 _GROUPS = {
     "tests/browser/test_axe.py": "room",
     "tests/browser/test_door.py": "serve",
@@ -31,6 +34,7 @@ _GROUPS = {
     "tests/browser/test_story.py": "serve",
     "tests/flows/serving/test_serve.py": "serve",
 }
+_ASKS_FOR_A_SERVER = re.compile(r"\b(prefect_server|commands_have_a_server)\b")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,10 +65,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Give each worker a group at a time; xdist's own groups do not work with pytest 9.2."""
     from xdist.scheduler import LoadScopeScheduling
 
+    @cache
+    def group_of(file: str) -> str:
+        if file in _GROUPS:
+            return _GROUPS[file]
+        asks = _ASKS_FOR_A_SERVER.search((config.rootpath / file).read_text(encoding="utf-8"))
+        return "prefect" if asks else file
+
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return _GROUPS.get(file, file)
+            return group_of(nodeid.partition("::")[0])
 
     return ByGroup(config, log)
 

@@ -169,6 +169,11 @@ class OpenRun:
         """
         return extra(what, make, self.say, self.tell)
 
+    def losses(self) -> tuple[str, ...]:
+        """Return in sentences what of the run is lost."""
+        lost = self._choices.losses(self.journal.given_up["choices"])
+        return (*self.journal.losses(), *lost)
+
     def give_up_lost_choices(self) -> None:
         """Mark the end of what was chosen where choices were lost, and say which."""
         self._choices.read()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.runs.choices import tree_and_losses
+from musiccore.runs.open_run import OpenRun
 from musiccore.runs.outlook import song_part
 from musiccore.runs.status import RunStatus, describe, page_of
 from musiccore.storage.sealed import Json
@@ -49,6 +50,14 @@ class Picture:
         tree, losses = tree_and_losses(store, journal)
         status = describe(store, journal, tree, losses)
         return cls(store=store, journal=journal, tree=tree, status=status)
+
+    @classmethod
+    def of_open(cls, run: OpenRun) -> Picture:
+        """Return a run that is open, as it stands; reads nothing but new choices."""
+        tree = run.tree(fresh=True)
+        losses = run.losses()
+        status = describe(run.root, run.journal, tree, losses)
+        return cls(store=run.root, journal=run.journal, tree=tree, status=status)
 
     @property
     def title(self) -> str:

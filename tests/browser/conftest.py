@@ -96,12 +96,19 @@ def look(browser, request) -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory) -> Iterator[Stage]:
-    """One `jukeflow serve` for every test that needs Prefect's real server and pages."""
+def machine(tmp_path_factory) -> Iterator[Stage]:
+    """One machine for every test that needs Prefect's real server and pages."""
     stage = Stage(tmp_path_factory.mktemp("stage"), TOKEN)
-    stage.serve()
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def stage(machine) -> Stage:
+    """The machine with `jukeflow serve` on it, which goes on from test to test."""
+    if not machine.serves:
+        machine.serve()
+    return machine
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,11 @@ class Stage:
         self.process: subprocess.Popen[str] | None = None
         self.api = self.ui = self.room = self.password = ""
 
+    @property
+    def serves(self) -> bool:
+        """Whether `serve` runs."""
+        return self.process is not None and self.process.poll() is None
+
     def serve(self) -> None:
         """Start `serve`; the second time at the addresses of the first."""
         ports = [self.ui.rpartition(":")[2] or "0", self.room.rpartition(":")[2] or "0"]
@@ -77,7 +82,7 @@ class Stage:
 
     def close(self) -> None:
         """Stop `serve` as Ctrl-C does."""
-        if self.process is not None and self.process.poll() is None:
+        if self.serves:
             self.process.terminate()
             self.process.wait(60)
         self.kill()

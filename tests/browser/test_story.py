@@ -15,7 +15,6 @@ import pytest
 
 from flows.asking import answer_key
 from musiccore.journal.journal import Journal
-from musiccore.request.request import GenerationRequest
 from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run
@@ -24,14 +23,14 @@ from musiccore.storage.store import open_store
 from musiccore.takes.choice import Choice
 from tests.browser.pages import SCREENSHOTS, WIDTHS, loaded, played, sounds, until
 from tests.browser.stage import Stage, eventually, soon
-from tests.flows.rooms import TOKEN
+from tests.flows.rooms import TOKEN, new_run, work
 
 RUN = "evening-song"
 SONG = {"Title": "Evening song", "Artist": "bach", "Genre": "piano minor"}
 NUMBERS = {"Seconds": "5", "Takes": "2", "Seed": "7"}
 
 
-def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch, prefect_server):
+def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch):
     fill_in_the_form(stage, look)
     eventually(lambda: stage.state("compose-Evening song") == "Suspended", "the first takes")
     hear_the_candidates(stage, look)
@@ -53,6 +52,7 @@ def test_a_song_outlives_everything(stage, look, tmp_path, monkeypatch, prefect_
 
     assert verify_run(store(stage), RUN).sound
     assert len(read_tree(store(stage), RUN).choices) == 5
+    stage.close()  # it would look for interrupted runs every few seconds
     with monkeypatch.context() as patch:
         patch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))
         without_kills()
@@ -219,22 +219,16 @@ def look_at_the_song(stage: Stage, look) -> None:
 
 
 def without_kills() -> None:
-    """The same request and the same choices, in one process."""
-    from flows.compose import compose
-    from flows.resume import resume
-
-    words = {"artist": SONG["Artist"], "genre": SONG["Genre"]}
-    request = GenerationRequest.parse(
-        {
-            "title": SONG["Title"],
-            "conditioning": words,
-            "seconds": 5.0,
-            "takes": 2,
-            "sampling": {"seed": 7},
-            "choose": "wait",
-        }
+    """The same request and the same choices, in one process and without Prefect."""
+    new_run(
+        RUN,
+        title=SONG["Title"],
+        conditioning={"artist": SONG["Artist"], "genre": SONG["Genre"]},
+        seconds=5.0,
+        takes=2,
+        sampling={"seed": 7},
     )
-    assert compose(request, RUN)["state"] == "waiting"
+    assert describe_run(here(), RUN).state == "waiting"
     for choices in (
         [{"action": "continue", "takes": [2], "seconds": 2}],
         [{"action": "back"}, {"action": "continue", "takes": [1], "seconds": 2, "count": 1}],
@@ -243,8 +237,8 @@ def without_kills() -> None:
     ):
         for choice in choices:
             make_choice(here(), RUN, Choice.parse(choice), by="command")
-        last = resume(RUN)
-    assert last["state"] == "done"
+        work(RUN)
+    assert describe_run(here(), RUN).state == "done"
 
 
 def here():

@@ -93,6 +93,7 @@ def client(prefect_server) -> Iterator[SyncPrefectClient]:
             client.request("DELETE", "/work_pools/{name}", path_params={"name": pool})
 
 
+@pytest.mark.whole
 def test_commands_of_the_readme_deploy_everything(client) -> None:
     for pool in LIMITS:
         template = "deployments/pools/process.json"

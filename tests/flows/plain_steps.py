@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
 
 import pytest
 
-from musiccore import audio
 from musiccore.delivery.carry_out import carry_out
 from musiccore.journal.journal import Journal
 from musiccore.journal.records import Event
 from musiccore.models.machine import Machine
-from musiccore.pages import figures
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import start
@@ -23,6 +21,7 @@ from musiccore.storage.store import Store, open_store
 from musiccore.takes.choice import Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.work.progress import reporter
+from tests.flows.light_pictures import light_pictures
 
 Window = tuple[int, tuple[int, ...], int]
 
@@ -44,6 +43,13 @@ class Talk:
         whole = GenerationRequest.parse({"formats": ("wav",), **asked})
         start(self.store, whole, "song", Machine())
         return self
+
+    def copy(self) -> Talk:
+        """Return a run of its own that stands where this one does."""
+        other = Talk(f"memory://test-{uuid.uuid4().hex}", self.sampled)
+        for name in self.store.list():
+            other.store.put(name, self.store.get(name))
+        return other
 
     def choose(self, action: str, *takes: int, **fields: object) -> MadeChoice:
         choice = Choice.parse({"action": action, "takes": takes, **fields})
@@ -76,7 +82,7 @@ class Talk:
 
 @contextmanager
 def plain_steps() -> Iterator[list[Window]]:
-    """Note every window that is sampled."""
+    """Note every window that is sampled, and draw light pictures."""
     sampled: list[Window] = []
     real = ModelSampler.__call__
 
@@ -84,23 +90,6 @@ def plain_steps() -> Iterator[list[Window]]:
         sampled.append((unit.level, unit.takes, unit.window.index))
         return real(self, unit, codes, upper, on_step)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, light_pictures():
         patch.setattr(ModelSampler, "__call__", noting)
-        for name in ("waveform", "spectrogram"):  # pure and slow: drawn once per sound
-            patch.setattr(figures, name, _once(getattr(figures, name)))
         yield sampled
-
-
-def _once(draw):
-    @cache
-    def drawn(key):
-        return draw(sounds[key])
-
-    sounds = {}
-
-    def call(sound):
-        key = audio.pcm_sha256(sound)
-        sounds[key] = sound
-        return drawn(key)
-
-    return call

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flows.__main__ import main
+from flows.cli.signals import handlers_kept
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
 from musiccore.runs.status import describe_run
@@ -65,14 +66,46 @@ def digests(store: Path) -> list[str]:
     return sorted(describe_run(root, run).master.pcm_sha256 for run in list_runs(root))
 
 
-def test_killed_and_interrupted_batch_ends_with_the_same_sound(
-    songs, tmp_path, prefect_server, monkeypatch
-):
+@pytest.fixture
+def whole(songs, tmp_path, light, prefect_server) -> Path:
+    """A store with the songs of a batch that nothing stopped."""
     from flows.batch import batch
 
-    monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "whole"))
-    assert batch(str(songs))["done"] == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUKEFLOW_STORE", str(tmp_path / "whole"))
+        assert batch(str(songs))["done"] == 2
+    return tmp_path / "whole"
 
+
+@pytest.mark.usefixtures("commands_have_a_server")
+def test_interrupted_batch_ends_with_the_same_sound(whole, songs, tmp_path, monkeypatch, capsys):
+    store, kept, real = tmp_path / "stopped", [], Journal.append_window
+
+    def append_window(self, **facts):
+        kept.append(real(self, **facts))
+        if len(kept) == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return kept[-1]
+
+    words = ["batch", str(songs), "--store", str(store), "--json"]
+    with monkeypatch.context() as patch, handlers_kept():
+        patch.setattr(Journal, "append_window", append_window)
+        assert main(words) == 4
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["left"] == 2
+    assert "continues with what is left" in err
+    assert windows(store) < windows(whole)
+    with handlers_kept():
+        assert main(words) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [song["state"] for song in result["songs"]] == ["done", "done"]
+    assert all(Path(song["master"]).is_file() for song in result["songs"])
+    assert digests(store) == digests(whole)
+    assert windows(store) == windows(whole)
+
+
+@pytest.mark.whole
+def test_killed_and_interrupted_batch_ends_with_the_same_sound(whole, songs, tmp_path):
     store = tmp_path / "stopped"
     killed = start(songs, store)
     wait_for_windows(killed, store, 3)
@@ -95,8 +128,8 @@ def test_killed_and_interrupted_batch_ends_with_the_same_sound(
     assert set(result) >= {"batch", "songs", "done", "failed", "left"}
     assert [song["state"] for song in result["songs"]] == ["done", "done"]
     assert all(Path(song["master"]).is_file() for song in result["songs"])
-    assert digests(store) == digests(tmp_path / "whole")
-    assert windows(store) == windows(tmp_path / "whole")
+    assert digests(store) == digests(whole)
+    assert windows(store) == windows(whole)
 
 
 @pytest.mark.parametrize(
@@ -119,17 +152,17 @@ def test_budget_of_no_time_is_a_bad_request(songs, capsys):
     assert "hours is 0" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize("json_wanted", [True, False])
-def test_batch_with_a_wrong_row_ends_with_6(json_wanted, songs, tmp_path, capsys):
+@pytest.mark.usefixtures("commands_have_a_server", "light")
+def test_batch_with_a_wrong_row_ends_with_6_however_often(songs, tmp_path, capsys):
     songs.write_text(f"{SONGS}bad,tiny,-1,3,wav\n")
     words = ["batch", str(songs), "--store", str(tmp_path / "runs")]
-    assert main([*words, "--json"] if json_wanted else words) == 6
+    assert main(words) == 6
     out, err = capsys.readouterr()
     assert "2 done, 1 failed, 0 left" in err
-    if json_wanted:
-        result = json.loads(out.splitlines()[-1])
-        assert set(result) == {"batch", "songs", "done", "failed", "left", "report"}
-        assert [song["state"] for song in result["songs"]] == ["done", "done", "failed"]
-    else:
-        assert "seconds is -1" in out
+    assert "seconds is -1" in out
+    assert main([*words, "--json"]) == 6
+    out, err = capsys.readouterr()
+    assert "2 done, 1 failed, 0 left" in err
+    result = json.loads(out.splitlines()[-1])
+    assert set(result) == {"batch", "songs", "done", "failed", "left", "report"}
+    assert [song["state"] for song in result["songs"]] == ["done", "done", "failed"]

@@ -25,7 +25,6 @@ REQUEST = GenerationRequest.parse(
     {
         "model": "nano",
         "seconds": 9,
-        "takes": 2,
         "choose": "best",
         "title": "From a score",
         "conditioning": Conditioning(artist="bach", genre="piano minor"),
@@ -45,7 +44,7 @@ def made(root, request: GenerationRequest, name: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def song(tmp_path_factory, prefect_server):
+def song(tmp_path_factory, light, prefect_server):
     root = tmp_path_factory.mktemp("bridge") / "runs"
     return root, made(root, REQUEST, "song")
 

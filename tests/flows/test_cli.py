@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from flows.__main__ import main
 from flows.cli.output import in_option_words
@@ -256,8 +258,10 @@ def test_closed_or_full_standard_error_costs_only_the_words(closed, tmp_path):
     assert (done.returncode, done.stdout) == (0, "[]\n")
 
 
-def test_full_standard_output_is_said_in_one_line(tmp_path):
-    script = f'"{sys.executable}" -m flows runs --store "$1" --json >/dev/full'
+@pytest.mark.parametrize("words", ['runs --store "$1" --json', 'convert "$1/a.wav" - --to flac'])
+def test_full_standard_output_is_said_in_one_line(words, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    script = f'"{sys.executable}" -m flows {words} >/dev/full'
     words = ["sh", "-c", script, "sh", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
@@ -384,6 +388,14 @@ def _wait_for_windows(store: Path, process: subprocess.Popen[str], n: int) -> No
     raise AssertionError(process.communicate())
 
 
+def _wait_for_the_end_of_all(mark: str) -> None:
+    """Wait until no process with a mark is left."""
+    end = time.monotonic() + 120
+    while pids_with(mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert pids_with(mark) == []
+
+
 LONGER = (*TINY, "--seconds", "2")  # long enough to be met half-way on a fast machine
 
 
@@ -394,23 +406,26 @@ NANO = ("--model", "nano", "--seconds", "8", "--seed", "3")  # 11 windows, with 
     "request_words",
     [pytest.param(LONGER, id="tiny"), pytest.param(NANO, id="nano", marks=pytest.mark.whole)],
 )
-def test_killed_command_resumes_to_the_same_bytes(request_words, tmp_path, capsys):
+def test_killed_command_leaves_no_server_and_resumes_to_the_same_bytes(
+    request_words, tmp_path, capsys, commands_have_a_server
+):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    whole = command("generate", *request_words, "--store", str(straight), "--json")
-    cut = command("generate", *request_words, "--store", str(killed), "--json")
+    mark = f"JUKEFLOW_TEST={tmp_path}"  # what it starts has it too
+    environment = {"JUKEFLOW_TEST": str(tmp_path), "PREFECT_API_URL": ""}
+    cut = command("generate", *request_words, "--store", str(killed), "--json", **environment)
     _wait_for_windows(killed, cut, 4)
+    assert pids_with(mark, "embedded_server.py")
     cut.send_signal(signal.SIGKILL)
     assert cut.wait() == -signal.SIGKILL
-    out, err = whole.communicate()
-    assert whole.returncode == 0, err
-    expected = json.loads(out.splitlines()[-1])
+
+    assert main(["generate", *request_words, "--store", str(straight), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {"run", "state", "store", "master"} <= expected.keys()
     assert expected["state"] == "done"
 
-    again = command("resume", "--store", str(killed), "--json")
-    out, err = again.communicate()
-    assert again.returncode == 0, err
-    made = json.loads(out.splitlines()[-1])
+    assert main(["resume", "--store", str(killed), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out.splitlines()[-1])
+    _wait_for_the_end_of_all(mark)
     one, other = read(expected["master"]), read(made["master"])
     assert audio.pcm_sha256(one) == audio.pcm_sha256(other)
 
@@ -444,18 +459,3 @@ def test_stopped_command_is_safe_and_says_how_to_go_on(signum, tmp_path):
     with Journal.open(open_store(store), state["run"]) as journal:
         assert journal.claim_in_force is None
         assert verify_run(open_store(store), state["run"]).sound
-
-
-def test_killed_command_leaves_no_server_behind(tmp_path):
-    mark = f"JUKEFLOW_TEST={tmp_path}"  # what it starts has it too
-    process = command(
-        "generate", *LONGER, "--store", str(tmp_path / "runs"), JUKEFLOW_TEST=str(tmp_path)
-    )
-    _wait_for_windows(tmp_path / "runs", process, 1)
-    assert pids_with(mark, "embedded_server.py")
-    process.kill()
-    process.communicate()
-    end = time.monotonic() + 120
-    while pids_with(mark) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert pids_with(mark) == []

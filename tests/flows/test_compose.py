@@ -19,7 +19,7 @@ ASK = [
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory, prefect_server) -> Path:
+def store(tmp_path_factory, light, prefect_server) -> Path:
     return tmp_path_factory.mktemp("compose") / "runs"
 
 

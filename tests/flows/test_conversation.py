@@ -39,9 +39,15 @@ def steps():
         yield sampled
 
 
-@pytest.fixture
-def talk(steps) -> Talk:
+@pytest.fixture(scope="module")
+def begun(steps) -> Talk:
+    """A run whose first round has been made; tests go on with copies of it."""
     return fresh(steps)
+
+
+@pytest.fixture
+def talk(begun) -> Talk:
+    return begun.copy()
 
 
 def fresh(steps, **request: object) -> Talk:
@@ -51,9 +57,9 @@ def fresh(steps, **request: object) -> Talk:
 
 
 @pytest.fixture(scope="module")
-def sung(steps) -> Talk:
+def sung(begun) -> Talk:
     """Take 3 continues take 1, was auditioned and became song 1; song 2 redoes a stretch of it."""
-    talk = fresh(steps)
+    talk = begun.copy()
     talk.go("continue", 1, seconds=0.1)
     talk.go("audition", 3, start=0, end=0.06)
     talk.go("upsample", 3)
@@ -121,8 +127,8 @@ def test_cut_and_splice_copy_codes(talk):
     assert len(files(talk, 3)) == 1
 
 
-def test_order_of_choices_does_not_change_what_they_give(steps):
-    one, other = fresh(steps), fresh(steps)
+def test_order_of_choices_does_not_change_what_they_give(begun):
+    one, other = begun.copy(), begun.copy()
     one.go("continue", 1, seconds=0.1)
     one.go("note", 1, stars=5)
     one.go("upsample", 3)
@@ -137,8 +143,8 @@ def test_order_of_choices_does_not_change_what_they_give(steps):
     assert all(np.array_equal(a, b) for a, b in zip(codes(one, 1), codes(other, 2), strict=True))
 
 
-def test_candidate_says_what_it_was_made_with_whatever_is_chosen_meanwhile(steps):
-    plain = fresh(steps)
+def test_candidate_says_what_it_was_made_with_whatever_is_chosen_meanwhile(begun, steps):
+    plain = begun.copy()
     quick = Talk(f"memory://test-{uuid.uuid4().hex}", steps).begin()
     quick.choose("change", 1, changes={"temperature": 0.5})
     quick.work()
@@ -148,11 +154,11 @@ def test_candidate_says_what_it_was_made_with_whatever_is_chosen_meanwhile(steps
 # --------------------------------------------------------------------------------------- auditions
 
 
-def test_windows_of_an_audition_are_not_sampled_again_and_give_the_same_song(steps, sung):
-    plain = fresh(steps)
+def test_windows_of_an_audition_are_not_sampled_again_and_give_the_same_song(begun, sung):
+    plain = begun.copy()
     plain.go("continue", 1, seconds=0.1)
     without = plain.go("upsample", 3)
-    talk = fresh(steps)
+    talk = begun.copy()
     talk.go("continue", 1, seconds=0.1)
     heard = talk.go("audition", 3, start=0, end=0.06)
     rest = talk.go("upsample", 3)
@@ -176,8 +182,8 @@ def test_windows_of_an_audition_further_on_are_kept_in_the_song(talk):
     assert sum(new) == 41 * 16  # every code once
 
 
-def test_audition_under_other_conditions_is_not_part_of_the_song(steps):
-    talk, plain = fresh(steps), fresh(steps)
+def test_audition_under_other_conditions_is_not_part_of_the_song(begun):
+    talk, plain = begun.copy(), begun.copy()
     talk.go("audition", 1, start=0, end=0.06, changes={"temperature": 0.5})
     talk.go("upsample", 1)
     plain.go("upsample", 1)
@@ -240,8 +246,8 @@ def test_copies_are_different_songs_of_one_take(talk):
     assert len(describe_run(talk.store, "song").masters) == 2
 
 
-def test_what_is_changed_for_what_follows_leaves_the_rest_alone(steps):
-    plain, talk = fresh(steps), fresh(steps)
+def test_what_is_changed_for_what_follows_leaves_the_rest_alone(begun):
+    plain, talk = begun.copy(), begun.copy()
     talk.choose("change", 1, changes={"temperature": 4.0, "lyrics": "la la"})
     for one in (plain, talk):
         one.go("continue", 1, seconds=0.1)
@@ -283,8 +289,8 @@ def test_bad_choice_leaves_the_store_as_it_was(refusing, action, takes, fields, 
 
 
 @pytest.fixture(scope="module")
-def refusing(steps) -> Talk:
-    talk = fresh(steps)
+def refusing(begun) -> Talk:
+    talk = begun.copy()
     talk.go("cut", 1, start=0, end=0.1)
     talk.choose("drop", 2)
     talk.choose("keep", 1)
@@ -460,9 +466,9 @@ def test_cut_that_is_shorter_than_the_primer_can_be_heard_and_continued(primed):
 
 
 @pytest.fixture(scope="module")
-def longer(steps) -> Talk:
+def longer(begun) -> Talk:
     """Song 1 is take 1; take 3 continues it and is song 2; song 3 is all of take 3 anew."""
-    talk = fresh(steps)
+    talk = begun.copy()
     talk.go("upsample", 1)
     talk.go("continue", 1, seconds=0.8)  # longer than the second that short pieces are told
     talk.go("audition", 3, start=0.1, end=0.5)
@@ -479,8 +485,8 @@ def test_longer_song_keeps_every_code_of_the_shorter_one(longer):
         assert len(long[level]) == len(long[2]) * factor
 
 
-def test_only_the_new_windows_of_a_longer_song_are_sampled(steps):
-    talk = fresh(steps)
+def test_only_the_new_windows_of_a_longer_song_are_sampled(begun):
+    talk = begun.copy()
     talk.go("upsample", 1)
     talk.go("continue", 1, seconds=0.2)
     before = len(talk.events("window"))
@@ -515,8 +521,8 @@ def test_longer_song_says_what_it_keeps(longer):
     assert verify_run(longer.store, "song").doubts == ()
 
 
-def test_damaged_code_of_the_shorter_song_is_made_again_for_the_longer_one(steps):
-    talk = fresh(steps)
+def test_damaged_code_of_the_shorter_song_is_made_again_for_the_longer_one(begun):
+    talk = begun.copy()
     talk.go("upsample", 1)
     talk.go("continue", 1, seconds=0.2)
     with talk.opened() as run:

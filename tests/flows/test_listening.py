@@ -43,7 +43,7 @@ HERE = {"origin": BASE}
 
 
 @pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
+def module_store(tmp_path_factory, light):
     root = tmp_path_factory.mktemp("room") / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUKEFLOW_STORE", str(root))

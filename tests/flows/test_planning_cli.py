@@ -65,6 +65,7 @@ def test_wrong_price_or_budget_is_a_bad_request(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("commands_have_a_server")
 def test_session_whose_budget_is_spent_says_what_is_left(tmp_path, capsys):
     store = str(tmp_path / "runs")
     words = ("--model", "tiny", "--seconds", "0.45", "--until", "0.00000001h")

@@ -30,7 +30,7 @@ def client(prefect_server) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Iterator[Path]:
+def store(tmp_path_factory, light) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("told")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUKEFLOW_STORE", str(folder / "runs"))

@@ -42,6 +42,7 @@ from tests.flows.serving.processes import pids_of
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 150.0
+MANY = 16  # sounds, so many that a conversion of all can be met half-way
 
 
 @dataclass
@@ -209,8 +210,8 @@ def change_as_people_do(client: SyncPrefectClient, songs: Path) -> dict[str, obj
 
 def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_path) -> None:
     edited = change_as_people_do(client, tmp_path / "songs.csv")
-    for n in range(40):
-        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
+    for n in range(MANY):
+        sound(tmp_path / "many" / f"{n}.wav", seconds=20)
     run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
     until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
     (runner,) = served.pids("serving.runner cpu")
@@ -223,7 +224,7 @@ def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_p
     registered = as_it_is(client)
     assert registered.pop("midi-train")["entrypoint"] == "flows.midi.midi_train"
     assert registered == edited
-    until(lambda: len(list((tmp_path / "many").glob("*.mp3"))) == 40, "the files that were left")
+    until(lambda: len(list((tmp_path / "many").glob("*.mp3"))) == MANY, "the files that were left")
 
 
 def test_every_night_makes_the_songs_that_the_deployment_names(served, client) -> None:
@@ -335,8 +336,8 @@ def test_song_that_a_person_cancelled_stays_where_it_is(served, client) -> None:
 
 
 def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path) -> None:
-    for n in range(40):
-        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
+    for n in range(MANY):
+        sound(tmp_path / "many" / f"{n}.wav", seconds=20)
     run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
     until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
     served.process.send_signal(signal.SIGINT)
@@ -352,6 +353,7 @@ def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path
         assert states.fetchall() == [("Cancelled", "Runner is shutting down.")]
 
 
+@pytest.mark.whole
 def test_killed_serve_leaves_no_process(prefect_server, tmp_path) -> None:
     api = PREFECT_API_URL.value()
     served = serve(tmp_path / "home", "--no-server", "--no-room", PREFECT_API_URL=api)
