@@ -104,7 +104,7 @@ class Journal(RunReader):
         try:
             folder.create(RUN_KEY, data)
         except AlreadyExists as error:
-            if store.at(record.run_id).get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES) != data:
+            if folder.get(RUN_KEY, limit=MAX_RUN_RECORD_BYTES) != data:
                 raise AlreadyExists(
                     f"run: {record.run_id} exists already in {store.location()}",
                     hint=f"continue it with {{resume {record.run_id}}} or take another name",
@@ -131,10 +131,8 @@ class Journal(RunReader):
             Corrupt: if `run.json` is damaged, or the log is that of another run; nothing is
                 guessed. Of a log that is hurt all that is sound is read; see `losses`.
         """
-        record = read_run_record(store, run_id)
-        journal = cls(
-            store, record, heartbeat=heartbeat, patience=patience, retry_pause=retry_pause
-        )
+        timing = {"heartbeat": heartbeat, "patience": patience, "retry_pause": retry_pause}
+        journal = cls(store, read_run_record(store, run_id), **timing)
         journal.refresh()
         journal.store.keep()
         return journal
