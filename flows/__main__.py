@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(arguments)
     try:
         from flows.cli.signals import conclude
-        from flows.cli.streams import open_streams, report_lost_signals
+        from flows.cli.standard_streams import open_streams, report_lost_signals
 
         open_streams()
         report_lost_signals()

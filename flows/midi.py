@@ -171,7 +171,7 @@ def midi_train(
     Returns:
         Figures of the model, in nats per note.
     """
-    from musiccore.composer.training import TrainingOptions
+    from musiccore.composer.schedule import TrainingOptions
 
     tell(f"Trains a model of {voices} voices on {source} for {minutes:g} min.")
     made = train_composer(source, out, TrainingOptions(minutes=minutes, seed=seed), grid, voices)

@@ -12,7 +12,7 @@ from flows.suspended import continue_key, resume_suspended
 from musiccore.errors import ConfigError, StorageError
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
-from musiccore.journal.reader import PATIENCE_SECONDS
+from musiccore.journal.run_log import PATIENCE_SECONDS
 from musiccore.runs.choices import tree_of
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import unfinished_runs

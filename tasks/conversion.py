@@ -19,7 +19,7 @@ from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks.artifacts import PATIENCE_SECONDS, show_table
-from tasks.context import settings
+from tasks.context import machine
 from tasks.policies import io_task
 
 SHOW_SECONDS = 10.0
@@ -76,7 +76,7 @@ def convert_files(
     Returns:
         One row per file, in the order given.
     """
-    options = replace(options, ffmpeg=options.ffmpeg or settings().ffmpeg)
+    options = replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)
     watch = FileReporter(len(conversions))
     rows = batch_convert.convert_files(
         conversions, options, force=force, jobs=jobs, remember=remember, watch=watch

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from musiccore.delivery import reproduction
 from musiccore.delivery.origin import Wanted
-from musiccore.delivery.reproduction import Prospect, Report
+from musiccore.delivery.reproduction import Prospect, ReproductionReport
 from tasks.context import machine, shared_store, working
 from tasks.policies import gpu_task, io_task
 
@@ -44,7 +44,7 @@ def make_again(run_id: str, file: str) -> dict[str, str]:
 
 
 @gpu_task(task_run_name="compare-again-{run_id}")
-def compare_again(run_id: str, file: str, out: str = "") -> Report:
+def compare_again(run_id: str, file: str, out: str = "") -> ReproductionReport:
     """Compare what was made again with the file.
 
     Args:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musiccore.composer import midi_files
+from musiccore.composer.compose_options import ComposeOptions
 from musiccore.composer.corpus import GridName
-from musiccore.composer.options import ComposeOptions
 from musiccore.runs import audible
 from musiccore.scores import tokenise
-from musiccore.scores.files import ScoreFile
 from musiccore.scores.score import AS_PLAYERS_DO, Reading
+from musiccore.scores.score_files import ScoreFile
 from musiccore.scores.tokenise import PerQuarter, Tokenised
 from musiccore.scores.tokens import Form, TokenFile
 from musiccore.scores.transcribe import Transcription
@@ -22,7 +22,7 @@ from tasks.context import settings, shared_store, task_reporter
 from tasks.policies import io_task
 
 if TYPE_CHECKING:
-    from musiccore.composer.training import TrainingOptions
+    from musiccore.composer.schedule import TrainingOptions
 
 
 @io_task(task_run_name="list-scores")

@@ -7,7 +7,7 @@ from argparse import Namespace
 from contextlib import suppress
 
 from flows.cli.output import Exit, checking, data, data_json, table, talk
-from flows.cli.progress import shown
+from flows.cli.progress_bar import shown
 from flows.cli.signals import conclude, is_interruption, stoppable
 from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound

@@ -186,7 +186,7 @@ def _changes(options: Namespace) -> dict[str, object]:
 
 
 def tree(options: Namespace) -> int:
-    from musiccore.pages.tree import tree_text
+    from musiccore.pages.tree_drawing import tree_text
 
     with checking():
         picture = Picture.of(present_store(), validate_run_id(options.run))

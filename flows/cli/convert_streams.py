@@ -7,9 +7,11 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from flows.cli.convert_options import with_program
 from flows.cli.convert_report import report
+from flows.cli.output import OutputError, checking
 from musiccore.conversion.batch_convert import convert_files
 from musiccore.conversion.formats import KINDS, TARGETS
 from musiccore.conversion.listing import plan_conversions
@@ -60,13 +62,27 @@ def to_standard_output(
 
     Returns:
         The exit code.
+
+    Raises:
+        OutputError: if it cannot be written there.
     """
     with scratch() as folder:
         target = folder / f"stdout.{TARGETS[options.to].suffixes[0]}"
-        listing = plan_conversions(sources, options.to, str(target))
-        rows = convert_files(listing.conversions, with_program(asked(options, options.to)))
+        with checking():
+            listing = plan_conversions(sources, options.to, str(target))
+            how = with_program(asked(options, options.to))
+        rows = convert_files(listing.conversions, how)
         if rows[0]["result"] == "written":
-            with target.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            _write(target)
     return report(rows, single=True, json=False, named=False)
+
+
+def _write(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error

@@ -39,8 +39,9 @@ def convert(options: Namespace) -> int:
                 raise ConfigError(f"{word}: it belongs to --{owner}")
         sources, out = _places(options)
         check_streams(sources, out, options)
-        if out == STREAM:
-            return to_standard_output(sources, options, conversion_options)
+    if out == STREAM:
+        return to_standard_output(sources, options, conversion_options)
+    with checking():
         listing = plan_conversions(sources, options.to, out, may_be_empty=options.new)
         kind = listing.conversions[0].kind if listing.conversions else options.to
         how = conversion_options(options, kind)

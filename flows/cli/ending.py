@@ -6,9 +6,9 @@ import logging
 from argparse import Namespace
 from dataclasses import asdict
 
-from flows.cli.budget import hand_over, time_left
 from flows.cli.output import Exit, data, data_json, talk
 from flows.cli.take_list import show_candidates
+from flows.cli.time_budget import hand_over, time_left
 from musiccore.errors import MusicCoreError
 from musiccore.request.budget import LevelLeft
 from musiccore.runs.snapshot import Picture

@@ -9,7 +9,7 @@ from flows.cli.output import Exit, checking, data, data_json, table, talk
 from musiccore.runs.mend import mend_run
 from musiccore.runs.restore import told_records
 from musiccore.runs.status import RunStatus, describe_run, describe_runs
-from musiccore.runs.verify import Report, verify_run
+from musiccore.runs.verify import Verification, verify_run
 from musiccore.storage.store import validate_run_id
 from tasks.context import present_store
 
@@ -118,7 +118,7 @@ def verify(options: Namespace) -> int:
     return Exit.DONE if report.sound else Exit.FAILED
 
 
-def _say_way_on(report: Report, place: str, *, repaired: bool) -> None:
+def _say_way_on(report: Verification, place: str, *, repaired: bool) -> None:
     """Say what helps a run that is in doubt, or that was just repaired."""
     if repaired and report.sound:
         talk(

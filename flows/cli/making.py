@@ -5,17 +5,17 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
-from flows.cli.budget import session_budget
 from flows.cli.ending import end_run, end_without_store, is_delivered, is_gone
 from flows.cli.output import Exit, checking, complain, data_json, talk
-from flows.cli.progress import shown
+from flows.cli.progress_bar import shown
 from flows.cli.request import request_of
 from flows.cli.signals import conclude, is_interruption, stoppable
+from flows.cli.time_budget import session_budget
 from flows.embedded import Session, check_server, prepare
 from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageError
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
-from musiccore.journal.reader import PATIENCE_SECONDS
+from musiccore.journal.run_log import PATIENCE_SECONDS
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.choices import make_choice, read_tree
 from musiccore.runs.create import check_request, fresh_run_id, new_run_id, run_exists, start

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from flows.cli.budget import budget_seconds, plan_of
 from flows.cli.output import Exit, checking, data, data_json, range_text, table, talk
 from flows.cli.request import request_of
+from flows.cli.time_budget import budget_seconds, plan_of
 from musiccore.errors import ConfigError
 from musiccore.models.loading import check_weights
 from musiccore.request.budget import Fit, fit_into

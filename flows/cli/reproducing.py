@@ -12,15 +12,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from flows.cli.budget import hand_over, session_budget
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, table, talk
-from flows.cli.progress import shown
+from flows.cli.progress_bar import shown
 from flows.cli.signals import is_interruption, stoppable
+from flows.cli.time_budget import hand_over, session_budget
 from musiccore.audio.sound import FORMATS
 from musiccore.delivery.origin import Wanted
 from musiccore.delivery.reproduction import (
     Prospect,
-    Report,
+    ReproductionReport,
     begin_again,
     compare_again,
     create_again,
@@ -152,7 +152,7 @@ def _prospect_json(prospect: Prospect) -> dict[str, object]:
     }
 
 
-def _show(options: Namespace, prospect: Prospect, report: Report) -> None:
+def _show(options: Namespace, prospect: Prospect, report: ReproductionReport) -> None:
     words = _verdict(report)
     if options.json:
         found = {"run": prospect.run_id, **report.to_json(), **_prospect_json(prospect)}
@@ -183,14 +183,14 @@ def _short(digest: str) -> str:
     return digest[:_SHOWN] or "not recorded"
 
 
-def _level(report: Report) -> str:
+def _level(report: ReproductionReport) -> str:
     snr = report.sound.snr_db
     if snr is None:
         return "no difference"
     return f"{snr:.1f} dB SNR, spectral convergence {report.sound.spectral_convergence:.3f}"
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: ReproductionReport) -> str:
     if report.verdict != "same codes":
         return report.verdict
     snr = report.sound.snr_db

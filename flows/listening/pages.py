@@ -12,8 +12,8 @@ from markupsafe import Markup
 from flows.listening.reading import stamp, version
 from flows.listening.sounds import name_of
 from musiccore.pages.filenames import saved_name
-from musiccore.pages.parts import JUMP, View, card, keys_line, panel, sound, toolbar
-from musiccore.pages.tree import tree_svg
+from musiccore.pages.panel import JUMP, View, card, keys_line, panel, sound, toolbar
+from musiccore.pages.tree_drawing import tree_svg
 
 SIGNS = {
     "waiting": "●",

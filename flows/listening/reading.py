@@ -17,7 +17,7 @@ from musiccore.delivery.impression import is_sampled
 from musiccore.errors import MusicCoreError
 from musiccore.journal.journal import Journal
 from musiccore.journal.runs import list_runs
-from musiccore.pages.parts import View
+from musiccore.pages.panel import View
 from musiccore.runs.choices import choices_of, facts_of
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe

@@ -15,7 +15,7 @@ from musiccore.conversion.memory import read
 from musiccore.delivery.impression import Hearing
 from musiccore.errors import NotFound
 from musiccore.pages.filenames import disposition, saved_name
-from musiccore.pages.parts import View
+from musiccore.pages.panel import View
 from musiccore.runs.snapshot import Picture, blob_sizes
 from musiccore.storage.store import BlobRef
 

@@ -9,7 +9,7 @@ from typing import Final
 from flows.listening.tended import RunTender
 from musiccore.errors import StorageError
 from musiccore.journal.heartbeat import Worker, heartbeat_key
-from musiccore.journal.reader import PATIENCE_SECONDS
+from musiccore.journal.run_log import PATIENCE_SECONDS
 from musiccore.runs.outlook import Outlook, outlook
 from musiccore.runs.snapshot import Picture
 

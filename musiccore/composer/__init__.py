@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musiccore.composer.options import ComposeOptions
+from musiccore.composer.compose_options import ComposeOptions
 
 if TYPE_CHECKING:
     from musiccore.scores.score import Score

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from musiccore.composer import config
+from musiccore.composer import sizes as config
 from musiccore.composer.baselines import bigram_nats, copy_nats
+from musiccore.composer.compose_options import ComposeOptions
 from musiccore.composer.corpus import CHORALES, Corpus, GridName, chorale_split, read_corpus
-from musiccore.composer.likelihood import judge
-from musiccore.composer.model import Composer
-from musiccore.composer.options import ComposeOptions
-from musiccore.composer.sampler import Drawing, Rules
+from musiccore.composer.drawing import Drawing, Rules
+from musiccore.composer.judgement import judge
+from musiccore.composer.network import Composer
+from musiccore.composer.schedule import Evaluation, TrainingOptions
 from musiccore.composer.train import train
-from musiccore.composer.training import Evaluation, TrainingOptions
 from musiccore.composer.voice_leading import Copies, check
 from musiccore.composer.voices import VoiceGrid
 from musiccore.composer.weights import load_model

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musiccore.composer.config import ComposerConfig
 from musiccore.composer.features import UNKNOWN_REFERENCE, Past, describe, reference_of
-from musiccore.composer.model import Inputs
+from musiccore.composer.network import Inputs
+from musiccore.composer.sizes import ComposerConfig
 from musiccore.composer.voices import Grid, VoiceGrid
 
 UNKNOWN_MARK = -1

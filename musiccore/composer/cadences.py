@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.composer.sampler import Drawn
+from musiccore.composer.drawing import Drawn
 from musiccore.composer.voice_leading import check
 from musiccore.scores.key import Key
 from musiccore.scores.notation import Note, estimate_key

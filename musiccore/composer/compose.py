@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musiccore.composer.cadences import DrawnEnding, best_ending, key_of, triad
-from musiccore.composer.harmonise import harmonise
-from musiccore.composer.model import Composer
-from musiccore.composer.options import (
+from musiccore.composer.compose_options import (
     BEATS,
     DEFAULT_TEMPO,
     MAX_BARS,
     ComposeOptions,
 )
-from musiccore.composer.sampler import Drawing, Drawn, Rules
+from musiccore.composer.drawing import Drawing, Drawn, Rules
+from musiccore.composer.harmonise import harmonise
+from musiccore.composer.network import Composer
 from musiccore.composer.to_score import (
     TICKS_PER_QUARTER,
     slowed_quarters,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musiccore.composer.cadences import triad
-from musiccore.composer.model import Composer
-from musiccore.composer.sampler import FREE, Drawing, Drawn, Rules
+from musiccore.composer.drawing import FREE, Drawing, Drawn, Rules
+from musiccore.composer.network import Composer
 from musiccore.composer.voices import Grid
 from musiccore.scores.key import Key
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musiccore.composer.config import ComposerConfig
 from musiccore.composer.features import MAX_AGE, N_BUCKETS
+from musiccore.composer.sizes import ComposerConfig
 
 LEAP = 12  # melodic intervals told apart, in semitones each way
 SPAN = 28  # harmonic intervals told apart

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from musiccore.composer import config
-from musiccore.composer.options import ComposeOptions
+from musiccore.composer import sizes as config
+from musiccore.composer.compose_options import ComposeOptions
 from musiccore.errors import ConfigError
-from musiccore.scores.files import open_score
 from musiccore.scores.midi import SUFFIXES, write_midi
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.scores.score_files import open_score
 from musiccore.storage.atomic import write_file
 
 MAX_COUNT = 100

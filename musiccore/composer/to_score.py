@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musiccore.composer.options import PROGRAMS, VOICES, Instruments
+from musiccore.composer.compose_options import PROGRAMS, VOICES, Instruments
 from musiccore.composer.voices import Grid, VoiceGrid
 from musiccore.scores.key import Key
 from musiccore.scores.score import KeySignature, Meter, Part, Score, ScoreNote, Tempo, Words

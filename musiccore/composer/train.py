@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musiccore.composer.batches import UNKNOWN_MARK, Example, example_of, make_batch
-from musiccore.composer.config import ComposerConfig
 from musiccore.composer.features import reference_of
-from musiccore.composer.likelihood import nats_per_note
-from musiccore.composer.model import Composer
-from musiccore.composer.training import Evaluation, TrainingOptions
+from musiccore.composer.judgement import nats_per_note
+from musiccore.composer.network import Composer
+from musiccore.composer.schedule import Evaluation, TrainingOptions
+from musiccore.composer.sizes import ComposerConfig
 from musiccore.composer.voices import Grid, VoiceGrid
 from musiccore.composer.weights import read_state, save_model, write_state
 from musiccore.errors import ConfigError

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from musiccore.composer.config import ComposerConfig
-from musiccore.composer.model import Composer
+from musiccore.composer.network import Composer
+from musiccore.composer.sizes import ComposerConfig
 from musiccore.errors import CheckpointError
 from musiccore.storage.atomic import replace_file
 

@@ -16,7 +16,7 @@ from musiccore.audio.streams import head_of
 from musiccore.conversion.splices import Splice, SplicedFile
 
 if TYPE_CHECKING:
-    from musiccore.conversion.flac import FlacFrame
+    from musiccore.conversion.flac_frames import FlacFrame
 
 _LOOKED = 1 << 16  # bytes
 _MOST_JOINED = 1000
@@ -202,7 +202,7 @@ def _mpeg(path: Path, start: int, *, odd: bool) -> Content | None:
 
 
 def _ogg(path: Path, start: int) -> Content:
-    from musiccore.conversion.pages import native_flac, scan_ogg, sound_pages
+    from musiccore.conversion.ogg_pages import native_flac, scan_ogg, sound_pages
 
     scan = scan_ogg(path, start)
     links = [link for link in scan.links if link.codec]
@@ -257,7 +257,7 @@ def _flacs(path: Path, start: int) -> Content:
 
 def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
     """Look at the first block of FLAC; a length of 0 and blocks that are too short are mended."""
-    from musiccore.conversion.flac import samples_up_to, tail_bytes
+    from musiccore.conversion.flac_frames import samples_up_to, tail_bytes
     from musiccore.conversion.masks import flac_mask
 
     with closing(SplicedFile(path, splice)) as file:
@@ -292,7 +292,7 @@ def _flac(path: Path, splice: Splice, *, whole_file: bool) -> Content:
 
 def _first_frame(file: SplicedFile, head: bytes) -> FlacFrame | None:
     """The first frame, behind all blocks."""
-    from musiccore.conversion.flac import frame_at
+    from musiccore.conversion.flac_frames import frame_at
 
     place, block = 4, head[4:8]
     for _ in range(_MOST_TAGS):

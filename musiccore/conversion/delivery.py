@@ -285,7 +285,7 @@ class Delivery:
             raise
         encoder.close()
         if plan.kind == "m4a":
-            from musiccore.conversion.mp4 import state_frames
+            from musiccore.conversion.mp4_length import state_frames
 
             state_frames(aside, done.frames, plan.sample_rate)
         if plan.mask and plan.kind in ("wav", "rf64", "caf"):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from musiccore.conversion.ffmpeg import find_ffmpeg
 from musiccore.errors import AudioError
+from musiccore.tags.extras import Chapter, ended, lrc
 from musiccore.tags.fields import LIMIT, FoundFields, Tags
 from musiccore.tags.names import vorbis_name
-from musiccore.tags.parts import Chapter, ended, lrc
 from musiccore.tags.pictures import KINDS, EmbeddedPicture, media_type
 
 _SECONDS = 20.0

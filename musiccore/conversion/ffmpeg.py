@@ -17,7 +17,7 @@ import numpy as np
 
 from musiccore.audio.sound import BLOCK, MAX_RATE, MIN_RATE
 from musiccore.audio.streams import Frames
-from musiccore.conversion.mp4 import sound_frames
+from musiccore.conversion.mp4_length import sound_frames
 from musiccore.conversion.pipeline import cut
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 

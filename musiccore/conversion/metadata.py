@@ -23,11 +23,11 @@ from musiccore.tags import (
     summary,
     with_extra,
 )
+from musiccore.tags.extras import ended
 from musiccore.tags.fields import from_json, to_json
-from musiccore.tags.losses import named
 from musiccore.tags.markers import Stretch, fitted
+from musiccore.tags.not_carried import named
 from musiccore.tags.objects import from_object
-from musiccore.tags.parts import ended
 
 __all__ = ["plan_tags", "summary_of", "TagPlan"]
 

@@ -44,7 +44,7 @@ _OTHER_SPECTRA: Final = 0.9  # spectral convergence; noise in a lossy file stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ReproductionReport:
     """What came out.
 
     Attributes:
@@ -261,7 +261,9 @@ class _Made:
         return audio.limit_peak(sound) if origin.part == "master" else sound
 
 
-def compare_again(run: OpenRun, wanted: Wanted, path: Path, out: Path | None = None) -> Report:
+def compare_again(
+    run: OpenRun, wanted: Wanted, path: Path, out: Path | None = None
+) -> ReproductionReport:
     """Compare what was made again with the file.
 
     Args:
@@ -290,7 +292,7 @@ def compare_again(run: OpenRun, wanted: Wanted, path: Path, out: Path | None = N
         if np.array_equal(lossy.samples, held.samples):
             sound, reencoded = compare(lossy, held), True
     pcm = (origin.pcm_sha256, audio.pcm_sha256(made))
-    return Report(
+    return ReproductionReport(
         verdict=_verdict(codes, pcm, sound),
         codes=codes,
         pcm=pcm,

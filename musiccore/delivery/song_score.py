@@ -12,7 +12,7 @@ from musiccore.pages.song import PlayerTrack, SongFile, StartingScore
 from musiccore.runs.conditioning import primer_score
 from musiccore.runs.open_run import OpenRun
 from musiccore.runs.primer_audio import play_primer
-from musiccore.scores.check import ScoreCheck, check_against_score
+from musiccore.scores.likeness import ScoreCheck, check_against_score
 from musiccore.scores.midi import read_midi
 from musiccore.scores.score import Score
 from musiccore.takes.takes import Rendition

@@ -21,7 +21,7 @@ from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
 from musiccore.sampling.chain import LevelSampler, complete_level
 from musiccore.sampling.sampler import LevelOptions
-from musiccore.training.windows import EncodedClip
+from musiccore.training.code_windows import EncodedClip
 
 Array = npt.NDArray[np.int64]
 

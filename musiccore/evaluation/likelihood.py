@@ -10,8 +10,8 @@ from musiccore.evaluation.gates import Gate
 from musiccore.models.nano import GENRES
 from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram
+from musiccore.training.code_windows import WindowBatch
 from musiccore.training.priors import held_out_bits
-from musiccore.training.windows import WindowBatch
 
 _LEVEL_NAMES = ("bottom upsampler", "middle upsampler", "top prior")
 _BELOW_BIGRAM = (0.0, 0.0, 0.5)

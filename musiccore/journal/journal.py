@@ -27,8 +27,8 @@ from musiccore.journal.manifest import (
     RunRecord,
     refuse_differences,
 )
-from musiccore.journal.reader import PATIENCE_SECONDS, RunReader
 from musiccore.journal.records import Event
+from musiccore.journal.run_log import PATIENCE_SECONDS, RunReader
 from musiccore.journal.runs import has_records, keep_copy, read_run_record, without_record
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import AlreadyExists, BlobRef, Store, validate_run_id

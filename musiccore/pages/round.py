@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from musiccore.audio.sound import sniff
 from musiccore.pages.html import asset, data_uri, page_head, text
-from musiccore.pages.parts import JUMP, View, card, keys_line, panel, toolbar
+from musiccore.pages.panel import JUMP, View, card, keys_line, panel, toolbar
 
 MOST_PICTURES: Final = 150_000
 """Bytes of spectrograms that go into a page; if there are more, none do."""

@@ -22,7 +22,7 @@ from pydantic import (
 
 from musiccore.errors import ConfigError
 from musiccore.models.config import ModelConfig
-from musiccore.request.parts import (
+from musiccore.request.sections import (
     MAX_LYRICS,
     MAX_SECONDS,
     MAX_SEED,

@@ -17,7 +17,7 @@ from musiccore.journal.journal import Journal
 from musiccore.journal.keys import COPY_KEY, RECORD, RUN_KEY
 from musiccore.journal.manifest import MAX_RUN_RECORD_BYTES, RunRecord
 from musiccore.journal.records import MAX_RECORD_BYTES, link_of
-from musiccore.runs.verify import TIPS, Report, references, verify_run
+from musiccore.runs.verify import TIPS, Verification, references, verify_run
 from musiccore.storage.sealed import Json, sha256
 from musiccore.storage.store import Store
 from musiccore.takes.choice_log import ChoiceLog
@@ -35,7 +35,7 @@ class Mended:
     """
 
     done: tuple[str, ...]
-    report: Report
+    report: Verification
 
 
 def mend_run(

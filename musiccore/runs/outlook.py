@@ -40,7 +40,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LevelShare:
     """One level of the work in progress.
 
     Attributes:
@@ -126,7 +126,7 @@ def outlook(tree: Tree, journal: Journal) -> Outlook | None:
     )
 
 
-def _parts(tree: Tree, journal: Journal) -> Iterator[Part]:
+def _parts(tree: Tree, journal: Journal) -> Iterator[LevelShare]:
     """Yield the levels of the choice that is carried out, or of a run's beginning."""
     first, request = tree.rounds[1], tree.facts.request
     top = tree.facts.config.levels - 1
@@ -139,10 +139,10 @@ def _parts(tree: Tree, journal: Journal) -> Iterator[Part]:
         for take in songs:  # which one a policy takes does not matter here
             for level in reversed(range(top)):
                 codes = _below(tree, first.n_codes - first.known, level)
-                yield Part(level=level, rows=frozenset({take - 1}), codes=codes, done=0)
+                yield LevelShare(level=level, rows=frozenset({take - 1}), codes=codes, done=0)
 
 
-def _parts_of(tree: Tree, journal: Journal, made: MadeChoice) -> Iterator[Part]:
+def _parts_of(tree: Tree, journal: Journal, made: MadeChoice) -> Iterator[LevelShare]:
     top, action = tree.facts.config.levels - 1, made.choice.action
     if action in ("upsample", "redo"):
         for song in tree.renditions_of(made):
@@ -155,7 +155,7 @@ def _parts_of(tree: Tree, journal: Journal, made: MadeChoice) -> Iterator[Part]:
             yield _round_part(journal, one, top)
 
 
-def song_part(tree: Tree, journal: Journal, song: Rendition, level: int) -> Part:
+def song_part(tree: Tree, journal: Journal, song: Rendition, level: int) -> LevelShare:
     """Return how much of a level of a song is in the store."""
     rows = frozenset({song.row})
     top_codes = song.end - song.start if song.base else tree.takes[song.take].n_codes
@@ -168,14 +168,14 @@ def song_part(tree: Tree, journal: Journal, song: Rendition, level: int) -> Part
         for event in journal.events_of("level_done")
     )
     done = codes if whole else min(codes, _sampled(journal, level, rows))
-    return Part(level=level, rows=rows, codes=codes, done=done)
+    return LevelShare(level=level, rows=rows, codes=codes, done=done)
 
 
-def _round_part(journal: Journal, one: Round, top: int) -> Part:
+def _round_part(journal: Journal, one: Round, top: int) -> LevelShare:
     rows = frozenset(take - 1 for take in one.takes)
     codes = len(rows) * (one.n_codes - one.known)
     done = min(codes, _sampled(journal, top, rows))
-    return Part(level=top, rows=rows, codes=codes, done=done)
+    return LevelShare(level=top, rows=rows, codes=codes, done=done)
 
 
 def _sampled(journal: Journal, level: int, rows: frozenset[int]) -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PackPlace:
     """Where a song's rows lie in the passes of one level.
 
     Attributes:
@@ -60,7 +60,7 @@ class SongRows:
 
     level: int
     group: int
-    place: Place
+    place: PackPlace
     window: Window
     codes: CodeArray
     upper: CodeArray | None
@@ -76,7 +76,7 @@ class SongRows:
         return range(self.place.first, self.place.first + len(self.takes))
 
 
-def place_of(record: RunRecord, level: int, n_rows: int) -> Place:
+def place_of(record: RunRecord, level: int, n_rows: int) -> PackPlace:
     """Return where a run's rows lie in the passes of a level; a run of its own fills its pass.
 
     Args:
@@ -88,10 +88,10 @@ def place_of(record: RunRecord, level: int, n_rows: int) -> Place:
     if isinstance(pack, list) and level < len(pack):
         entry = pack[level]
         assert isinstance(entry, dict)
-        place = Place(rows=int(str(entry["rows"])), first=int(str(entry["first"])))
+        place = PackPlace(rows=int(str(entry["rows"])), first=int(str(entry["first"])))
         if place.first + n_rows <= place.rows:
             return place
-    return Place(rows=n_rows, first=0)
+    return PackPlace(rows=n_rows, first=0)
 
 
 def sample_rows(model: CodeModel, songs: Sequence[SongRows]) -> list[CodeArray]:
@@ -229,7 +229,7 @@ def _apart(one: range, other: range) -> bool:
 def form_packs(
     requests: Mapping[int, tuple[GenerationRequest, ModelConfig]],
     primers: Mapping[int, int] | None = None,
-) -> list[dict[int, list[Place]]]:
+) -> list[dict[int, list[PackPlace]]]:
     """Put songs that can share passes together, as many as fit the widest level.
 
     Args:
@@ -259,9 +259,9 @@ def form_packs(
     return sorted(packs, key=lambda pack: min(position[key] for key in pack))
 
 
-def _places(n: int, n_songs: int, slots: Sequence[int], fits: Sequence[int]) -> list[Place]:
+def _places(n: int, n_songs: int, slots: Sequence[int], fits: Sequence[int]) -> list[PackPlace]:
     places = []
     for slot, fit in zip(slots, fits, strict=True):
         songs_here = min(fit, n_songs - n // fit * fit)
-        places.append(Place(rows=songs_here * slot, first=n % fit * slot))
+        places.append(PackPlace(rows=songs_here * slot, first=n % fit * slot))
     return places

@@ -11,7 +11,7 @@ import numpy as np
 
 from musiccore.audio.sound import Audio
 from musiccore.composer import ComposeOptions, compose
-from musiccore.composer.options import MAX_SEED
+from musiccore.composer.compose_options import MAX_SEED
 from musiccore.errors import AudioError, Corrupt
 from musiccore.models.config import ModelConfig
 from musiccore.request.request import GenerationRequest

@@ -30,7 +30,7 @@ from musiccore.models.presets import preset
 from musiccore.request.recipes import Song, parse_songs, read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.create import Primer, check_request, create_run
-from musiccore.runs.packs import Place, form_packs
+from musiccore.runs.packs import PackPlace, form_packs
 from musiccore.runs.primer_audio import primer_samples
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import AlreadyExists, Store
@@ -60,7 +60,7 @@ class Entry:
     title: str
     run: str = ""
     request: GenerationRequest | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[PackPlace, ...] = ()
     max_hours: float | None = None
     error: str = ""
 

@@ -35,7 +35,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Verification:
     """What `verify` found.
 
     Attributes:
@@ -64,7 +64,7 @@ class Report:
         return not self.doubts
 
 
-def verify_run(store: Store, run_id: str) -> Report:
+def verify_run(store: Store, run_id: str) -> Verification:
     """Read every record and blob of a run again.
 
     Args:
@@ -94,7 +94,7 @@ class _Audit:
         self.tips = {folder: self._tip(key) for folder, key in TIPS.items()}
         self.sizes = store.list()
 
-    def report(self) -> Report:
+    def report(self) -> Verification:
         from musiccore.takes.choice import (
             MadeChoice,  # pydantic; who only opens a journal needs none
         )
@@ -114,7 +114,7 @@ class _Audit:
             known = known or key.startswith(_DERIVED)
             if not (known or RECORD.fullmatch(key) or BLOB.fullmatch(key)):
                 self._doubt(key, "does not belong to a run")
-        return Report(
+        return Verification(
             run_id=self.run_id,
             n_records=len(records),
             n_blobs=blobs,

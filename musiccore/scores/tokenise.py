@@ -10,10 +10,10 @@ from typing import Literal, TypedDict
 import numpy as np
 
 from musiccore.errors import ConfigError, MusicCoreError
-from musiccore.scores.files import ScoreFile, find_scores
 from musiccore.scores.midi import limited_bytes, write_midi
 from musiccore.scores.notation import Music21
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.scores.score_files import ScoreFile, find_scores
 from musiccore.scores.tokens import (
     EventVocabulary,
     Form,

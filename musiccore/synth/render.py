@@ -12,9 +12,9 @@ from musiccore.audio.sound import MAX_RATE, MIN_RATE
 from musiccore.conversion import TARGETS, ConversionOptions, appearing, deliver, format_of
 from musiccore.errors import AudioError, ConfigError, MissingProgram, MusicCoreError
 from musiccore.scores.arrange import with_program, with_tempo
-from musiccore.scores.files import open_score, stem_of
 from musiccore.scores.notation import SCORE_SUFFIXES, chorale_names
 from musiccore.scores.score import AS_PLAYERS_DO, Reading, Score
+from musiccore.scores.score_files import open_score, stem_of
 from musiccore.storage.atomic import check_target
 from musiccore.synth.player import LOUDNESS, Engine, Player, check_effects
 from musiccore.synth.programs import program_of

@@ -24,7 +24,7 @@ from musiccore.errors import AudioError
 from musiccore.tags.encodings import AUTO, OldTexts, checked_encoding
 from musiccore.tags.fields import LIMIT, SHOWN, Tags, from_json, plain, to_json
 from musiccore.tags.kinds import kind_of
-from musiccore.tags.losses import losses
+from musiccore.tags.not_carried import losses
 from musiccore.tags.objects import to_object
 from musiccore.tags.pieces import Piece, Source, joined, rewrite
 from musiccore.tags.summary import summary

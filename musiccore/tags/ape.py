@@ -6,9 +6,9 @@ import struct
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import from_lrc
 from musiccore.tags.fields import LIMIT, MOST_FIELDS, FoundFields, Tags
 from musiccore.tags.id3 import v1_start
-from musiccore.tags.parts import from_lrc
 from musiccore.tags.pictures import FRONT_COVER, KINDS, EmbeddedPicture, media_type
 from musiccore.tags.pieces import Source
 

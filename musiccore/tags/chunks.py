@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
-from musiccore.tags.losses import label
-from musiccore.tags.parts import Raw
+from musiccore.tags.extras import Raw
+from musiccore.tags.not_carried import label
 
 _BEXT: Final = struct.Struct("<256s32s32s10s8sQH64s5h")
 _BEXT_TEXT: Final = 602  # byte at which the coding history begins

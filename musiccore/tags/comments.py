@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from musiccore.tags import pictures
+from musiccore.tags.extras import Chapter, clock, from_clock, from_lrc, lrc
 from musiccore.tags.fields import LANGUAGE, MOST_FIELDS, PROVENANCE, FoundFields, Tags
 from musiccore.tags.names import vorbis_name
-from musiccore.tags.parts import Chapter, clock, from_clock, from_lrc, lrc
 
 _PICTURE: Final = "METADATA_BLOCK_PICTURE"
 _COVER, _COVER_MIME = "COVERART", "COVERARTMIME"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from musiccore.tags.extras import Chapter, Raw, TimedLyrics
 from musiccore.tags.names import WEAK, canonical
-from musiccore.tags.parts import Chapter, Raw, TimedLyrics
 from musiccore.tags.pictures import EmbeddedPicture
 
 SHOWN: Final = (

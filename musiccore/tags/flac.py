@@ -9,8 +9,8 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import comments, id3, mp3, pictures
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import Raw
 from musiccore.tags.fields import LIMIT, FoundFields, Tags
-from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import ByteSpan, Chunk, Piece, Source, limited
 
 HOME: Final = "flac"

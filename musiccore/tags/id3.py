@@ -10,6 +10,7 @@ from typing import Final
 from musiccore.errors import AudioError
 from musiccore.tags import id3parts
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import Raw
 from musiccore.tags.fields import LANGUAGE, LIMIT, PROVENANCE, FoundFields, Tags, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.id3frames import (
@@ -23,7 +24,6 @@ from musiccore.tags.id3frames import (
     texts,
 )
 from musiccore.tags.names import ID3
-from musiccore.tags.parts import Raw
 from musiccore.tags.pieces import Source
 
 HOME: Final = "id3"

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import MOST_LINES, Chapter, TimedLyrics
 from musiccore.tags.fields import MOST_FIELDS
 from musiccore.tags.id3frames import UTF8, first_text, frame, text_frame, texts, within
-from musiccore.tags.parts import MOST_LINES, Chapter, TimedLyrics
 from musiccore.tags.pictures import KINDS, EmbeddedPicture, media_type
 
 _TIMES: Final = struct.Struct(">4I")

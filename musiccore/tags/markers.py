@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from musiccore.tags.extras import Raw, lyrics_within, within
 from musiccore.tags.fields import Tags
-from musiccore.tags.losses import label
-from musiccore.tags.parts import Raw, lyrics_within, within
+from musiccore.tags.not_carried import label
 
 _CUE: Final = struct.Struct("<II4sIII")
 _SMPL: Final = struct.Struct("<9I")

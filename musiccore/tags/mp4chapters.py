@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from musiccore.tags.extras import Chapter
 from musiccore.tags.mp4items import within
-from musiccore.tags.parts import Chapter
 from musiccore.tags.pieces import Source
 
 _MOST: Final = 5000  # chapters, and bytes of a title

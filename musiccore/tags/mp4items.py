@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import Chapter, Raw, from_lrc, lrc
 from musiccore.tags.fields import MOST_FIELDS, PROVENANCE, FoundFields, Tags, cut, numbered
 from musiccore.tags.genres import genre_name
 from musiccore.tags.names import MP4
-from musiccore.tags.parts import Chapter, Raw, from_lrc, lrc
 from musiccore.tags.pictures import EmbeddedPicture, media_type
 from musiccore.tags.pieces import Chunk
 

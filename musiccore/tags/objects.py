@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 
+from musiccore.tags.extras import Chapter, TimedLyrics
 from musiccore.tags.fields import PROVENANCE, SHOWN, FoundFields, Tags
-from musiccore.tags.parts import Chapter, TimedLyrics
 from musiccore.tags.pictures import KINDS, EmbeddedPicture
 
 _FIELDS, _PICTURES, _CHAPTERS, _TIMED = "tags", "pictures", "chapters", "synchronised_lyrics"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from musiccore.storage.atomic import rewriting
+from musiccore.tags.extras import Raw
 from musiccore.tags.fields import LIMIT, FoundFields
-from musiccore.tags.parts import Raw
 
 _BLOCK: Final = 1 << 20
 _MOST_CHUNKS: Final = 20_000  # a file of nothing but chunk headers must not take minutes

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from musiccore.tags.chunks import described
 from musiccore.tags.encodings import OldTexts
+from musiccore.tags.extras import ended
 from musiccore.tags.fields import Tags
 from musiccore.tags.objects import chapter_row, timed_row
-from musiccore.tags.parts import ended
 from musiccore.tags.pictures import size_of
 
 

@@ -79,7 +79,7 @@ def check_printable(value: str | None, allowed: str = "") -> str | None:
     return value
 
 
-class Part(_Frozen):
+class SplicePart(_Frozen):
     """A stretch of a take, in seconds of its audio."""
 
     take: Number
@@ -145,7 +145,7 @@ class Choice(_Frozen):
     count: Annotated[int, Field(ge=1, le=MAX_TAKES)] | None = None
     start: Position | None = None
     end: Position | None = None
-    parts: Annotated[tuple[Part, ...], Field(max_length=_MAX_PARTS)] = ()
+    parts: Annotated[tuple[SplicePart, ...], Field(max_length=_MAX_PARTS)] = ()
     copies: Annotated[int, Field(ge=1, le=MAX_TAKES)] = 1
     keeps: Annotated[tuple[NumberOrNone, ...], Field(max_length=_MAX_CHOSEN)] = ()
     anew: bool = False

@@ -12,9 +12,9 @@ from torch import nn
 from musiccore.models.config import PriorConfig
 from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram, start_from_bigram_
+from musiccore.training.code_windows import WindowBatch, WindowSource
 from musiccore.training.optim import warm_cosine
 from musiccore.training.state import WeightAverage, load_state, save_state
-from musiccore.training.windows import WindowBatch, WindowSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

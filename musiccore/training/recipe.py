@@ -26,6 +26,7 @@ from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
 from musiccore.storage.atomic import replace_file
 from musiccore.training.bigram import Bigram, fit_bigram
+from musiccore.training.code_windows import EncodedClip, WindowSource, encode_audio, encode_corpus
 from musiccore.training.codec import CodecTraining, LevelCodec, train_codec
 from musiccore.training.data import (
     Clip,
@@ -36,7 +37,6 @@ from musiccore.training.data import (
 )
 from musiccore.training.polish import polish_decoder_
 from musiccore.training.priors import PriorTraining, train_prior
-from musiccore.training.windows import EncodedClip, WindowSource, encode_audio, encode_corpus
 
 Stage = Literal["data", "codec", "polish", "encode", "prior", "export"]
 STAGES: tuple[Stage, ...] = ("data", "codec", "polish", "encode", "prior", "export")

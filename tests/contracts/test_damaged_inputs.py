@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from safetensors.torch import save
 
 from flows.listening.wishes import Wish
-from musiccore.composer.config import ComposerConfig
+from musiccore.composer.sizes import ComposerConfig
 from musiccore.composer.to_score import provenance_of
 from musiccore.composer.weights import load_model
 from musiccore.conversion.metadata import summary_of
@@ -40,10 +40,10 @@ from musiccore.request.recipes import read_songs
 from musiccore.request.request import GenerationRequest
 from musiccore.request.speed import Speeds
 from musiccore.runs.verify import verify_run
-from musiccore.scores.files import find_scores
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.notation import Music21, read_score
 from musiccore.scores.score import Part, Score, ScoreNote, Tempo, Words
+from musiccore.scores.score_files import find_scores
 from musiccore.scores.tokenise import read_tokens, scores_of, tokenise_scores
 from musiccore.scores.tokens import dump_tokens, load_tokens
 from musiccore.storage.sealed import seal, unseal

@@ -12,7 +12,7 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLOORS = 10
+FLOORS = 7
 """Floors inside musiccore; it only ever shrinks."""
 
 

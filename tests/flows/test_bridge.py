@@ -12,7 +12,7 @@ from musiccore.journal.journal import Journal
 from musiccore.models.codes import Codes
 from musiccore.request.request import Conditioning, GenerationRequest, SamplingOptions
 from musiccore.runs.primer_audio import play_primer
-from musiccore.scores.check import check_against_score
+from musiccore.scores.likeness import check_against_score
 from musiccore.scores.midi import read_midi, write_midi
 from musiccore.scores.score import Part, Score, ScoreNote
 from musiccore.storage.store import BlobRef, open_store

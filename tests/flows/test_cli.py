@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from flows.__main__ import main
 from flows.cli.output import in_option_words
@@ -256,8 +258,10 @@ def test_closed_or_full_standard_error_costs_only_the_words(closed, tmp_path):
     assert (done.returncode, done.stdout) == (0, "[]\n")
 
 
-def test_full_standard_output_is_said_in_one_line(tmp_path):
-    script = f'"{sys.executable}" -m flows runs --store "$1" --json >/dev/full'
+@pytest.mark.parametrize("words", ['runs --store "$1" --json', 'convert "$1/a.wav" - --to flac'])
+def test_full_standard_output_is_said_in_one_line(words, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    script = f'"{sys.executable}" -m flows {words} >/dev/full'
     words = ["sh", "-c", script, "sh", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from flows.cli.convert_progress import FileBars, file_bars_on
-from flows.cli.progress import Bars, bars_on
+from flows.cli.progress_bar import Bars, bars_on
 from musiccore.work.progress import Status
 
 WIDTHS = (60, 80, 100, 140)

@@ -55,7 +55,7 @@ UNUSED = {
     "pydantic", "pydub", "rich", "scipy", "torch",
     "flows.cli.midi_words", "musiccore.conversion.combine", "musiccore.conversion.ffmpeg",
     "musiccore.conversion.ledger", "musiccore.conversion.limiter", "musiccore.conversion.mpeg",
-    "musiccore.conversion.mpegframes", "musiccore.conversion.pages", "musiccore.tags.mp4",
+    "musiccore.conversion.mpegframes", "musiccore.conversion.ogg_pages", "musiccore.tags.mp4",
     "musiccore.tags.ogg",
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from flows.__main__ import main
 from musiccore import audio
-from musiccore.composer import config
+from musiccore.composer import sizes as config
 from musiccore.journal.journal import Journal
 from musiccore.storage.store import open_store
 from musiccore.testing import sine

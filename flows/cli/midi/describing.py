@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 from flows.cli.output import Exit, checking, complain, data, data_json, say_odd, table, talk
 from musiccore.errors import MusicCoreError
-from musiccore.scores.files import find_scores
 from musiccore.scores.notation import Music21, analyse_harmony
-from musiccore.scores.report import ScoreReport, pitch_name, report_on
+from musiccore.scores.outline import ScoreReport, pitch_name, report_on
 from musiccore.scores.score import Reading, Score
+from musiccore.scores.score_files import find_scores
 
 _SHOWN = 8
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from flows.cli.output import BadRequest, Exit, checking, data, data_json, say_odd, talk
 from musiccore.errors import AudioError, ConfigError, MusicCoreError
-from musiccore.scores.files import ScoreFile, check_written, find_scores, write_score
 from musiccore.scores.midi import SUFFIXES
 from musiccore.scores.notation import Music21
 from musiccore.scores.score import Reading, Score
+from musiccore.scores.score_files import ScoreFile, check_written, find_scores, write_score
 from musiccore.storage.atomic import same_file
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, data, data_json, say_odd
 from musiccore.errors import ConfigError
-from musiccore.scores.files import named_after, open_score
 from musiccore.scores.score import Reading
+from musiccore.scores.score_files import named_after, open_score
 from musiccore.storage.atomic import write_file
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flows.cli.output import Exit, checking, complain, data, data_json, say_odd, talk
 from musiccore.errors import ConfigError
-from musiccore.scores.files import write_score
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import Reading
+from musiccore.scores.score_files import write_score
 from musiccore.scores.tokenise import (
     Tokenised,
     list_scores,

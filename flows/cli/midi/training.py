@@ -13,7 +13,7 @@ from musiccore.storage.atomic import check_place
 
 def train(options: Namespace) -> int:
     from musiccore.composer.assessment import train_composer
-    from musiccore.composer.training import TrainingOptions
+    from musiccore.composer.schedule import TrainingOptions
 
     asked = {
         name: value

@@ -4,7 +4,7 @@ What reads files of strangers runs music21 in a process of its own (`asking`), w
 and size: it can hang on a few bytes.
 """
 
-from musiccore.scores.notation.chorales import (
+from musiccore.scores.notation.bach import (
     Mode,
     Note,
     Piece,
@@ -14,7 +14,7 @@ from musiccore.scores.notation.chorales import (
 )
 from musiccore.scores.notation.harmony import Chord, Harmony, analyse_harmony, key_name, key_of
 from musiccore.scores.notation.process import Music21
-from musiccore.scores.notation.reader import (
+from musiccore.scores.notation.score_reader import (
     SCORE_SUFFIXES,
     count_tunes,
     read_score,

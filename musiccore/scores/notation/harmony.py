@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from musiccore.errors import AudioError
-from musiccore.scores.notation.chorales import Mode, Note, estimate_key
+from musiccore.scores.notation.bach import Mode, Note, estimate_key
 from musiccore.scores.notation.process import Music21, Refusal
 from musiccore.scores.score import Score
 

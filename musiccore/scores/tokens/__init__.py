@@ -5,7 +5,8 @@ velocities, instruments, tempo and meter. `grid`: voices and steps.
 """
 
 from musiccore.scores.tokens.events import EventVocabulary, decode_events, encode_events, on_grid
-from musiccore.scores.tokens.files import (
+from musiccore.scores.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
+from musiccore.scores.tokens.token_files import (
     Form,
     GridFacts,
     TokenFile,
@@ -13,7 +14,6 @@ from musiccore.scores.tokens.files import (
     dump_tokens,
     load_tokens,
 )
-from musiccore.scores.tokens.grid import HOLD, REST, Grid, GridVoice, decode_grid, encode_grid
 
 __all__ = [
     "decode_events",

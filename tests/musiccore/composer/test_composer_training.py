@@ -13,9 +13,9 @@ import pytest
 
 from musiccore.composer.baselines import bigram_nats
 from musiccore.composer.chorales import names_of, read_voices
-from musiccore.composer.likelihood import judge
+from musiccore.composer.judgement import judge
+from musiccore.composer.schedule import TrainingOptions
 from musiccore.composer.train import Trained, train
-from musiccore.composer.training import TrainingOptions
 from musiccore.composer.voices import VoiceGrid
 from musiccore.composer.weights import WEIGHTS, load_model
 from musiccore.errors import ConfigError

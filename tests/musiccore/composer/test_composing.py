@@ -15,10 +15,10 @@ from musiccore.composer import ComposeOptions, compose
 from musiccore.composer.baselines import bigram_nats, copy_nats
 from musiccore.composer.batches import make_batch, make_example
 from musiccore.composer.chorales import names_of, read_voices
-from musiccore.composer.config import ComposerConfig
-from musiccore.composer.likelihood import judge
-from musiccore.composer.model import Composer
-from musiccore.composer.sampler import Drawing, Rules
+from musiccore.composer.drawing import Drawing, Rules
+from musiccore.composer.judgement import judge
+from musiccore.composer.network import Composer
+from musiccore.composer.sizes import ComposerConfig
 from musiccore.composer.to_score import provenance_of
 from musiccore.composer.voice_leading import Copies, check
 from musiccore.composer.voices import VoiceGrid, fold

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from musiccore.conversion import ConversionOptions, convert, open_sound
-from musiccore.conversion.flac import frame_at
+from musiccore.conversion.flac_frames import frame_at
 from musiccore.conversion.memory import read
 from musiccore.errors import AudioError, ConfigError, MissingProgram
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from musiccore.conversion import ConversionOptions, convert, open_sound
-from musiccore.conversion.mp4 import sound_frames
+from musiccore.conversion.mp4_length import sound_frames
 
 PROGRAMS = sorted({imageio_ffmpeg.get_ffmpeg_exe(), shutil.which("ffmpeg") or ""} - {""})
 

@@ -14,11 +14,11 @@ from musiccore.errors import CheckpointError
 from musiccore.evaluation.codec import reconstruct
 from musiccore.evaluation.gates import Gate
 from musiccore.evaluation.generation import LevelCascade, cascade_gates, generated_gates
-from musiccore.evaluation.nano import load_nano, weights_folder
+from musiccore.evaluation.nano_gates import load_nano, weights_folder
 from musiccore.models.nano import HELD_OUT, nano
 from musiccore.scores.notation import read_chorale
+from musiccore.training.code_windows import EncodedClip, encode_audio
 from musiccore.training.data import Clip, play
-from musiccore.training.windows import EncodedClip, encode_audio
 
 NAMES = HELD_OUT[7:10]
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from musiccore.pages.tree import BOX, layout, marks, tree_svg, tree_text
+from musiccore.pages.tree_drawing import BOX, layout, marks, tree_svg, tree_text
 from tests.effort import counted
 
 EVIL = "</svg><script>\x1b[31m\u202e\"'&"

@@ -14,7 +14,7 @@ from musiccore.models.machine import Machine
 from musiccore.models.presets import preset
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.packs import (
-    Place,
+    PackPlace,
     SharedPasses,
     SongRows,
     choose_songs,
@@ -38,7 +38,7 @@ def song(first: int, *, takes=(0,), rows: int = 4, **changes) -> SongRows:
     values = {
         "level": 2,
         "group": 0,
-        "place": Place(rows=rows, first=first),
+        "place": PackPlace(rows=rows, first=first),
         "window": WINDOW,
         "codes": np.zeros((len(takes), 0), dtype=np.int64),
         "upper": None,
@@ -146,6 +146,6 @@ def record(**numerics) -> RunRecord:
 
 def test_place_is_read_from_the_record_of_the_run():
     pack = [{"rows": 4, "first": 1}, {"rows": 2, "first": 1}]
-    assert place_of(record(pack=pack), 0, 1) == Place(rows=4, first=1)
-    assert place_of(record(pack=pack), 1, 2) == Place(rows=2, first=0)  # it does not fit
-    assert place_of(record(), 0, 3) == Place(rows=3, first=0)
+    assert place_of(record(pack=pack), 0, 1) == PackPlace(rows=4, first=1)
+    assert place_of(record(pack=pack), 1, 2) == PackPlace(rows=2, first=0)  # it does not fit
+    assert place_of(record(), 0, 3) == PackPlace(rows=3, first=0)

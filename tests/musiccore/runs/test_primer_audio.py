@@ -18,7 +18,7 @@ from musiccore.models.presets import preset
 from musiccore.request.check import check
 from musiccore.request.request import GenerationRequest
 from musiccore.runs import primer_audio as primers
-from musiccore.scores.check import check_against_score, score_chroma
+from musiccore.scores.likeness import check_against_score, score_chroma
 from musiccore.scores.midi import write_midi
 from musiccore.scores.score import DRUM_CHANNEL, Meter, Part, Score, ScoreNote, Tempo
 

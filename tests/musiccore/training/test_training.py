@@ -11,11 +11,11 @@ from musiccore.errors import ConfigError
 from musiccore.models.nano import GENRES, nano
 from musiccore.models.prior import Prior
 from musiccore.training.bigram import Bigram, fit_bigram, start_from_bigram_
+from musiccore.training.code_windows import EncodedClip, WindowSource
 from musiccore.training.codec import CodecTraining, k_means, train_codec
 from musiccore.training.data import RENDITIONS, Clip, RenderedCorpus
 from musiccore.training.priors import PriorTraining, held_out_bits, train_prior
 from musiccore.training.recipe import NanoRecipe
-from musiccore.training.windows import EncodedClip, WindowSource
 
 FACTORS = (4, 2, 1)
 SIZE = 64

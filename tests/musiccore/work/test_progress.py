@@ -188,7 +188,7 @@ def test_reasons_are_rare_where_all_windows_are_alike(simulated):
 
 
 def test_line_is_written_at_once_where_the_time_left_moves_back(capsys):
-    from flows.cli.progress import Lines
+    from flows.cli.progress_bar import Lines
 
     clock = Clock()
     meter = LevelMeter(START, Lines(), clock)

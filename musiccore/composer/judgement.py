@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from musiccore.composer.batches import Example, example_of, make_batch
-from musiccore.composer.model import Composer
+from musiccore.composer.network import Composer
 from musiccore.composer.voices import VoiceGrid
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from musiccore.pages.html import text
-from musiccore.pages.parts import View
+from musiccore.pages.panel import View
 
 COLUMN: Final = 158
 ROW: Final = 46

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musiccore.composer.config import ComposerConfig
 from musiccore.composer.features import MAX_AGE, N_BUCKETS, UNKNOWN_REFERENCE
 from musiccore.composer.heads import (
     SPAN,
@@ -27,6 +26,7 @@ from musiccore.composer.heads import (
     interval,
     n_intervals,
 )
+from musiccore.composer.sizes import ComposerConfig
 
 _BAR = 16  # quarter-note bars of four and three, in sixteenths: positions a step may have
 _WALTZ = 12

@@ -18,9 +18,9 @@ from musiccore.models.prior import Prior
 from musiccore.models.vqvae import VQVAE
 from musiccore.scores.notation import chorale_names, read_chorale
 from musiccore.training.bigram import fit_bigram
+from musiccore.training.code_windows import EncodedClip, WindowSource, encode_audio
 from musiccore.training.data import Clip, play
 from musiccore.training.recipe import N_TEST_WINDOWS
-from musiccore.training.windows import EncodedClip, WindowSource, encode_audio
 
 Report = Callable[[str, float], None]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from musiccore.tags.extras import Chapter, Raw, ended
 from musiccore.tags.fields import Tags
-from musiccore.tags.parts import Chapter, Raw, ended
 from musiccore.tags.pictures import FRONT_COVER
 
 _CALLED: Final = {

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from musiccore.composer.batches import encode
 from musiccore.composer.features import UNKNOWN_REFERENCE, History, reference_of
-from musiccore.composer.model import Composer, Inputs, State
+from musiccore.composer.network import Composer, Inputs, State
 from musiccore.composer.voices import Grid
 
 FREE = -1
