@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from musiccore.conversion.options import ConversionOptions
 from musiccore.timecode import parse_seconds
-from tasks.settings import Settings
+from tasks.context import machine
 
 
 def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:
@@ -50,4 +50,4 @@ def with_program(options: ConversionOptions) -> ConversionOptions:
         ConfigError: if a setting is wrong.
     """
     # Not through `tasks.context`: that loads what runs are made of.
-    return replace(options, ffmpeg=options.ffmpeg or Settings.from_environment().ffmpeg)
+    return replace(options, ffmpeg=options.ffmpeg or machine().ffmpeg)

@@ -16,6 +16,7 @@ from musiccore.errors import ConfigError, Fenced, Gone, MusicCoreError, StorageE
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
 from musiccore.journal.run_log import PATIENCE_SECONDS
+from musiccore.models.config import ModelConfig
 from musiccore.request.check import conditioning_notes
 from musiccore.request.request import GenerationRequest
 from musiccore.runs.choices import make_choice, read_tree
@@ -47,12 +48,12 @@ def compose(options: Namespace) -> int:
 def _begin(options: Namespace, *, fresh: bool) -> int:
     """Check a request, make its run and carry it out."""
     try:
-        run_id, request = _new_run(options, fresh=fresh)
+        run_id, request, config = _new_run(options, fresh=fresh)
     except BaseException as error:
         if not is_interruption(error):
             raise
         return _unbegun()
-    return _make(options, run_id, request)
+    return _make(options, run_id, request, config)
 
 
 def _unbegun() -> int:
@@ -60,11 +61,11 @@ def _unbegun() -> int:
     return Exit.UNBEGUN
 
 
-def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest]:
+def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest, ModelConfig]:
     """Check a request and the place where it will be made; nothing is written yet."""
     with checking():
         request = request_of(options)
-        check_request(request, machine())
+        config = check_request(request, machine())
         run_id = new_run_id(request) if options.run is None else fresh_run_id(options.run)
         store = new_store()
         if fresh and run_exists(store, run_id):
@@ -74,10 +75,10 @@ def _new_run(options: Namespace, *, fresh: bool) -> tuple[str, GenerationRequest
             )
         check_server()
         store.probe()
-    return run_id, request
+    return run_id, request, config
 
 
-def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
+def _make(options: Namespace, run_id: str, request: GenerationRequest, config: ModelConfig) -> int:
     store = shared_store()
 
     def work(name: str) -> object:
@@ -85,7 +86,7 @@ def _make(options: Namespace, run_id: str, request: GenerationRequest) -> int:
 
     def begin(report: Reporter) -> None:
         with checking():
-            config, _ = start(store, request, run_id, machine())
+            start(store, request, run_id, machine(), config=config)
         report.say(f"run {run_id} in {store.location()}")
         for words in conditioning_notes(request, config, machine().labels):
             report.say(words)

@@ -1,9 +1,9 @@
 """The chorales of J. S. Bach as voices on a grid, in the split that papers report on.
 
-`assets/jsb_split.json` names the pieces of each part and says how to play each: the order in which
-its sections are heard (quarter notes, with repeats), which parts are the voices where there are
-more than four, and where fermatas stand. The notes come from the music21 package. The split is
-rebuilt from there: it is close to, not identical with, the data that papers use.
+`jsb_split.json` names the pieces of each part and says how to play each: the order in which its
+sections are heard (quarter notes, with repeats), which parts are the voices where there are more
+than four, and where fermatas stand. The notes come from the music21 package. The split is rebuilt
+from there: it is close to, not identical with, the data that papers use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Entry(TypedDict, total=False):
 
 @cache
 def _table() -> dict[Split, dict[str, _Entry]]:
-    path = Path(__file__).parents[1] / "assets" / "jsb_split.json"
+    path = Path(__file__).with_name("jsb_split.json")
     table: dict[Split, dict[str, _Entry]] = json.loads(path.read_text(encoding="utf-8"))
     return table
 

@@ -25,7 +25,7 @@ def text(value: object) -> str:
 @cache
 def asset(name: str) -> str:
     """Return a style or script of this package."""
-    return (resources.files("musiccore") / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files("musiccore.pages") / "assets" / name).read_text(encoding="utf-8")
 
 
 def policy_source(content: str) -> str:

@@ -220,7 +220,12 @@ def create_run(
 
 
 def start(
-    store: Store, request: GenerationRequest, run_id: str, machine: Machine
+    store: Store,
+    request: GenerationRequest,
+    run_id: str,
+    machine: Machine,
+    *,
+    config: ModelConfig | None = None,
 ) -> tuple[ModelConfig, bool]:
     """Check a request and create its run, unless it is there.
 
@@ -229,6 +234,7 @@ def start(
         request: what to make.
         run_id: name of the run.
         machine: that makes it.
+        config: what `check_request` returned, where the request was checked already.
 
     Returns:
         The model's configuration, and whether the run was created now.
@@ -237,8 +243,8 @@ def start(
         MusicCoreError: as for `check_request` and `create_run`.
     """
     begun = run_exists(store, run_id)
-    # a run that is there keeps what it uses of its primer
-    config = check_request(request.without_primer() if begun else request, machine)
+    if config is None:  # a run that is there keeps what it uses of its primer
+        config = check_request(request.without_primer() if begun else request, machine)
     create_run(store, request, run_id, config, Models(config, machine))
     return config, not begun
 

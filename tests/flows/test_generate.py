@@ -18,6 +18,7 @@ from musiccore.request.request import Conditioning, GenerationRequest, SamplingO
 from musiccore.runs.choices import make_choice
 from musiccore.runs.create import start
 from musiccore.runs.mend import mend_run
+from musiccore.runs.run_codes import SongCodes
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run
@@ -205,7 +206,10 @@ def test_file_says_that_its_numbers_changed_on_the_way(song, monkeypatch):
         run.journal.append("numerics_change", recorded={"threads": 2}, current={"threads": 1})
         song_of_it = run.tree().current_song
         sound = read(root / "song/export/master.wav")
-        facts = provenance(run, take=song_of_it.take, sound=sound, song=song_of_it, level=0)
+        codes = SongCodes(run, song_of_it).digests()
+        facts = provenance(
+            run, take=song_of_it.take, sound=sound, song=song_of_it, level=0, codes=codes
+        )
     assert facts["numerics_changes"] == [{"recorded": {"threads": 2}, "current": {"threads": 1}}]
 
 
