@@ -205,7 +205,9 @@ def test_file_says_that_its_numbers_changed_on_the_way(song, monkeypatch):
         run.journal.append("numerics_change", recorded={"threads": 2}, current={"threads": 1})
         song_of_it = run.tree().current_song
         sound = read(root / "song/export/master.wav")
-        facts = provenance(run, take=song_of_it.take, sound=sound, song=song_of_it, level=0)
+        facts = provenance(
+            run, take=song_of_it.take, sound=sound, song=song_of_it, level=0, codes={}
+        )
     assert facts["numerics_changes"] == [{"recorded": {"threads": 2}, "current": {"threads": 1}}]
 
 
