@@ -42,7 +42,7 @@ from tests.flows.serving.processes import pids_of
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 150.0
-MANY = 16  # sounds, so many that a conversion of all can be met half-way
+MANY = 24  # sounds, so many that a conversion of all can be met half-way
 
 
 @dataclass
@@ -211,7 +211,7 @@ def change_as_people_do(client: SyncPrefectClient, songs: Path) -> dict[str, obj
 def test_killed_runner_is_started_again_and_its_run_marked(served, client, tmp_path) -> None:
     edited = change_as_people_do(client, tmp_path / "songs.csv")
     for n in range(MANY):
-        sound(tmp_path / "many" / f"{n}.wav", seconds=20)
+        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
     run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
     until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
     (runner,) = served.pids("serving.runner cpu")
@@ -337,7 +337,7 @@ def test_song_that_a_person_cancelled_stays_where_it_is(served, client) -> None:
 
 def test_ctrl_c_cancels_what_runs_and_leaves_no_process(served, client, tmp_path) -> None:
     for n in range(MANY):
-        sound(tmp_path / "many" / f"{n}.wav", seconds=20)
+        sound(tmp_path / "many" / f"{n}.wav", seconds=30)
     run = start("convert", {"source": str(tmp_path / "many"), "target_format": "mp3"})
     until(lambda: list((tmp_path / "many").glob("*.mp3")), "the first file")
     served.process.send_signal(signal.SIGINT)
