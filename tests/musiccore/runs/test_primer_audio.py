@@ -241,12 +241,12 @@ def test_beginning_of_what_only_ffmpeg_reads(tmp_path, kind) -> None:
 def test_without_ffmpeg_the_way_out_is_named_at_every_door(
     tmp_path, monkeypatch, door, words
 ) -> None:
-    import musiccore.conversion.sources as sources
+    from musiccore.conversion import ffmpeg
 
     def missing(asked, purpose):
         raise MissingProgram(f"{purpose} needs the program ffmpeg", hint="install ffmpeg")
 
-    monkeypatch.setattr(sources, "find_ffmpeg", missing)
+    monkeypatch.setattr(ffmpeg, "find_ffmpeg", missing)
     path = tmp_path / "my memo.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(400))
     with pytest.raises(MissingProgram, match=r"^primer: .*memo\.m4a.* needs the program") as caught:
