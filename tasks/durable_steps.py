@@ -6,11 +6,12 @@ import logging
 from typing import Final
 
 from musiccore.delivery import candidates, policy, publish, song_audio
-from musiccore.delivery.carry_out import Steps
+from musiccore.delivery.carry_out import Steps, deliver_song
 from musiccore.runs import conditioning, sample
 from musiccore.runs.snapshot import Picture
 from tasks.artifacts import show_song
-from tasks.policies import gpu_task, io_task
+from tasks.context import working
+from tasks.policies import durable_flow, gpu_task, io_task
 from tasks.story import story
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,21 @@ def show(song: song_audio.FinishedSong) -> None:
 
 say_waiting = io_task(task_run_name="wait-for-a-choice")(policy.say_waiting)
 
+
+@durable_flow(name="deliver", flow_run_name="deliver-song-{song}-of-{run_id}")
+def deliver(run_id: str, song: int) -> None:
+    """Decode every level of a song and write audio, pictures, page and manifest.
+
+    Args:
+        run_id: a run of the store whose levels are finished.
+        song: number of the song, an upsampling of a take.
+    """
+    with working(run_id) as run:
+        deliver_song(run, song, STEPS)
+
+
 STEPS: Final = Steps(
+    deliver=lambda run, number, _: deliver(run.run_id, number),
     keep_score=io_task(task_run_name="score-of-{run.run_id}")(conditioning.keep_score),
     condition=gpu_task(task_run_name="condition-{run.run_id}")(conditioning.condition),
     begin_round=gpu_task(task_run_name="begin-round")(candidates.begin_round),

@@ -44,6 +44,7 @@ class Steps:
     lost_songs: Callable[[OpenRun], list[int]] = lost_songs
     next_choice: Callable[[OpenRun], MadeChoice | None] = next_choice
     choose_by_policy: Callable[[OpenRun], object] = choose_by_policy
+    deliver: Callable[[OpenRun, int, Steps], object] | None = None  # `deliver_song` by default
 
 
 HERE: Final = Steps()
@@ -100,6 +101,17 @@ def make_song(run: OpenRun, number: int, steps: Steps = HERE) -> None:
     """
     for level in reversed(range(run.config.levels - 1)):
         steps.sample_song(run, number, level)
+    (steps.deliver or deliver_song)(run, number, steps)
+
+
+def deliver_song(run: OpenRun, number: int, steps: Steps = HERE) -> None:
+    """Decode every level of a song that is sampled, and write what a listener gets.
+
+    Args:
+        run: the claimed run.
+        number: of the song (rendition).
+        steps: by which it is done.
+    """
     song = FinishedSong(run, run.tree().rendition(number))
     for level in reversed(range(run.config.levels)):
         steps.decode_song(song, level)
