@@ -210,7 +210,7 @@ def _doctor(commands: Commands) -> None:
         "doctor",
         "report on this machine, the store and the models",
         "jukeflow doctor",
-        lazily("machine", "doctor"),
+        lazily("doctor", "doctor"),
         store=True,
     )
 
@@ -227,7 +227,7 @@ def _models(commands: Commands) -> None:
         "list",
         "list the models, and whether their weights are here",
         "jukeflow models list",
-        lazily("machine", "models_list"),
+        lazily("doctor", "models_list"),
     )
 
 

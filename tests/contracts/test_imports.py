@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Set
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import grimp
@@ -78,3 +80,19 @@ def test_musiccore_has_few_floors(imports) -> None:
     found = list(floors(rooms(imports)))
     plan = "\n".join(f"{n} {' '.join(sorted(here))}" for n, here in enumerate(found, start=1))
     assert len(found) == FLOORS, plan
+
+
+def test_every_command_names_a_function_that_is_there() -> None:
+    """Commands are imported when they are given, by name: a move must not lose one."""
+    named = [
+        (str(node.args[0].value), str(node.args[1].value))
+        for path in (ROOT / "flows" / "cli").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("lazily", "_elsewhere")
+        and all(isinstance(each, ast.Constant) for each in node.args)
+    ]
+    assert len(named) > 30
+    for module, function in named:
+        assert callable(getattr(import_module(f"flows.cli.{module}"), function))
