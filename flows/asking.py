@@ -19,8 +19,9 @@ from musiccore.errors.doors import FORM
 from musiccore.runs.choices import make_choice
 from musiccore.runs.snapshot import Picture
 from tasks.artifacts import refusal, show_refusal, show_round
-from tasks.context import flow_run_id, machine, shared_store
+from tasks.context import flow_run_id, shared_store
 from tasks.notifying import notify
+from tasks.settings import machine
 from tasks.story import tell
 
 if TYPE_CHECKING:

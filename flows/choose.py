@@ -6,9 +6,10 @@ from flows.forms import ChoiceForm
 from flows.waking import wake
 from musiccore.runs.choices import make_choice
 from tasks.artifacts import artifact_key, show_text
-from tasks.context import machine, shared_store
+from tasks.context import shared_store
 from tasks.links import room_link
 from tasks.policies import durable_flow
+from tasks.settings import machine
 from tasks.story import tell
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flows.conversation import converse
 from musiccore.runs.choices import make_choice
 from musiccore.takes.choice import Choice
-from tasks.context import machine, shared_store
+from tasks.context import shared_store
 from tasks.policies import durable_flow
+from tasks.settings import machine
 
 
 @durable_flow(name="upsample", flow_run_name="upsample-take-{take}-of-{run_id}")

@@ -19,10 +19,11 @@ from musiccore.runs.open_run import OpenRun
 from musiccore.runs.packs import SharedPasses
 from musiccore.runs.queue import Entry, Queue, batch_notes, create_song, queue_of
 from tasks.artifacts import show_table
-from tasks.context import machine, new_store, shared_store, working
+from tasks.context import new_store, shared_store, working
 from tasks.links import room_link
 from tasks.outcome import outcome
 from tasks.policies import io_task
+from tasks.settings import machine
 from tasks.story import tell
 
 

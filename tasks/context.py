@@ -14,30 +14,19 @@ from contextvars import ContextVar
 
 from musiccore.journal.heartbeat import Lookout
 from musiccore.journal.journal import Journal
-from musiccore.models.machine import Machine
 from musiccore.runs.open_run import OpenRun, open_run
 from musiccore.runs.packs import SharedPasses
 from musiccore.storage.store import Store, open_store
 from musiccore.work.progress import Careful, Reporter, Silent, reporter
 from musiccore.work.stop import SafeStop
-from tasks.settings import Settings
+from tasks.settings import machine, process_settings
 
 _current: ContextVar[OpenRun | None] = ContextVar("open_run", default=None)
 
 
-def settings() -> Settings:
-    """Return the settings of this process, as its environment says them."""
-    return Settings.from_environment()
-
-
-def machine() -> Machine:
-    """Return what the library needs to know of this machine."""
-    return settings().machine()
-
-
 def shared_store() -> Store:
     """Open the store of the settings; nothing is read or written yet."""
-    return open_store(settings().store)
+    return open_store(process_settings().store)
 
 
 def present_store() -> Store:

@@ -19,8 +19,8 @@ from musiccore.conversion.listing import Conversion, Listing, plan_conversions
 from musiccore.conversion.options import ConversionOptions
 from musiccore.storage.places import Place
 from tasks.artifacts import PATIENCE_SECONDS, show_table
-from tasks.context import machine
 from tasks.policies import io_task
+from tasks.settings import machine
 
 SHOW_SECONDS = 10.0
 _LONGEST_TABLE = 500

@@ -20,8 +20,7 @@ from urllib.parse import quote
 
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import create_file
-from tasks import context
-from tasks.settings import Settings
+from tasks.settings import Settings, process_settings
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def audio_link(
         settings: of this process by default.
         question: the round that waits for a choice; the link opens as long as it does.
     """
-    here = settings or context.settings()
+    here = settings or process_settings()
     key = _key(here, "audio", run, sha256, question=question)
     return f"{_base(here)}/audio/{quote(run)}/{sha256}{key}"
 
@@ -57,7 +56,7 @@ def room_link(run: str, settings: Settings | None = None, *, question: int | Non
         settings: of this process by default.
         question: the round that waits for a choice; the link opens as long as it does.
     """
-    here = settings or context.settings()
+    here = settings or process_settings()
     return f"{_base(here)}/runs/{quote(run)}{_key(here, 'run', run, question=question)}"
 
 
@@ -70,7 +69,7 @@ def song_link(run: str, number: int, name: str, settings: Settings | None = None
         name: of the file.
         settings: of this process by default.
     """
-    here = settings or context.settings()
+    here = settings or process_settings()
     key = _key(here, "run", run)
     return f"{_base(here)}/runs/{quote(run)}/songs/{number}/files/{quote(name)}{key}"
 
@@ -94,7 +93,7 @@ def enter_link(settings: Settings | None = None, *, base: str = "") -> str:
         settings: of this process by default.
         base: address of the room, that of the settings by default.
     """
-    here = settings or context.settings()
+    here = settings or process_settings()
     return f"{base or _base(here)}/enter?token={quote(room_token(here))}"
 
 

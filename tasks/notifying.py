@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from http.client import HTTPException
 
 from musiccore.errors import ConfigError
-from tasks.context import settings
 from tasks.links import room_link
+from tasks.settings import process_settings
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def notify(event: str, facts: Mapping[str, object]) -> None:
             the listening room if none is given.
     """
     try:
-        here = settings()
+        here = process_settings()
         if not here.webhook:
             return
         message: dict[str, object] = {"event": event, "text": f"jukeflow: {event}"}

@@ -7,8 +7,9 @@ from pathlib import Path
 from musiccore.delivery import reproduction
 from musiccore.delivery.origin import Wanted
 from musiccore.delivery.reproduction import Prospect, ReproductionReport
-from tasks.context import machine, shared_store, working
+from tasks.context import shared_store, working
 from tasks.policies import gpu_task, io_task
+from tasks.settings import machine
 
 
 @io_task(task_run_name="begin-again")

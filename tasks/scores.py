@@ -18,8 +18,9 @@ from musiccore.scores.tokens import Form, TokenFile
 from musiccore.scores.transcribe import Transcription
 from musiccore.synth import render
 from musiccore.synth.render import Rendering
-from tasks.context import settings, shared_store, task_reporter
+from tasks.context import shared_store, task_reporter
 from tasks.policies import io_task
+from tasks.settings import process_settings
 
 if TYPE_CHECKING:
     from musiccore.composer.schedule import TrainingOptions
@@ -36,7 +37,7 @@ def render_file(
     source: str, destination: str, force: bool, rendering: Rendering
 ) -> dict[str, object]:
     """Play one score on what this machine has; one that fails is a row that says so."""
-    here = settings()
+    here = process_settings()
     rendering = rendering.on(library=here.fluidsynth, soundfont=here.soundfont)
     say = task_reporter().say
     return render.render_file(source, destination, rendering, force=force, say=say)

@@ -107,6 +107,16 @@ class Settings:
         )
 
 
+def process_settings() -> Settings:
+    """Return the settings of this process, as its environment says them."""
+    return Settings.from_environment()
+
+
+def machine() -> Machine:
+    """Return what the library needs to know of this machine."""
+    return process_settings().machine()
+
+
 def _is_web_address(address: str) -> bool:
     try:
         parts = urlsplit(address)

@@ -14,8 +14,9 @@ from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.store import Store
 from musiccore.timecode import length, span
 from tasks.artifacts import show_plan
-from tasks.context import current_run, flow_run_id, machine, new_store
+from tasks.context import current_run, flow_run_id, new_store
 from tasks.policies import io_task
+from tasks.settings import machine
 from tasks.story import tell
 
 

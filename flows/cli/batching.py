@@ -13,7 +13,8 @@ from flows.embedded import prepare
 from musiccore.errors import ConfigError, NotFound
 from musiccore.runs.queue import batch_folder, batch_notes, queue_of
 from musiccore.storage.store import Store
-from tasks.context import machine, new_store
+from tasks.context import new_store
+from tasks.settings import machine
 
 
 def batch(options: Namespace) -> int:

@@ -16,7 +16,8 @@ from musiccore.storage.run_ids import validate_run_id
 from musiccore.takes.choice import DECISIONS, Choice, MadeChoice
 from musiccore.takes.tree import Tree
 from musiccore.timecode import parse_parts, parse_range, parse_seconds
-from tasks.context import machine, present_store
+from tasks.context import present_store
+from tasks.settings import machine
 
 _ANSWERS = DECISIONS - {"back"}
 _CHANGES = ("artist", "genre", "lyrics", "temperature", "top_p", "top_k", "total_seconds")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from musiccore.conversion.options import ConversionOptions
 from musiccore.timecode import parse_seconds
-from tasks.context import machine
+from tasks.settings import machine
 
 
 def conversion_options(options: Namespace, kind: str | None) -> ConversionOptions:

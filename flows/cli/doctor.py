@@ -15,15 +15,15 @@ from musiccore.errors import MusicCoreError
 from musiccore.models.config import ModelConfig
 from musiccore.models.loading import cpu_count, networks, weights_path
 from musiccore.models.presets import PRESETS, preset
-from tasks import context
-from tasks.settings import Settings
+from tasks.context import new_store
+from tasks.settings import Settings, process_settings
 
 _OPTIONAL = ("ffmpeg", "fluidsynth", "sound player")
 
 
 def doctor(options: Namespace) -> int:
     """Report on everything a run needs; exit 1 if something is missing."""
-    settings = context.settings()
+    settings = process_settings()
     findings = [
         ("python", True, platform.python_version()),
         ("processors", True, f"{cpu_count()}, {settings.threads} used for sampling"),
@@ -52,7 +52,7 @@ def _word(name: str, ok: bool) -> str:
 
 
 def models_list(options: Namespace) -> int:
-    settings = context.settings()
+    settings = process_settings()
     rows, lines = [], []
     for name in sorted(PRESETS):
         config = preset(name)
@@ -150,7 +150,7 @@ def _helpers(settings: Settings) -> list[tuple[str, bool, str]]:
 
 def _store(settings: Settings) -> tuple[str, bool, str]:
     try:
-        store = context.new_store()
+        store = new_store()
         place = store.location()
         if not store.is_there():
             return "store", True, f"{place}: not there yet, the first song makes it"

@@ -14,7 +14,8 @@ from musiccore.request.budget import LevelLeft
 from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import MasterStatus, describe_run
 from musiccore.storage.store import Store
-from tasks.context import machine, shared_store
+from tasks.context import shared_store
+from tasks.settings import machine
 
 log = logging.getLogger(__name__)
 

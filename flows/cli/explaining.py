@@ -102,7 +102,7 @@ def _is_midi(path: Path) -> bool:
 def _tags(path: Path, encoding: str | None) -> dict[str, object]:
     from musiccore.conversion.metadata import summary_of
     from musiccore.scores.midi import SUFFIXES
-    from tasks.context import machine
+    from tasks.settings import machine
 
     if path.suffix.lower() in SUFFIXES or _is_midi(path):
         return _score_tags(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.cli.output import Exit, checking, data, data_json, line, table, talk
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
-from tasks.context import settings
+from tasks.settings import process_settings
 
 _PARITY_WIDTHS = (56, 8, 9, 6, 0)
 
@@ -25,7 +25,7 @@ def parity(options: Namespace) -> int:
 
     from musiccore.parity import CaseResult, run_parity
 
-    torch.set_num_threads(settings().threads)
+    torch.set_num_threads(process_settings().threads)
 
     def show(row: CaseResult) -> None:
         if not options.json:

@@ -17,9 +17,9 @@ from musiccore.runs.choices import read_tree
 from musiccore.runs.deliveries import round_page_key
 from musiccore.storage.run_ids import validate_run_id
 from musiccore.storage.store import Store
-from tasks import context
+from tasks.context import present_store
 from tasks.links import enter_link, room_token
-from tasks.settings import Settings
+from tasks.settings import Settings, process_settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -28,7 +28,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 def listen(options: Namespace) -> int:
     with checking():
         settings = _settings(options)
-        store = context.present_store()
+        store = present_store()
         if options.run is not None:
             read_tree(store, validate_run_id(options.run))
         if options.file:
@@ -60,7 +60,7 @@ def listen(options: Namespace) -> int:
 
 
 def _settings(options: Namespace) -> Settings:
-    settings = context.settings()
+    settings = process_settings()
     if options.token is not None:
         settings = replace(settings, room_token=options.token)
         if not options.token:
@@ -117,7 +117,7 @@ def _serve(settings: Settings, door: socket.socket, host: str, *, abroad: bool) 
     from flows.workshop import Workshop
 
     names = {*_LOOPBACK, host, urlsplit(settings.room).hostname or ""}
-    store = context.present_store()
+    store = present_store()
     logs = settings.cache.expanduser() / "continued"
     api = configured_api_url()
     room = RoomSettings(

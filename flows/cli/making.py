@@ -28,7 +28,8 @@ from musiccore.storage.store import Store
 from musiccore.takes.choice import Choice
 from musiccore.timecode import parse_hours
 from musiccore.work.progress import Reporter
-from tasks.context import machine, new_store, present_store, shared_store, working
+from tasks.context import new_store, present_store, shared_store, working
+from tasks.settings import machine
 
 Work = Callable[[str], object]
 

@@ -14,7 +14,8 @@ from musiccore.request.budget import Fit, fit_into
 from musiccore.request.check import check, conditioning_notes
 from musiccore.request.plan import Plan
 from musiccore.runs.calibrate import calibrate
-from tasks.context import machine, new_store
+from tasks.context import new_store
+from tasks.settings import machine
 
 
 def plan(options: Namespace) -> int:

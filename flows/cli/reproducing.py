@@ -27,7 +27,8 @@ from musiccore.delivery.reproduction import (
     make_again,
 )
 from musiccore.errors import ConfigError
-from tasks.context import machine, shared_store, working
+from tasks.context import shared_store, working
+from tasks.settings import machine
 
 _SHOWN = 16  # digits of a digest in the table
 

@@ -18,15 +18,15 @@ from flows.serving.passwords import new_password
 from flows.serving.supervisor import ServePlan, Supervisor
 from musiccore.errors import ConfigError
 from musiccore.storage.atomic import check_place
-from tasks import context
+from tasks.context import new_store
 from tasks.links import enter_link, room_token
-from tasks.settings import Settings
+from tasks.settings import Settings, process_settings
 
 
 def serve(options: Namespace) -> int:
     with checking():
-        settings = context.settings()
-        context.new_store().probe()
+        settings = process_settings()
+        new_store().probe()
         plan = _plan(options, settings)
         if not options.no_room:
             room_token(settings)

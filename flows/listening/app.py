@@ -30,9 +30,8 @@ from musiccore.runs.choices import make_choice
 from musiccore.storage.sealed import Json
 from musiccore.storage.store import open_store
 from musiccore.takes.choice_log import Conflict
-from tasks import context
 from tasks.links import SHORTEST_TOKEN
-from tasks.settings import Settings
+from tasks.settings import Settings, process_settings
 
 MOST_BYTES = 200_000
 """Longest body of a choice: lyrics of 50,000 characters fit."""
@@ -70,7 +69,7 @@ class RoomSettings:
     store: str
     token: str = field(repr=False)
     tending: RunTender
-    settings: Settings = field(default_factory=context.settings)
+    settings: Settings = field(default_factory=process_settings)
     begin: str = ""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
     abroad: bool = False

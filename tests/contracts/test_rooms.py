@@ -76,7 +76,7 @@ def test_nobody_takes_a_task_apart() -> None:
 def test_the_environment_is_read_in_one_place() -> None:
     wanted = "Settings.from_environment"
     found = [str(path) for path, text in sources("flows", "tasks") if wanted in text]
-    assert found == ["tasks/context.py"]
+    assert found == ["tasks/settings.py"]
     reads = re.compile(r"os\.environ(\.get\b|\[)|os\.getenv")
     library = [str(path) for path, text in sources("musiccore") if reads.search(text)]
     assert library == []

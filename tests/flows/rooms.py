@@ -21,7 +21,8 @@ from musiccore.runs.create import start
 from musiccore.runs.open_run import OpenRun, open_run
 from musiccore.runs.snapshot import Picture
 from musiccore.takes.choice import Choice, MadeChoice
-from tasks.context import machine, settings, shared_store
+from tasks.context import shared_store
+from tasks.settings import machine, process_settings
 
 TOKEN = "a-token-for-the-tests"
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -106,7 +107,7 @@ class Waker:
 
 def room_app(waker: Waker | None = None, **given: object) -> FastAPI:
     """Return a room on the store of the settings."""
-    asked = {"store": settings().store, "token": TOKEN, **given}
+    asked = {"store": process_settings().store, "token": TOKEN, **given}
     return create_app(RoomSettings(tending=waker or Waker(), **asked))
 
 

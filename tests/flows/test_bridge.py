@@ -108,7 +108,8 @@ def test_score_file_may_go_once_the_run_has_it(tmp_path, monkeypatch):
     from flows.resume import resume
     from musiccore.runs.conditioning import keep_score
     from musiccore.runs.create import start
-    from tasks.context import machine, shared_store
+    from tasks.context import shared_store
+    from tasks.settings import machine
 
     monkeypatch.setenv("JUKEFLOW_STORE", str(tmp_path / "runs"))
     notes = tuple(ScoreNote(start=i * 96, duration=96, pitch=60 + i) for i in range(4))

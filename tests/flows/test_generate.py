@@ -27,8 +27,9 @@ from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.work.progress import reporting
 from tasks.artifacts import show_song
-from tasks.context import machine, working
+from tasks.context import working
 from tasks.links import room_link
+from tasks.settings import machine
 from tests.flows.rooms import work
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -22,7 +22,7 @@ def play(options: Namespace) -> int:
     from musiccore.synth.playback import Output, find_mixer, load_sound
     from musiccore.synth.playback import play as start
     from musiccore.synth.player import Player, check_effects
-    from tasks.context import settings
+    from tasks.settings import process_settings
 
     with checking():
         output = Output(
@@ -35,7 +35,7 @@ def play(options: Namespace) -> int:
         source = _source(options)
         check_effects(options.engine, reverb=options.reverb, chorus=options.chorus)
         reading = Reading(encoding=options.encoding, strict=options.strict)
-        here = settings()
+        here = process_settings()
     find_mixer()
     with _terminable():
         player = Player.find(

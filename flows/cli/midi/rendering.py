@@ -10,7 +10,7 @@ from musiccore.errors import ConfigError
 from musiccore.scores.score import Reading
 from musiccore.storage.atomic import check_place
 from musiccore.synth.render import Rendering, plan_rendering, render_file
-from tasks.context import settings
+from tasks.settings import process_settings
 
 _CODES = {
     "request": Exit.BAD_REQUEST,
@@ -28,7 +28,7 @@ def render(options: Namespace) -> int:
         if len(wanted) == 1 and Path(wanted[0][1]).exists() and not options.force:
             raise ConfigError(f"out: {wanted[0][1]!r} exists", hint="use --force to write over it")
         rendering = _rendering(options)
-    here = settings()
+    here = process_settings()
     rendering = rendering.on(library=here.fluidsynth, soundfont=here.soundfont)
     player = rendering.player()
     if player.reason:
