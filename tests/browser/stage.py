@@ -98,9 +98,21 @@ class Stage:
     # ------------------------------------------------------------------------- Prefect's own API
 
     def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """Ask Prefect's API as somebody who knows the password."""
+        """Ask Prefect's API as somebody who knows the password.
+
+        A server whose database is busy says so, and is asked again, as Prefect's client does.
+        """
         user, _, word = self.password.partition(":")
-        return httpx.request(method, self.api + path, json=body, auth=(user, word), timeout=30)
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(
+                httpx.request(method, self.api + path, json=body, auth=(user, word), timeout=30)
+            )
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        soon(answered, PATIENCE)
+        return answers[-1]
 
     def deployment(self, flow: str, name: str) -> dict[str, object]:
         """Return a deployment."""
