@@ -114,7 +114,9 @@ class Program:
     """The command under test, in a folder of its own."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        self.command, self.folder = command, folder
+        program = Path(command[0])
+        first = str(program.absolute()) if program.is_file() else command[0]
+        self.command, self.folder = (first, *command[1:]), folder
         self.env = {
             k: v for k, v in os.environ.items() if not k.startswith(("JUKEFLOW", "PREFECT"))
         }
