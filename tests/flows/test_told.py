@@ -275,7 +275,7 @@ def test_form_of_generate_offers_nobody_who_has_to_be_waited_for(client, prefect
     assert fields["choose"]["enum"] == ["first", "best", "all"]
     assert fields["choose"]["default"] == "first"
     other = deployed("compose").served()._parameter_openapi_schema.model_dump()
-    assert "wait" in other["definitions"]["Song"]["properties"]["choose"]["enum"]
+    assert "wait" in other["definitions"]["SongForm"]["properties"]["choose"]["enum"]
 
 
 def test_schedule_that_says_wait_from_before_gets_the_first_take(client, store) -> None:
