@@ -10,6 +10,7 @@ from flows.__main__ import main
 from musiccore import audio
 from musiccore.conversion.memory import read
 from musiccore.delivery.provenance import provenance
+from musiccore.delivery.song_audio import FinishedSong
 from musiccore.errors import Fenced, Gone
 from musiccore.journal.journal import Journal
 from musiccore.journal.manifest import Manifest
@@ -19,15 +20,14 @@ from musiccore.runs.choices import make_choice
 from musiccore.runs.create import start
 from musiccore.runs.mend import mend_run
 from musiccore.runs.run_codes import SongCodes
-from musiccore.runs.snapshot import Picture
 from musiccore.runs.status import describe_run, describe_runs, unfinished_runs
 from musiccore.runs.verify import verify_run
 from musiccore.storage.store import BlobRef, open_store
 from musiccore.tags import read_tags
 from musiccore.takes.choice import Choice
 from musiccore.work.progress import reporting
-from tasks.artifacts import show_song
 from tasks.context import working
+from tasks.durable_steps import show
 from tasks.links import room_link
 from tasks.settings import machine
 from tests.flows.rooms import work
@@ -218,8 +218,9 @@ def test_song_is_finished_although_the_room_has_no_token(song, monkeypatch):
     root, _, _ = song
     monkeypatch.setenv("JUKEFLOW_STORE", str(root))
     monkeypatch.setenv("JUKEFLOW_CACHE", "/proc/no-such-folder")
+    monkeypatch.delenv("JUKEFLOW_ROOM_TOKEN", raising=False)
     with working("song") as run:
-        show_song(Picture.of(run.root, run.run_id), run.tree().current_song.number)
+        show(FinishedSong(run, run.tree().current_song))
     assert room_link("song").endswith("/runs/song")  # it asks for the token
 
 
