@@ -34,6 +34,8 @@ from musiccore.storage.store import AlreadyExists, Store
 log = logging.getLogger(__name__)
 
 TIP_KEY: Final = "tip.json"
+_MOST_MISSING: Final = 10_000
+"""Records behind the listed ones that a hint is believed about; a damaged one may say anything."""
 _MAX_TIP_BYTES: Final = 4096
 _WRITE_TRIES: Final = 4
 _RELIST_TRIES: Final = 3
@@ -145,7 +147,7 @@ class Chain:
                 if found.why == _FORKED:  # what follows belongs to it, not to us
                     lost += [Lost(seq=n, why=_FORKED, there=True) for n in range(seq + 1, last + 1)]
                     break
-        end = last if tip is None else tip[0]
+        end = last if tip is None else min(tip[0], last + _MOST_MISSING)
         lost += [Lost(seq=n, why="is missing", there=False) for n in range(last + 1, end + 1)]
         self.tail = lost
 
