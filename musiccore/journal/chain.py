@@ -294,6 +294,8 @@ class Chain:
         for _ in range(_RELIST_TRIES):  # a folder is not listed in one instant: look again
             names = (self._name.fullmatch(key) for key in self._store.list(self._folder))
             numbers = {int(name[1]) for name in names if name} | known
+            most = max(len(numbers), self.seq) + _MOST_MISSING  # a stray file has any number
+            numbers = {number for number in numbers if number <= most}
             last = max(numbers, default=0)
             if len(numbers) == last and last >= self.seq:
                 break
