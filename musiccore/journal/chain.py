@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 TIP_KEY: Final = "tip.json"
 _MOST_MISSING: Final = 10_000
-"""Records behind the listed ones that a hint is believed about; a damaged one may say anything."""
+"""Records that may be missing at the end; a damaged hint or a stray file may name any number."""
 _MAX_TIP_BYTES: Final = 4096
 _WRITE_TRIES: Final = 4
 _RELIST_TRIES: Final = 3
